@@ -1,0 +1,588 @@
+//! The port to the catalog: collections, documents, parts, segments, kept vectors, blobs, jobs, keys.
+//!
+//! The catalog, the blobs and the kept vectors are the truth; the index is derived from them. Every call that reads or
+//! writes a tenant's things takes the tenant first.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::document::{Collection, Document, Part, PartError, PartFacts};
+use crate::filter::Filter;
+use crate::ids::{BlobHash, ContentKey, DocumentId, JobId, KeyId, PartId, SegmentId};
+use crate::job::{Job, JobKind, JobState, PartResult, Progress};
+use crate::names::{CollectionName, ModelName, TenantId};
+use crate::segment::{Modality, Segment};
+use crate::time::Timestamp;
+
+/// Why a catalog call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// There is no such thing in this tenant.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// It clashes with what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// The caller's lease has been lost: another worker has the job, or it has ended.
+    #[error("the lease of the job is lost")]
+    LeaseLost,
+    /// The database cannot be reached; try again.
+    #[error("the catalog cannot be reached: {0}")]
+    Unavailable(String),
+    /// Anything else.
+    #[error("the catalog failed: {0}")]
+    Internal(String),
+}
+
+/// A document to be accepted with its parts; their blobs are claimed and stored before.
+#[derive(Debug, Clone)]
+pub struct NewDocument {
+    /// The id to take if the external id is not known yet.
+    pub id: DocumentId,
+    /// The job to enqueue.
+    pub job: JobId,
+    /// Created when it does not exist.
+    pub collection: CollectionName,
+    /// The client's own id.
+    pub external_id: Option<String>,
+    /// For people.
+    pub title: Option<String>,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// Anything.
+    pub metadata: Map<String, Value>,
+    /// The content, in order.
+    pub parts: Vec<NewPart>,
+    /// The claim that holds the blobs.
+    pub claim: ClaimId,
+}
+
+/// A part of a document to be accepted.
+#[derive(Debug, Clone)]
+pub struct NewPart {
+    /// Its id.
+    pub id: PartId,
+    /// The file's name.
+    pub name: Option<String>,
+    /// Told from the content.
+    pub modality: Modality,
+    /// Told from the content.
+    pub media_type: String,
+    /// Its bytes.
+    pub blob: BlobHash,
+    /// Their number.
+    pub size_bytes: u64,
+    /// Set when it was refused on sight: the part is kept as failed, named, and the rest goes on.
+    pub error: Option<PartError>,
+}
+
+/// A claim keeps blobs alive between their upload and the document that owns them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClaimId(pub u128);
+
+/// What the claimer of a blob has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlobState {
+    /// Its bytes are stored: nothing.
+    Stored,
+    /// Its bytes are not known to be stored: put them, then call `blobs_stored`.
+    Missing,
+    /// It is being deleted right now: claim again a little later.
+    Deleting,
+}
+
+/// Changes to a document's description; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct DocumentPatch {
+    /// A new title, or none.
+    pub title: Option<Option<String>>,
+    /// New tags.
+    pub tags: Option<Vec<String>>,
+    /// Metadata to merge (RFC 7396: null removes a key).
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// Changes to a collection; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct CollectionPatch {
+    /// A new description, or none.
+    pub description: Option<Option<String>>,
+    /// Metadata to merge (RFC 7396: null removes a key).
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// Which documents to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct DocumentQuery {
+    /// Only of this collection.
+    pub collection: Option<CollectionName>,
+    /// Conditions; `modality` and `media_type` look at the parts.
+    pub filter: Filter,
+    /// Only documents older than this one (the last of the page before).
+    pub before: Option<DocumentId>,
+    /// The most to return.
+    pub limit: u32,
+}
+
+/// Which jobs to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct JobQuery {
+    /// Only in this state.
+    pub state: Option<JobState>,
+    /// Only of this document.
+    pub document: Option<DocumentId>,
+    /// Only jobs older than this one.
+    pub before: Option<JobId>,
+    /// The most to return.
+    pub limit: u32,
+}
+
+/// A part with everything a page or a hit shows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentView {
+    /// The segment.
+    pub segment: Segment,
+    /// Its part.
+    pub part: Part,
+    /// Its document.
+    pub document: Document,
+}
+
+/// A job that a worker has taken.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The owner's tenant.
+    pub tenant: TenantId,
+    /// The job as it is now.
+    pub job: Job,
+    /// Who holds it; every later call shows it.
+    pub worker: String,
+}
+
+/// What a heartbeat learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseState {
+    /// Go on.
+    Held,
+    /// Stop: somebody asked for it.
+    CancelRequested,
+}
+
+/// What became of one part when its document's ingest ended.
+#[derive(Debug, Clone)]
+pub struct PartOutcome {
+    /// The part.
+    pub part: PartId,
+    /// Facts learnt.
+    pub facts: PartFacts,
+    /// Its segments, or why there are none.
+    pub result: Result<Vec<Segment>, PartError>,
+}
+
+/// How a job attempt ends.
+#[derive(Debug, Clone)]
+pub enum JobEnd {
+    /// Done.
+    Succeeded {
+        /// What became of each part.
+        parts: Vec<PartResult>,
+    },
+    /// Given up for good.
+    Failed {
+        /// Why.
+        error: String,
+    },
+    /// Stopped on request, or superseded.
+    Cancelled,
+    /// Try again at a later time.
+    Retry {
+        /// Why.
+        error: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// An idempotency key's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdempotencyState {
+    /// First time: do it, then call `idempotency_finish` (or `idempotency_forget` when it fails).
+    New,
+    /// Done before with an equal request: answer this again.
+    Replay {
+        /// The status code.
+        status: u16,
+        /// The `Location` header.
+        location: Option<String>,
+        /// The body.
+        body: String,
+    },
+    /// Used before for another request.
+    Mismatch,
+    /// The first request is still being worked on.
+    InFlight,
+}
+
+/// An API key as it is kept: only a hash of the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// Its handle.
+    pub id: KeyId,
+    /// For people.
+    pub name: String,
+    /// The tenant that it speaks for.
+    pub tenant: TenantId,
+    /// What it may do: `read`, `write`, `caption`, `admin`.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The set of spaces and models that an index was built with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Counts generations from 1.
+    pub number: u32,
+    /// The profile's name.
+    pub profile: String,
+    /// Space, modality and model of every tower, in a fixed order.
+    pub towers: Vec<(String, Modality, ModelName)>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Numbers for `fsck` and the page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CatalogStats {
+    /// Collections.
+    pub collections: u64,
+    /// Documents that are not being deleted.
+    pub documents: u64,
+    /// Live segments.
+    pub segments: u64,
+    /// Bytes of the blobs that are owned.
+    pub blob_bytes: u64,
+    /// Jobs queued or running.
+    pub open_jobs: u64,
+}
+
+/// The catalog. See the module.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    // Collections -----------------------------------------------------------------------------------------------
+
+    /// Makes a collection. `Conflict` when it exists.
+    async fn create_collection(
+        &self,
+        tenant: &TenantId,
+        name: &CollectionName,
+        description: Option<String>,
+        metadata: Map<String, Value>,
+    ) -> Result<Collection, CatalogError>;
+
+    /// One collection.
+    async fn collection(
+        &self,
+        tenant: &TenantId,
+        name: &CollectionName,
+    ) -> Result<Collection, CatalogError>;
+
+    /// Collections by name, after `after`. One that is being deleted is not listed.
+    async fn collections(
+        &self,
+        tenant: &TenantId,
+        after: Option<&CollectionName>,
+        limit: u32,
+    ) -> Result<Vec<Collection>, CatalogError>;
+
+    /// Changes a collection.
+    async fn patch_collection(
+        &self,
+        tenant: &TenantId,
+        name: &CollectionName,
+        patch: CollectionPatch,
+    ) -> Result<Collection, CatalogError>;
+
+    /// Marks a collection and its documents as being deleted and enqueues the job that does it, in one transaction.
+    async fn delete_collection(
+        &self,
+        tenant: &TenantId,
+        name: &CollectionName,
+        job: JobId,
+    ) -> Result<Job, CatalogError>;
+
+    // Blobs -----------------------------------------------------------------------------------------------------
+
+    /// Claims blobs (hash and size) until `expires`, and says for each whether its bytes are stored.
+    async fn claim_blobs(
+        &self,
+        tenant: &TenantId,
+        claim: ClaimId,
+        blobs: &[(BlobHash, u64)],
+        expires: Timestamp,
+    ) -> Result<Vec<BlobState>, CatalogError>;
+
+    /// Records that the bytes of claimed blobs are stored.
+    async fn blobs_stored(
+        &self,
+        tenant: &TenantId,
+        claim: ClaimId,
+        blobs: &[BlobHash],
+    ) -> Result<(), CatalogError>;
+
+    /// Lets a claim go without a document.
+    async fn release_claim(&self, tenant: &TenantId, claim: ClaimId) -> Result<(), CatalogError>;
+
+    /// Marks as being deleted, and returns, up to `limit` blobs that no part owns and no unexpired claim holds, and those
+    /// that were marked by a process that died. Their bytes are to be removed, then `blobs_deleted` called.
+    async fn take_orphan_blobs(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<(TenantId, BlobHash)>, CatalogError>;
+
+    /// Forgets blobs whose bytes are gone.
+    async fn blobs_deleted(&self, blobs: &[(TenantId, BlobHash)]) -> Result<(), CatalogError>;
+
+    /// Stored blobs of every tenant in order, after `after`: what `fsck` walks.
+    async fn blobs(
+        &self,
+        after: Option<(TenantId, BlobHash)>,
+        limit: u32,
+    ) -> Result<Vec<(TenantId, BlobHash)>, CatalogError>;
+
+    // Documents -------------------------------------------------------------------------------------------------
+
+    /// Accepts a document: its row, its parts and its ingest job, in one transaction; makes the collection if need be.
+    /// An external id that is known gives the document of that id a next version; its open ingest jobs are asked to stop.
+    async fn accept_document(
+        &self,
+        tenant: &TenantId,
+        new: NewDocument,
+    ) -> Result<(Document, Job), CatalogError>;
+
+    /// One document that is not being deleted.
+    async fn document(&self, tenant: &TenantId, id: DocumentId) -> Result<Document, CatalogError>;
+
+    /// The document with this external id.
+    async fn document_by_external_id(
+        &self,
+        tenant: &TenantId,
+        collection: &CollectionName,
+        external_id: &str,
+    ) -> Result<Document, CatalogError>;
+
+    /// Documents, newest first.
+    async fn documents(
+        &self,
+        tenant: &TenantId,
+        query: &DocumentQuery,
+    ) -> Result<Vec<Document>, CatalogError>;
+
+    /// Changes a document's description and enqueues the job that writes it to the index, in one transaction.
+    async fn patch_document(
+        &self,
+        tenant: &TenantId,
+        id: DocumentId,
+        patch: DocumentPatch,
+        job: JobId,
+    ) -> Result<(Document, Job), CatalogError>;
+
+    /// Marks a document as being deleted, asks its open jobs to stop and enqueues the job that deletes it.
+    async fn delete_document(
+        &self,
+        tenant: &TenantId,
+        id: DocumentId,
+        job: JobId,
+    ) -> Result<Job, CatalogError>;
+
+    /// A document's parts of one version in order; `None` is the live version, or the newest when none is live yet.
+    async fn parts(
+        &self,
+        tenant: &TenantId,
+        document: DocumentId,
+        version: Option<u32>,
+    ) -> Result<Vec<Part>, CatalogError>;
+
+    /// One part.
+    async fn part(&self, tenant: &TenantId, id: PartId) -> Result<Part, CatalogError>;
+
+    // Segments and their vectors ----------------------------------------------------------------------------------
+
+    /// The live segments of a document in part order, from position `offset`.
+    async fn segments(
+        &self,
+        tenant: &TenantId,
+        document: DocumentId,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<Segment>, CatalogError>;
+
+    /// Live segments with part and document, in the order asked for; those that are gone, superseded or being deleted are left out.
+    async fn segment_views(
+        &self,
+        tenant: &TenantId,
+        ids: &[SegmentId],
+    ) -> Result<Vec<SegmentView>, CatalogError>;
+
+    /// Kept vectors of a model by content key; `None` where there is none. Stored as f16.
+    async fn vectors(
+        &self,
+        tenant: &TenantId,
+        model: &ModelName,
+        keys: &[ContentKey],
+    ) -> Result<Vec<Option<Vec<f32>>>, CatalogError>;
+
+    /// Keeps vectors of a model.
+    async fn put_vectors(
+        &self,
+        tenant: &TenantId,
+        model: &ModelName,
+        vectors: &[(ContentKey, Vec<f32>)],
+    ) -> Result<(), CatalogError>;
+
+    /// Which of `ids` are live segments: what `fsck` asks for the points of the index.
+    async fn live_segments(
+        &self,
+        tenant: &TenantId,
+        ids: &[SegmentId],
+    ) -> Result<Vec<SegmentId>, CatalogError>;
+
+    /// Documents of every tenant that have a live version (ready or partial), in id order, after `after`, with their tenant.
+    async fn live_documents(
+        &self,
+        after: Option<DocumentId>,
+        limit: u32,
+    ) -> Result<Vec<(TenantId, Document)>, CatalogError>;
+
+    // The ends of document jobs -----------------------------------------------------------------------------------
+
+    /// Ends an ingest, in one transaction: the outcome of every part, the document's status, its live version, the job's
+    /// end. The rows of earlier versions go; their segment ids are returned so that their points can go before: see
+    /// [`superseded_segments`](Self::superseded_segments). `LeaseLost` when the job is no longer the worker's.
+    async fn finish_ingest(
+        &self,
+        lease: &Lease,
+        version: u32,
+        outcomes: Vec<PartOutcome>,
+    ) -> Result<(), CatalogError>;
+
+    /// Segments of versions older than `version` of a document, to be removed from the index once the new are in it.
+    async fn superseded_segments(
+        &self,
+        tenant: &TenantId,
+        document: DocumentId,
+        version: u32,
+    ) -> Result<Vec<SegmentId>, CatalogError>;
+
+    /// Removes the rows of a document that is being deleted, with the vectors that no other segment of the tenant uses,
+    /// and ends the job, in one transaction.
+    async fn finish_delete(&self, lease: &Lease, document: DocumentId) -> Result<(), CatalogError>;
+
+    /// Removes one document of a collection that is being deleted, as `finish_delete` does, without ending the job.
+    async fn remove_document(
+        &self,
+        lease: &Lease,
+        document: DocumentId,
+    ) -> Result<(), CatalogError>;
+
+    /// Ids of the documents of a collection that is being deleted, oldest first.
+    async fn doomed_documents(
+        &self,
+        tenant: &TenantId,
+        collection: &CollectionName,
+        limit: u32,
+    ) -> Result<Vec<DocumentId>, CatalogError>;
+
+    /// Removes an empty collection that is being deleted and ends the job, in one transaction.
+    async fn finish_delete_collection(
+        &self,
+        lease: &Lease,
+        collection: &CollectionName,
+    ) -> Result<(), CatalogError>;
+
+    // Jobs ------------------------------------------------------------------------------------------------------
+
+    /// Enqueues a job by itself.
+    async fn enqueue(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+        kind: JobKind,
+    ) -> Result<Job, CatalogError>;
+
+    /// One job.
+    async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Job, CatalogError>;
+
+    /// Jobs, newest first.
+    async fn jobs(&self, tenant: &TenantId, query: &JobQuery) -> Result<Vec<Job>, CatalogError>;
+
+    /// Asks a job to stop. A queued one is cancelled at once; a final one is `Conflict`. A cancelled ingest leaves the
+    /// document at its live version if it has one, else failed.
+    async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<Job, CatalogError>;
+
+    /// Takes the next job: queued and due, or running with an expired lease; of the tenant with the fewest running jobs
+    /// first, then oldest. Jobs of one document never run side by side. The lease ends `lease_ms` from now.
+    async fn lease_job(&self, worker: &str, lease_ms: i64) -> Result<Option<Lease>, CatalogError>;
+
+    /// Extends the lease and learns whether to stop.
+    async fn heartbeat(&self, lease: &Lease, lease_ms: i64) -> Result<LeaseState, CatalogError>;
+
+    /// Writes counts and stage.
+    async fn progress(&self, lease: &Lease, progress: &Progress) -> Result<(), CatalogError>;
+
+    /// Ends an attempt. A failed or cancelled ingest leaves the document at its live version if it has one, else failed;
+    /// `Retry` queues the job again.
+    async fn end_job(&self, lease: &Lease, end: JobEnd) -> Result<(), CatalogError>;
+
+    /// Gives a lease back at shutdown: the job is queued again at once and the attempt is not counted.
+    async fn release_lease(&self, lease: &Lease) -> Result<(), CatalogError>;
+
+    /// The earliest time at which a queued job becomes due or a lease expires, if there is one: how long a worker may sleep.
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, CatalogError>;
+
+    // Idempotency, keys, generation ---------------------------------------------------------------------------------
+
+    /// Looks a key up and reserves it for `request` (a hash of method, path and body) until `expires`.
+    async fn idempotency_begin(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        request: &BlobHash,
+        expires: Timestamp,
+    ) -> Result<IdempotencyState, CatalogError>;
+
+    /// Records the answer.
+    async fn idempotency_finish(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        status: u16,
+        location: Option<&str>,
+        body: &str,
+    ) -> Result<(), CatalogError>;
+
+    /// Frees a reserved key whose request failed.
+    async fn idempotency_forget(&self, tenant: &TenantId, key: &str) -> Result<(), CatalogError>;
+
+    /// Keeps an API key under the SHA-256 of its secret.
+    async fn put_key(&self, key: &ApiKey, secret_hash: &BlobHash) -> Result<(), CatalogError>;
+
+    /// The key with this secret's hash.
+    async fn key_by_secret(&self, secret_hash: &BlobHash) -> Result<Option<ApiKey>, CatalogError>;
+
+    /// The newest generation, if there is one.
+    async fn generation(&self) -> Result<Option<Generation>, CatalogError>;
+
+    /// Records a generation.
+    async fn put_generation(&self, generation: &Generation) -> Result<(), CatalogError>;
+
+    /// Numbers of one tenant.
+    async fn stats(&self, tenant: &TenantId) -> Result<CatalogStats, CatalogError>;
+
+    /// Answers when the database does.
+    async fn ping(&self) -> Result<(), CatalogError>;
+}

@@ -1,0 +1,121 @@
+//! The port to models: content in, unit vectors out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::names::{ModelName, SpaceName};
+use crate::segment::Modality;
+
+/// Prepared content for a tower. Decoding has been done; resizing and spectra belong to the model.
+#[derive(Debug, Clone)]
+pub enum EncodeInput {
+    /// Words.
+    Text(Arc<str>),
+    /// 8-bit RGB rows without padding, on white where the picture was transparent.
+    Image {
+        /// Width.
+        width_px: u32,
+        /// Height.
+        height_px: u32,
+        /// `width * height * 3` bytes.
+        rgb: Arc<[u8]>,
+    },
+    /// Mono samples in [-1, 1].
+    Audio {
+        /// Sample rate in hertz.
+        sample_rate_hz: u32,
+        /// The samples.
+        samples: Arc<[f32]>,
+    },
+}
+
+impl EncodeInput {
+    /// The kind of content.
+    pub const fn modality(&self) -> Modality {
+        match self {
+            Self::Text(_) => Modality::Text,
+            Self::Image { .. } => Modality::Image,
+            Self::Audio { .. } => Modality::Audio,
+        }
+    }
+}
+
+/// Searches go before ingest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Priority {
+    /// Somebody is waiting for it.
+    Interactive,
+    /// Nobody is.
+    Bulk,
+}
+
+/// Why there is no vector.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum EncodeError {
+    /// The queue is full.
+    #[error("the encoder's queue is full; try again in {retry_after_ms} ms")]
+    Overloaded {
+        /// When there should be room, from the measured rate.
+        retry_after_ms: u64,
+    },
+    /// No tower of this space takes the modality.
+    #[error("space \"{space}\" takes no {modality}")]
+    Unsupported {
+        /// The space asked for.
+        space: SpaceName,
+        /// The modality asked for.
+        modality: Modality,
+    },
+    /// This input cannot be encoded; others can.
+    #[error("this input cannot be encoded: {0}")]
+    Input(String),
+    /// The model failed.
+    #[error("the model failed: {0}")]
+    Model(String),
+    /// The encoder has stopped.
+    #[error("the encoder has stopped")]
+    Stopped,
+}
+
+/// A profile's towers behind their queues.
+#[async_trait]
+pub trait Encoder: Send + Sync {
+    /// The spaces and what they take.
+    fn spaces(&self) -> &[SpaceInfo];
+
+    /// Encodes one input into `space`: a unit vector of the space's length.
+    async fn encode(
+        &self,
+        space: &SpaceName,
+        input: EncodeInput,
+        priority: Priority,
+    ) -> Result<Vec<f32>, EncodeError>;
+}
+
+/// A space of the running profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpaceInfo {
+    /// Its name; the named vector in the index.
+    pub name: SpaceName,
+    /// Length of its vectors.
+    pub dimensions: usize,
+    /// The tower of each modality that it takes.
+    pub towers: Vec<TowerInfo>,
+}
+
+impl SpaceInfo {
+    /// The tower that takes `modality`.
+    pub fn tower(&self, modality: Modality) -> Option<&TowerInfo> {
+        self.towers.iter().find(|tower| tower.modality == modality)
+    }
+}
+
+/// One tower of a space.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TowerInfo {
+    /// What it takes.
+    pub modality: Modality,
+    /// `name@revision`; part of the key under which its vectors are kept.
+    pub model: ModelName,
+}
