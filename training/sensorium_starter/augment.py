@@ -1,0 +1,118 @@
+"""Augmentation of drawings, on whole batches: RGBA 80x80 to RGB 64x64, from plain (strength 0) to strong (1)."""
+import math
+
+import torch
+import torch.nn.functional as F
+
+SIZE = 64
+
+
+def some(n, probability):
+    return torch.rand(n) < probability
+
+
+def pick(mask, yes, no):
+    return torch.where(mask.view(-1, *[1] * (yes.ndim - 1)), yes, no)
+
+
+def hue_turn(n, strength):
+    """A random rotation about the grey axis, with saturation, as (n, 3, 3)."""
+    angle = torch.randn(n) * 0.6 * strength
+    angle = torch.where(some(n, 0.12 * strength), torch.rand(n) * 2 * math.pi, angle)
+    saturation = 1.0 + (torch.rand(n) * 1.2 - 0.7) * strength
+    saturation = torch.where(some(n, 0.10 * strength), torch.zeros(n), saturation)
+    grey = torch.full((3, 3), 1 / 3)
+    cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+    around = torch.eye(3) - grey
+    matrix = torch.cos(angle)[:, None, None] * around + torch.sin(angle)[:, None, None] * cross
+    return grey + saturation[:, None, None] * matrix
+
+
+def light_or_dark(n, dark):
+    """Random colours: dark ones where `dark`, light ones elsewhere."""
+    colour = torch.rand(n, 3)
+    return torch.where(dark[:, None], colour * 0.55, 0.5 + colour * 0.5)
+
+
+def recolour(rgb, is_icon, strength):
+    """Icons are ink on nothing: random ink (black, or dark on light, or light on dark). Others turn in hue."""
+    n = len(rgb)
+    turned = torch.einsum("nij,njhw->nihw", hue_turn(n, strength), rgb)
+    gain = 1.0 + (torch.rand(n, 1, 1, 1) - 0.5) * 0.5 * strength
+    shift = (torch.rand(n, 1, 1, 1) - 0.5) * 0.2 * strength
+    turned = ((turned - 0.5) * gain + 0.5 + shift).clamp(0, 1)
+    levels = torch.randint(2, 6, (n, 1, 1, 1)).float()
+    turned = pick(some(n, 0.2 * strength), (turned * levels).round() / levels, turned)
+    dark_ink = some(n, 0.8)
+    ink = torch.where(some(n, 0.45)[:, None], torch.zeros(n, 3) + (~dark_ink)[:, None], light_or_dark(n, dark_ink))
+    icons = ink[:, :, None, None].expand_as(rgb)
+    return pick(is_icon, icons, turned), dark_ink
+
+
+def inner_lines(rgb, alpha, n):
+    """Dark lines where the drawing's own colours change, as in outlined styles."""
+    grey = (rgb * alpha).mean(dim=1, keepdim=True) + (1 - alpha)
+    dx = F.pad((grey[..., 1:] - grey[..., :-1]).abs(), (0, 1))
+    dy = F.pad((grey[..., 1:, :] - grey[..., :-1, :]).abs(), (0, 0, 0, 1))
+    edges = F.max_pool2d(dx + dy, 3, 1, 1)
+    return ((edges - 0.10) * 6).clamp(0, 1)
+
+
+def grounds(n, is_icon, dark_ink, strength):
+    """(n, 3, 64, 64) grounds: mostly white, else plain, graded or blotchy; dark behind light ink."""
+    white = torch.ones(n, 3)
+    light = torch.where(some(n, 0.5)[:, None], light_or_dark(n, torch.zeros(n, dtype=torch.bool)), torch.rand(n, 3))
+    dark = torch.where(some(n, 0.4)[:, None], torch.zeros(n, 3), light_or_dark(n, torch.ones(n, dtype=torch.bool)))
+    colour = torch.where(some(n, 0.35 * strength)[:, None], light, white)
+    icon_ground = torch.where(some(n, 0.35 * strength)[:, None], light_or_dark(n, torch.zeros(n, dtype=torch.bool)), white)
+    colour = torch.where(is_icon[:, None], torch.where(dark_ink[:, None], icon_ground, dark), colour)
+    ground = colour[:, :, None, None].expand(n, 3, SIZE, SIZE)
+    coarse = torch.rand(n, 3, 4, 4)
+    soft = F.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear", align_corners=True)
+    amount = 0.1 + 0.5 * torch.rand(n, 1, 1, 1)
+    return pick(some(n, 0.12 * strength) & ~is_icon, ground * (1 - amount) + soft * amount, ground)
+
+
+def warp(n, strength, upright, may_flip):
+    cropped = some(n, 1.0 - 0.45 * strength)
+    scale = torch.where(cropped, 0.93 + 0.14 * torch.rand(n), 0.5 + 0.5 * torch.rand(n))
+    spread = torch.where(cropped, torch.full((n,), 0.04), 1.0 - scale)
+    angle = torch.randn(n) * 0.12 * strength
+    angle = torch.where(some(n, 0.15 * strength) & ~upright, (torch.rand(n) - 0.5) * 1.6, angle)
+    stretch = 1.0 + (torch.rand(n) - 0.5) * 0.24 * strength
+    flip = torch.where(some(n, 0.35) & may_flip, -1.0, 1.0)
+    shear = torch.randn(n) * 0.06 * strength
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1] = cos * flip * stretch, sin + shear
+    theta[:, 1, 0], theta[:, 1, 1] = -sin * flip, cos / stretch
+    theta[:, :, 2] = (torch.rand(n, 2) * 2 - 1) * spread[:, None] / scale[:, None]
+    return theta, scale
+
+
+@torch.no_grad()
+def augment(rgba, is_icon, upright, strength, is_scene):
+    """rgba: (n, 4, 80, 80) u8. upright: keeps its turn (arrows, letters); is_scene: keeps colours and sides too."""
+    n = len(rgba)
+    x = rgba.float() / 255.0
+    rgb, alpha = x[:, :3], x[:, 3:]
+    changed, dark_ink = recolour(rgb, is_icon, strength)
+    rgb = pick(is_scene, rgb, changed)
+    lines = inner_lines(rgb, alpha, n) * torch.where(some(n, 0.22 * strength) & ~is_icon & ~is_scene, 1.0, 0.0)[:, None, None, None]
+    rgb = rgb * (1 - lines)
+    outlined = some(n, 0.3 * strength) & ~is_icon & ~is_scene
+    wide = pick(some(n, 0.5), F.max_pool2d(alpha, 3, 1, 1), F.max_pool2d(alpha, 5, 1, 2))
+    colour = torch.where(some(n, 0.75), 0.0, 1.0)[:, None, None, None]
+    premultiplied = rgb * alpha
+    premultiplied = pick(outlined, premultiplied + colour * (wide - alpha), premultiplied)
+    alpha = pick(outlined, wide, alpha)
+    layers = torch.cat([premultiplied, alpha], dim=1)
+    theta, scale = warp(n, strength, upright | is_scene, ~upright & ~is_scene)
+    smooth = F.interpolate(F.avg_pool2d(layers, 2), scale_factor=2, mode="bilinear", align_corners=False)
+    layers = pick(scale < 0.8, smooth, layers)
+    layers = F.grid_sample(layers, F.affine_grid(theta, (n, 4, SIZE, SIZE), align_corners=False), align_corners=False)
+    out = layers[:, :3] + (1 - layers[:, 3:]) * grounds(n, is_icon, dark_ink, strength)
+    soft = F.avg_pool2d(F.pad(out, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    out = pick(some(n, 0.2 * strength), soft, out)
+    out = out + torch.randn(n, 1, 1, 1).abs() * 0.02 * strength * torch.randn_like(out) * some(n, 0.4)[:, None, None, None]
+    return out.clamp(0, 1)

@@ -1,0 +1,88 @@
+"""What both trainings share: the schedule (by steps or by a deadline), the moving average, saving and resuming."""
+import copy
+import math
+import os
+import random
+import time
+from datetime import datetime
+
+import numpy as np
+import torch
+
+
+class Progress:
+    """How far a training is, 0..1: by a number of steps, or by the time left until HH:MM (then the speed may vary)."""
+
+    def __init__(self, steps, until=None):
+        self.steps, self.end, self.step, self.done = steps, None, 0, 0.0
+        if until:
+            hour, minute = map(int, until.split(":"))
+            self.end = datetime.now().replace(hour=hour, minute=minute, second=0).timestamp()
+        self.last = time.time()
+
+    def advance(self):
+        now = time.time()
+        self.step += 1
+        if self.end is None:
+            self.done = self.step / self.steps
+        else:
+            left = max(self.end - now, 0.0)
+            spent = min(now - self.last, 60.0)
+            self.done += (1.0 - self.done) * min(1.0, spent / max(spent + left, 1e-3))
+        self.last = now
+
+    @property
+    def finished(self):
+        return self.done >= (1.0 - 1e-9 if self.end is None else 0.9995)
+
+
+def cosine_rate(progress, peak, warmup=0.03):
+    if progress < warmup:
+        return peak * (progress + 1e-4) / warmup
+    along = (progress - warmup) / (1.0 - warmup)
+    return peak * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * along)))
+
+
+class Average:
+    """An exponential moving average of weights and buffers, quick at the start."""
+
+    def __init__(self, model, decay=0.998):
+        self.model, self.decay, self.count = copy.deepcopy(model).eval(), decay, 0
+
+    @torch.no_grad()
+    def update(self, model):
+        self.count += 1
+        decay = min(self.decay, (1 + self.count) / (10 + self.count))
+        for mine, theirs in zip(self.model.state_dict().values(), model.state_dict().values()):
+            if mine.is_floating_point():
+                mine.lerp_(theirs, 1.0 - decay)
+            else:
+                mine.copy_(theirs)
+
+
+def groups(model, decay):
+    """AdamW groups: weight decay on matrices and kernels only."""
+    heavy = [p for p in model.parameters() if p.ndim >= 2]
+    light = [p for p in model.parameters() if p.ndim < 2]
+    return [{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}]
+
+
+def save(path, model, optimizer, average, progress, extra):
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average.model.state_dict(),
+             "count": average.count, "step": progress.step, "done": progress.done, "extra": extra,
+             "random": (random.getstate(), np.random.get_state(), torch.get_rng_state())}
+    torch.save(state, str(path) + ".new")
+    os.replace(str(path) + ".new", path)
+
+
+def resume(path, model, optimizer, average, progress):
+    state = torch.load(path, weights_only=False)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    average.model.load_state_dict(state["average"])
+    average.count, progress.step, progress.done = state["count"], state["step"], state["done"]
+    python, numpy, pytorch = state["random"]
+    random.setstate(python)
+    np.random.set_state(numpy)
+    torch.set_rng_state(pytorch)
+    return state["extra"]

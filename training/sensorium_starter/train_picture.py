@@ -1,0 +1,160 @@
+"""Trains the picture tower. Resumable (checkpoint in the cache) and seeded.
+
+usage: python -m sensorium_starter.train_picture [--steps 4000 | --until 12:15]
+"""
+import argparse
+import json
+import re
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from . import augment, running, scenes
+from .picture import PictureTower, front_end
+from .places import CACHE
+from .text import embed
+
+BATCH = 128
+RATE, DECAY = 2e-3, 0.05
+SHARES = {"colour": 0.62, "icon": 0.31, "scene": 0.07}
+SCENES = 4000
+UPRIGHT = re.compile(r"\b(left|right|up|down|upward|downward|arrow|letter|digit|number|alpha|clockwise|north|south|east|west|text|button|\d+)\w*\b")
+TEMPLATES = ("a picture of {}", "a drawing of {}", "{} icon", "an emoji of {}", "{}")
+
+
+class Drawings:
+    def __init__(self, split="train"):
+        entries = json.loads((CACHE / "drawings.json").read_text())
+        self.pixels = np.load(CACHE / "drawings.npy", mmap_mode="r")
+        self.rows = [index for index, entry in enumerate(entries) if entry["split"] == split]
+        self.entries = [entries[index] for index in self.rows]
+        trained = [entry for entry in entries if entry["split"] == "train"]
+        self.names = sorted({entry["name"] for entry in trained})
+        self.own = embed(self.names)
+        self.mean = self.own.mean(dim=0)
+
+
+def centred(vectors, mean):
+    return F.normalize(vectors - mean, dim=1)
+
+
+def captions_of(entry):
+    """The sentences that may stand for a drawing: its name in some wordings, its keywords, both."""
+    name, tags = entry["name"], entry["tags"][:8]
+    pick = sum(map(ord, name)) % 4
+    return [name, TEMPLATES[pick].format(name)] + tags[:6] + [f"{name}, {tag}" for tag in tags[:2]]
+
+
+def make_scenes(drawings, count):
+    """Scenes with their sentences; the objects in them are emoji with short names of the training split."""
+    usable = [(entry["name"], row) for entry, row in zip(drawings.entries, drawings.rows)
+              if entry["colour"] and entry["name"].isalpha() and len(entry["name"]) < 12]
+
+    def objects(chance):
+        name, row = chance.choice(usable)
+        return name, np.asarray(drawings.pixels[row])
+
+    made = [scenes.scene(10_000 + seed, objects) for seed in range(count)]
+    return np.stack([rgba for rgba, _ in made]), [sentence for _, sentence in made]
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--steps", type=int, default=4000)
+    options.add_argument("--until", help="HH:MM: end there, whatever the speed")
+    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--fresh", action="store_true")
+    options = options.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(11)
+    np.random.seed(11)
+
+    drawings = Drawings()
+    number = {name: index for index, name in enumerate(drawings.names)}
+    target_of = np.array([number[entry["name"]] for entry in drawings.entries])
+    is_colour = np.array([entry["colour"] for entry in drawings.entries])
+    upright = np.array([bool(UPRIGHT.search(entry["name"])) for entry in drawings.entries])
+    prototypes = centred(drawings.own, drawings.mean)
+    captions = [captions_of(entry) for entry in drawings.entries]
+    embed([text for texts in captions for text in texts])
+    scene_pixels, sentences = make_scenes(drawings, SCENES)
+    sentence_vectors = centred(embed(sentences), drawings.mean)
+    pixels = torch.from_numpy(np.array(drawings.pixels[drawings.rows]))
+    scene_pixels = torch.from_numpy(scene_pixels)
+    colour_rows, icon_rows = np.flatnonzero(is_colour), np.flatnonzero(~is_colour)
+    print(len(pixels), "drawings", len(prototypes), "prototypes", len(sentences), "scenes", flush=True)
+
+    tower = PictureTower().to(memory_format=torch.channels_last)
+    log_scale = torch.nn.Parameter(torch.tensor(np.log(15.0), dtype=torch.float32))
+    tower.register_parameter("log_scale", log_scale)
+    optimizer = torch.optim.AdamW(running.groups(tower, DECAY), lr=RATE, betas=(0.9, 0.98))
+    average = running.Average(tower)
+    progress = running.Progress(options.steps, options.until)
+    checkpoint = CACHE / "picture.pt"
+    if checkpoint.exists() and not options.fresh:
+        running.resume(checkpoint, tower, optimizer, average, progress)
+        print("resumed at step", progress.step, flush=True)
+    counts = (int(BATCH * SHARES["colour"]), int(BATCH * SHARES["icon"]))
+    counts = counts + (BATCH - sum(counts),)
+    saved, shown, losses = time.time(), time.time(), []
+    while not progress.finished:
+        rate = running.cosine_rate(progress.done, RATE)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        strength = min(1.0, 0.15 + progress.done * 1.7) if progress.done < 0.9 else 0.8
+        rows = np.concatenate([np.random.choice(colour_rows, counts[0], replace=False), np.random.choice(icon_rows, counts[1], replace=False)])
+        scene_rows = np.random.choice(len(sentences), counts[2], replace=False)
+        labelled = len(rows)
+        rgba = torch.cat([pixels[rows], scene_pixels[scene_rows]]).permute(0, 3, 1, 2)
+        icon = torch.from_numpy(np.concatenate([~is_colour[rows], np.zeros(counts[2], bool)]))
+        scene = torch.arange(BATCH) >= labelled
+        stay = torch.from_numpy(np.concatenate([upright[rows], np.ones(counts[2], bool)]))
+        channels = front_end(augment.augment(rgba, icon, stay, strength, scene)).contiguous(memory_format=torch.channels_last)
+        tower.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            out = tower.features(channels)
+        z = F.normalize(out.float(), dim=1)
+
+        target = torch.from_numpy(target_of[rows])
+        goal = prototypes[target]
+        scale = log_scale.exp().clamp(max=40.0)
+        likeness = goal @ prototypes.t()
+        near = likeness > 0.85
+        near[torch.arange(labelled), target] = False
+        logits = (scale * z[:labelled] @ prototypes.t()).masked_fill(near, -1e4)
+        soft = (likeness / 0.05).masked_fill(near, -1e4).softmax(dim=1) * 0.25
+        soft[torch.arange(labelled), target] += 0.75
+        by_name = F.cross_entropy(logits, soft)
+
+        chosen = [np.random.choice(captions[row]) for row in rows]
+        texts = torch.cat([centred(embed(chosen), drawings.mean), sentence_vectors[scene_rows]])
+        alike = texts @ texts.t() > 0.8
+        alike[:labelled, :labelled] |= target[:, None] == target[None]
+        alike.fill_diagonal_(False)
+        by_text = F.cross_entropy((scale * texts @ z.t()).masked_fill(alike, -1e4), torch.arange(BATCH))
+        goals = torch.cat([goal, sentence_vectors[scene_rows]])
+        pull = (1.0 - (z * goals).sum(dim=1)).mean()
+        loss = by_name + 0.5 * by_text + 2.0 * pull
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(tower.parameters(), 5.0)
+        optimizer.step()
+        average.update(tower)
+        progress.advance()
+        losses.append((by_name.item(), by_text.item(), pull.item()))
+        if time.time() - shown > 30 or progress.step < 3:
+            means = " ".join(f"{value:.3f}" for value in np.mean(losses, axis=0))
+            print(f"{time.strftime('%H:%M:%S')} step {progress.step} done {progress.done:.3f} rate {rate:.5f} "
+                  f"scale {scale.item():.1f} losses {means}", flush=True)
+            shown, losses = time.time(), []
+        if time.time() - saved > 240:
+            running.save(checkpoint, tower, optimizer, average, progress, {})
+            saved = time.time()
+    running.save(checkpoint, tower, optimizer, average, progress, {})
+    print("finished", progress.step, flush=True)
+
+
+if __name__ == "__main__":
+    main()
