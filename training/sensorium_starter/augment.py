@@ -1,4 +1,4 @@
-"""Augmentation of drawings, on whole batches: RGBA 80x80 to RGB 64x64, from plain (strength 0) to strong (1)."""
+"""Augmentation of drawings, on whole batches: RGBA 80x80 to RGB 64x64 (or another size), from plain (strength 0) to strong (1)."""
 import math
 
 import torch
@@ -49,7 +49,7 @@ def recolour(rgb, is_icon, strength):
     return pick(is_icon, icons, turned), dark_ink
 
 
-def inner_lines(rgb, alpha, n):
+def inner_lines(rgb, alpha):
     """Dark lines where the drawing's own colours change, as in outlined styles."""
     grey = (rgb * alpha).mean(dim=1, keepdim=True) + (1 - alpha)
     dx = F.pad((grey[..., 1:] - grey[..., :-1]).abs(), (0, 1))
@@ -58,17 +58,17 @@ def inner_lines(rgb, alpha, n):
     return ((edges - 0.10) * 6).clamp(0, 1)
 
 
-def grounds(n, is_icon, dark_ink, strength):
-    """(n, 3, 64, 64) grounds: mostly white, else plain, graded or blotchy; dark behind light ink."""
+def grounds(n, is_icon, dark_ink, strength, size):
+    """(n, 3, size, size) grounds: mostly white, else plain, graded or blotchy; dark behind light ink."""
     white = torch.ones(n, 3)
     light = torch.where(some(n, 0.5)[:, None], light_or_dark(n, torch.zeros(n, dtype=torch.bool)), torch.rand(n, 3))
     dark = torch.where(some(n, 0.4)[:, None], torch.zeros(n, 3), light_or_dark(n, torch.ones(n, dtype=torch.bool)))
     colour = torch.where(some(n, 0.35 * strength)[:, None], light, white)
     icon_ground = torch.where(some(n, 0.35 * strength)[:, None], light_or_dark(n, torch.zeros(n, dtype=torch.bool)), white)
     colour = torch.where(is_icon[:, None], torch.where(dark_ink[:, None], icon_ground, dark), colour)
-    ground = colour[:, :, None, None].expand(n, 3, SIZE, SIZE)
+    ground = colour[:, :, None, None].expand(n, 3, size, size)
     coarse = torch.rand(n, 3, 4, 4)
-    soft = F.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear", align_corners=True)
+    soft = F.interpolate(coarse, size=(size, size), mode="bilinear", align_corners=True)
     amount = 0.1 + 0.5 * torch.rand(n, 1, 1, 1)
     return pick(some(n, 0.12 * strength) & ~is_icon, ground * (1 - amount) + soft * amount, ground)
 
@@ -91,28 +91,35 @@ def warp(n, strength, upright, may_flip):
 
 
 @torch.no_grad()
-def augment(rgba, is_icon, upright, strength, is_scene):
+def augment(rgba, is_icon, upright, strength, is_scene, size=SIZE):
     """rgba: (n, 4, 80, 80) u8. upright: keeps its turn (arrows, letters); is_scene: keeps colours and sides too."""
     n = len(rgba)
     x = rgba.float() / 255.0
-    rgb, alpha = x[:, :3], x[:, 3:]
+    rgb, alpha = x[:, :3], x[:, 3:].clone()
     changed, dark_ink = recolour(rgb, is_icon, strength)
     rgb = pick(is_scene, rgb, changed)
-    lines = inner_lines(rgb, alpha, n) * torch.where(some(n, 0.22 * strength) & ~is_icon & ~is_scene, 1.0, 0.0)[:, None, None, None]
-    rgb = rgb * (1 - lines)
-    outlined = some(n, 0.3 * strength) & ~is_icon & ~is_scene
-    wide = pick(some(n, 0.5), F.max_pool2d(alpha, 3, 1, 1), F.max_pool2d(alpha, 5, 1, 2))
-    colour = torch.where(some(n, 0.75), 0.0, 1.0)[:, None, None, None]
+    coloured = ~is_icon & ~is_scene
+    lined = (some(n, 0.22 * strength) & coloured).nonzero()[:, 0]
+    rgb[lined] = rgb[lined] * (1 - inner_lines(rgb[lined], alpha[lined]))
     premultiplied = rgb * alpha
-    premultiplied = pick(outlined, premultiplied + colour * (wide - alpha), premultiplied)
-    alpha = pick(outlined, wide, alpha)
+    outlined = (some(n, 0.3 * strength) & coloured).nonzero()[:, 0]
+    if len(outlined):
+        thin = alpha[outlined]
+        wide = pick(some(len(thin), 0.5), F.max_pool2d(thin, 3, 1, 1), F.max_pool2d(thin, 5, 1, 2))
+        colour = torch.where(some(len(thin), 0.75), 0.0, 1.0)[:, None, None, None]
+        premultiplied[outlined] += colour * (wide - thin)
+        alpha[outlined] = wide
     layers = torch.cat([premultiplied, alpha], dim=1)
     theta, scale = warp(n, strength, upright | is_scene, ~upright & ~is_scene)
-    smooth = F.interpolate(F.avg_pool2d(layers, 2), scale_factor=2, mode="bilinear", align_corners=False)
-    layers = pick(scale < 0.8, smooth, layers)
-    layers = F.grid_sample(layers, F.affine_grid(theta, (n, 4, SIZE, SIZE), align_corners=False), align_corners=False)
-    out = layers[:, :3] + (1 - layers[:, 3:]) * grounds(n, is_icon, dark_ink, strength)
-    soft = F.avg_pool2d(F.pad(out, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    out = pick(some(n, 0.2 * strength), soft, out)
-    out = out + torch.randn(n, 1, 1, 1).abs() * 0.02 * strength * torch.randn_like(out) * some(n, 0.4)[:, None, None, None]
+    small = (scale < 0.8).nonzero()[:, 0]
+    if len(small):
+        layers[small] = F.interpolate(F.avg_pool2d(layers[small], 2), scale_factor=2, mode="bilinear", align_corners=False)
+    layers = F.grid_sample(layers, F.affine_grid(theta, (n, 4, size, size), align_corners=False), align_corners=False)
+    out = layers[:, :3] + (1 - layers[:, 3:]) * grounds(n, is_icon, dark_ink, strength, size)
+    soft = some(n, 0.2 * strength).nonzero()[:, 0]
+    if len(soft):
+        out[soft] = F.avg_pool2d(F.pad(out[soft], (1, 1, 1, 1), mode="replicate"), 3, 1)
+    grainy = some(n, 0.4).nonzero()[:, 0]
+    if len(grainy):
+        out[grainy] += torch.randn(len(grainy), 1, 1, 1).abs() * 0.02 * strength * torch.randn(len(grainy), 3, size, size)
     return out.clamp(0, 1)

@@ -1,16 +1,15 @@
 """Writes the towers with their configs and the parity goldens to models/starter/."""
 import json
 import math
-from pathlib import Path
+import sys
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
 from . import picture, sound
-
-HOME = Path(__file__).resolve().parents[2]
-OUT = HOME / "models" / "starter"
+from .places import CACHE
+from .places import SHIPPED as OUT
 
 PICTURE_FORMULAS = [
     ("ramp", "((x*7 + y*13 + c*29) % 256) / 255", lambda x, y, c: ((x * 7 + y * 13 + c * 29) % 256) / 255),
@@ -75,9 +74,27 @@ def write_towers(seeing=None, hearing=None):
         save_file(sound.export(hearing.eval()), OUT / "sound.safetensors")
     (OUT / "picture.json").write_text(json.dumps(picture.CONFIG, indent=1) + "\n")
     (OUT / "sound.json").write_text(json.dumps(sound.CONFIG, indent=1) + "\n")
+    for path in OUT.glob("*.safetensors"):
+        path.chmod(0o644)
     write_goldens()
+
+
+def trained(kind):
+    """The moving average of a training's weights, or nothing if it has not been saved yet."""
+    path = CACHE / f"{kind}.pt"
+    if not path.exists():
+        return None
+    state = torch.load(path, weights_only=False)
+    tower = picture.PictureTower() if kind == "picture" else sound.SoundTower()
+    weights = {name: tensor for name, tensor in state["average"].items() if name != "log_scale"}
+    tower.load_state_dict(weights)
+    print(kind, "at step", state["step"], f"({state['done']:.0%} of the schedule)")
+    return tower
 
 
 if __name__ == "__main__":
     torch.manual_seed(4)
-    write_towers(picture.PictureTower(), sound.SoundTower())
+    if "--untrained" in sys.argv:
+        write_towers(picture.PictureTower(), sound.SoundTower())
+    else:
+        write_towers(trained("picture"), trained("sound"))

@@ -1,6 +1,7 @@
 """The frozen text model (all-MiniLM-L6-v2) in plain PyTorch, with vectors kept in the cache."""
 import hashlib
 import json
+import os
 
 import numpy as np
 import torch
@@ -54,6 +55,16 @@ _model = None
 _memory = None
 
 
+def store(names, vectors):
+    """Written beside and moved into place, as two trainings may share the file."""
+    fresh = vectors.with_suffix(f".{os.getpid()}.npy")
+    np.save(fresh, np.stack(list(_memory.values())).astype(np.float32))
+    listing = names.with_suffix(f".{os.getpid()}.json")
+    listing.write_text(json.dumps(list(_memory)))
+    os.replace(fresh, vectors)
+    os.replace(listing, names)
+
+
 def embed(texts, size=256) -> torch.Tensor:
     """(n, 384) unit vectors; new texts are computed, all are remembered on disk."""
     global _model, _memory
@@ -69,8 +80,7 @@ def embed(texts, size=256) -> torch.Tensor:
             part = missing[start:start + size]
             _memory.update(zip(part, _model.batch(part).numpy()))
         if len(missing) > 200:
-            names.write_text(json.dumps(list(_memory)))
-            np.save(vectors, np.stack(list(_memory.values())).astype(np.float32))
+            store(names, vectors)
     return torch.from_numpy(np.stack([_memory[text] for text in texts]).astype(np.float32))
 
 

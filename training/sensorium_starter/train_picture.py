@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from . import augment, running, scenes
-from .picture import PictureTower, front_end
+from .picture import SIZE, PictureTower, front_end
 from .places import CACHE
 from .text import embed
 
@@ -20,6 +20,7 @@ BATCH = 128
 RATE, DECAY = 2e-3, 0.05
 SHARES = {"colour": 0.62, "icon": 0.31, "scene": 0.07}
 SCENES = 4000
+EARLY, EARLY_SIZE = 0.45, 48  # the first part of the training sees smaller pictures, at 0.6 of the cost
 UPRIGHT = re.compile(r"\b(left|right|up|down|upward|downward|arrow|letter|digit|number|alpha|clockwise|north|south|east|west|text|button|\d+)\w*\b")
 TEMPLATES = ("a picture of {}", "a drawing of {}", "{} icon", "an emoji of {}", "{}")
 
@@ -49,6 +50,10 @@ def captions_of(entry):
 
 def make_scenes(drawings, count):
     """Scenes with their sentences; the objects in them are emoji with short names of the training split."""
+    kept = CACHE / f"scenes-{count}.npz"
+    if kept.exists():
+        loaded = np.load(kept)
+        return loaded["pixels"], [str(sentence) for sentence in loaded["sentences"]]
     usable = [(entry["name"], row) for entry, row in zip(drawings.entries, drawings.rows)
               if entry["colour"] and entry["name"].isalpha() and len(entry["name"]) < 12]
 
@@ -57,7 +62,9 @@ def make_scenes(drawings, count):
         return name, np.asarray(drawings.pixels[row])
 
     made = [scenes.scene(10_000 + seed, objects) for seed in range(count)]
-    return np.stack([rgba for rgba, _ in made]), [sentence for _, sentence in made]
+    pixels, sentences = np.stack([rgba for rgba, _ in made]), [sentence for _, sentence in made]
+    np.savez(kept, pixels=pixels, sentences=np.array(sentences))
+    return pixels, sentences
 
 
 def main():
@@ -100,10 +107,11 @@ def main():
     counts = counts + (BATCH - sum(counts),)
     saved, shown, losses = time.time(), time.time(), []
     while not progress.finished:
-        rate = running.cosine_rate(progress.done, RATE)
+        rate = running.cosine_rate(progress.done, RATE) * min(1.0, (progress.step + 1) / 60)
         for group in optimizer.param_groups:
             group["lr"] = rate
         strength = min(1.0, 0.15 + progress.done * 1.7) if progress.done < 0.9 else 0.8
+        size = EARLY_SIZE if progress.done < EARLY else SIZE
         rows = np.concatenate([np.random.choice(colour_rows, counts[0], replace=False), np.random.choice(icon_rows, counts[1], replace=False)])
         scene_rows = np.random.choice(len(sentences), counts[2], replace=False)
         labelled = len(rows)
@@ -111,7 +119,7 @@ def main():
         icon = torch.from_numpy(np.concatenate([~is_colour[rows], np.zeros(counts[2], bool)]))
         scene = torch.arange(BATCH) >= labelled
         stay = torch.from_numpy(np.concatenate([upright[rows], np.ones(counts[2], bool)]))
-        channels = front_end(augment.augment(rgba, icon, stay, strength, scene)).contiguous(memory_format=torch.channels_last)
+        channels = front_end(augment.augment(rgba, icon, stay, strength, scene, size)).contiguous(memory_format=torch.channels_last)
         tower.train()
         with torch.autocast("cpu", torch.bfloat16):
             out = tower.features(channels)

@@ -141,7 +141,7 @@ def main():
         print("resumed at step", progress.step, flush=True)
     saved, shown, losses = time.time(), time.time(), []
     while not progress.finished:
-        rate = running.cosine_rate(progress.done, RATE)
+        rate = running.cosine_rate(progress.done, RATE) * min(1.0, (progress.step + 1) / 60)
         for group in optimizer.param_groups:
             group["lr"] = rate
         strength = min(1.0, 0.2 + progress.done * 1.7)
