@@ -121,6 +121,9 @@ pub enum IndexError {
     /// The request makes no sense to the index: a fault of ours.
     #[error("the index refused the request: {0}")]
     Rejected(String),
+    /// What is stored is damaged: the index must be built again from the kept vectors.
+    #[error("the index is damaged: {0}")]
+    Corrupt(String),
     /// Anything else.
     #[error("the index failed: {0}")]
     Internal(String),

@@ -1,0 +1,260 @@
+//! Qdrant Edge: the index inside the process, in one folder.
+//!
+//! The library is synchronous, so every call runs on a thread for blocking work. Searches run beside each other (bounded by
+//! [`EdgeOptions::search_threads`]) and beside writing; writes and flushes take turns; so do runs of `optimize`. A call that is
+//! dropped by its caller still runs to its end.
+//!
+//! The library does not replay its log when it is opened: after a crash, what was written after the last flush is gone.
+
+mod disk;
+mod error;
+mod filter;
+mod log;
+mod options;
+mod payload;
+mod query;
+mod read;
+mod shape;
+mod shard;
+mod turns;
+mod words;
+mod write;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use sensorium_domain::index::{IndexStats, Leg, Point, Scope, ScoredPoint};
+use sensorium_domain::{DocumentId, IndexError, SegmentId, SpaceName, TenantId, VectorIndex};
+use serde_json::Value;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::spawn_blocking;
+
+pub use options::{EdgeOptions, HnswOptions, OptimizerOptions, WordsOptions};
+
+use query::Search;
+use shape::Shape;
+use shard::Shard;
+use turns::Turns;
+use words::Words;
+
+/// A vector index in a folder, for one process.
+#[derive(Clone)]
+pub struct EdgeIndex {
+    shard: Arc<Shard>,
+    words: Arc<Words>,
+    shape: Arc<Shape>,
+    options: Arc<EdgeOptions>,
+    searches: Arc<Semaphore>,
+    /// Held while the library writes or flushes: it cannot do both at once.
+    writing: Arc<Mutex<()>>,
+    optimizing: Arc<Mutex<()>>,
+    flushes: Turns,
+}
+
+impl EdgeIndex {
+    /// Opens the index in `dir`, or builds an empty one where there is none. Blocks.
+    ///
+    /// A folder that was built for other spaces or dimensions is [`IndexError::Mismatch`]; one that another process has open is
+    /// [`IndexError::Unavailable`]; one that cannot be read is [`IndexError::Corrupt`], and is left as it is.
+    pub fn open(
+        dir: &Path,
+        spaces: &[(SpaceName, usize)],
+        options: EdgeOptions,
+    ) -> Result<Self, IndexError> {
+        let shape = Shape::new(spaces, &options)?;
+        let words = Words::new(&options.words)?;
+        shape.check(dir)?;
+        let shard = Shard::open(dir, shape.config(&options))?;
+        shape.save(dir)?;
+        Ok(Self {
+            shard: Arc::new(shard),
+            words: Arc::new(words),
+            shape: Arc::new(shape),
+            searches: Arc::new(Semaphore::new(options.search_threads())),
+            options: Arc::new(options),
+            writing: Arc::default(),
+            optimizing: Arc::default(),
+            flushes: Turns::default(),
+        })
+    }
+
+    /// Runs `work` on a blocking thread when one of the places for searches is free.
+    async fn search<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        let permit = self
+            .searches
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| IndexError::Unavailable("the index is closing".to_owned()))?;
+        let this = self.clone();
+        blocking(move || {
+            let _permit = permit;
+            work(&this)
+        })
+        .await
+    }
+
+    /// Runs `work` on a blocking thread while nothing else is written.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        let turn = self.writing.clone().lock_owned().await;
+        let this = self.clone();
+        blocking(move || {
+            let _turn = turn;
+            work(&this)
+        })
+        .await
+    }
+
+    fn plan(
+        &self,
+        tenant: &TenantId,
+        scope: &Scope,
+        leg: &Leg,
+    ) -> Result<Option<Search>, IndexError> {
+        let filter = filter::of_scope(tenant, scope, leg.modality)?;
+        Search::plan(leg, filter, &self.shape, &self.words, &self.options.hnsw)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
+) -> Result<T, IndexError> {
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(IndexError::Internal(error.to_string())))
+}
+
+#[async_trait]
+impl VectorIndex for EdgeIndex {
+    async fn upsert(&self, tenant: &TenantId, points: Vec<Point>) -> Result<(), IndexError> {
+        points
+            .iter()
+            .try_for_each(|point| query::check_point(&self.shape, point))?;
+        if points.is_empty() {
+            return Ok(());
+        }
+        let tenant = tenant.clone();
+        self.write(move |index| write::upsert(&index.shard, &index.words, &tenant, points))
+            .await
+    }
+
+    async fn flush(&self) -> Result<(), IndexError> {
+        let Some(turn) = self.flushes.take().await else {
+            return Ok(());
+        };
+        self.write(move |index| {
+            index.shard.flush()?;
+            turn.succeeded();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_segments(
+        &self,
+        tenant: &TenantId,
+        segments: &[SegmentId],
+    ) -> Result<(), IndexError> {
+        if segments.is_empty() {
+            return Ok(());
+        }
+        let (tenant, segments) = (tenant.clone(), segments.to_vec());
+        self.write(move |index| write::delete_segments(&index.shard, &tenant, &segments))
+            .await
+    }
+
+    async fn delete_document(
+        &self,
+        tenant: &TenantId,
+        document: DocumentId,
+    ) -> Result<(), IndexError> {
+        let tenant = tenant.clone();
+        self.write(move |index| write::delete_document(&index.shard, &tenant, document))
+            .await
+    }
+
+    async fn query_batch(
+        &self,
+        tenant: &TenantId,
+        scope: &Scope,
+        legs: &[Leg],
+    ) -> Result<Vec<Vec<ScoredPoint>>, IndexError> {
+        let searches = legs
+            .iter()
+            .map(|leg| self.plan(tenant, scope, leg))
+            .collect::<Result<Vec<_>, _>>()?;
+        let lists = searches.into_iter().map(|search| async move {
+            match search {
+                Some(search) => self.search(move |index| search.run(&index.shard)).await,
+                None => Ok(Vec::new()),
+            }
+        });
+        try_join_all(lists).await
+    }
+
+    async fn vectors(
+        &self,
+        tenant: &TenantId,
+        space: &SpaceName,
+        segments: &[SegmentId],
+    ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
+        self.shape.dimension(space)?;
+        let (tenant, space, segments) = (tenant.clone(), space.clone(), segments.to_vec());
+        self.search(move |index| read::vectors(&index.shard, &tenant, &space, &segments))
+            .await
+    }
+
+    async fn count(&self, tenant: &TenantId, scope: &Scope) -> Result<u64, IndexError> {
+        let filter = filter::of_scope(tenant, scope, None)?;
+        self.search(move |index| read::count(&index.shard, filter))
+            .await
+    }
+
+    async fn facet(
+        &self,
+        tenant: &TenantId,
+        scope: &Scope,
+        key: &str,
+        limit: usize,
+    ) -> Result<Vec<(Value, u64)>, IndexError> {
+        let filter = filter::of_scope(tenant, scope, None)?;
+        let key = key.to_owned();
+        self.search(move |index| read::facet(&index.shard, filter, &key, limit))
+            .await
+    }
+
+    async fn scroll(
+        &self,
+        after: Option<SegmentId>,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, SegmentId)>, IndexError> {
+        self.search(move |index| read::scroll(&index.shard, after, limit))
+            .await
+    }
+
+    async fn optimize(&self) -> Result<bool, IndexError> {
+        let turn = self.optimizing.clone().lock_owned().await;
+        let this = self.clone();
+        let (turn, changed) = blocking(move || Ok((turn, this.shard.optimize()?))).await?;
+        self.flush().await?;
+        let limit = self.options.optimizer.log_limit_mb << 20;
+        self.write(move |index| {
+            let _turn = turn;
+            index.shard.cut_log(limit)
+        })
+        .await?;
+        Ok(changed)
+    }
+
+    async fn stats(&self) -> Result<IndexStats, IndexError> {
+        self.search(|index| read::stats(&index.shard)).await
+    }
+}

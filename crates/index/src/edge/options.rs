@@ -1,0 +1,133 @@
+//! What an operator can set, with defaults that suit a laptop.
+
+use std::num::NonZeroUsize;
+
+use qdrant_edge::{EdgeOptimizersConfig, HnswIndexConfig};
+use serde::{Deserialize, Serialize};
+
+/// Settings of the embedded index. Every field has a default; unknown fields are refused.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EdgeOptions {
+    /// How many searches run at once, each on a thread of its own; the number of cores when absent.
+    pub search_threads: Option<NonZeroUsize>,
+    /// The graph of nearest neighbours.
+    pub hnsw: HnswOptions,
+    /// When `optimize` has work to do.
+    pub optimizer: OptimizerOptions,
+    /// How words are weighed. Part of the index's shape: a change needs a reindex.
+    pub words: WordsOptions,
+}
+
+/// The graph of nearest neighbours (HNSW), one per space and index segment.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HnswOptions {
+    /// Edges per node. More finds better and takes more memory. A change is applied by the next `optimize`.
+    pub m: usize,
+    /// Neighbours considered while building. More finds better and builds slower.
+    pub ef_construct: usize,
+    /// Neighbours considered while searching; the number of hits asked for where that is more.
+    pub ef: usize,
+    /// Scopes whose vectors take less than this many KiB are compared one by one, exactly, instead of walking the graph.
+    pub full_scan_threshold_kb: usize,
+    /// Compare every vector of the scope, always: exact and slow.
+    pub exact: bool,
+    /// Threads that build a graph; chosen by the number of cores when 0.
+    pub indexing_threads: usize,
+}
+
+impl Default for HnswOptions {
+    fn default() -> Self {
+        Self {
+            m: 16,
+            ef_construct: 128,
+            ef: 128,
+            full_scan_threshold_kb: 4_000,
+            exact: false,
+            indexing_threads: 0,
+        }
+    }
+}
+
+/// When `optimize` has work to do.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerOptions {
+    /// Index segments with more KiB of vectors than this get a graph.
+    pub indexing_threshold_kb: usize,
+    /// The number of index segments aimed at; the number of cores when 0.
+    pub segments: usize,
+    /// An index segment is rewritten when more than this share of it is deleted.
+    pub deleted_share: f64,
+    /// Index segments with fewer vectors than this are not rewritten for their deleted ones.
+    pub vacuum_min_vectors: usize,
+    /// The log of operations, which nothing reads again, is cut when it is larger than this many MiB.
+    pub log_limit_mb: u64,
+}
+
+impl Default for OptimizerOptions {
+    fn default() -> Self {
+        Self {
+            indexing_threshold_kb: 10_000,
+            segments: 0,
+            deleted_share: 0.2,
+            vacuum_min_vectors: 1_000,
+            log_limit_mb: 256,
+        }
+    }
+}
+
+/// How words are weighed (BM25).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WordsOptions {
+    /// The language of stop words and endings.
+    pub language: String,
+    /// Saturation: how much a repeated word still adds.
+    pub k1: f64,
+    /// How much long segments are held back, 0 to 1.
+    pub b: f64,
+    /// The length that counts as usual, in words without stop words.
+    pub average_words: f64,
+}
+
+impl Default for WordsOptions {
+    fn default() -> Self {
+        Self {
+            language: "english".to_owned(),
+            k1: 1.2,
+            b: 0.75,
+            average_words: 100.0,
+        }
+    }
+}
+
+impl EdgeOptions {
+    /// How many searches run at once.
+    pub fn search_threads(&self) -> usize {
+        self.search_threads
+            .or_else(|| std::thread::available_parallelism().ok())
+            .map_or(1, NonZeroUsize::get)
+    }
+
+    pub(super) fn hnsw_config(&self) -> HnswIndexConfig {
+        HnswIndexConfig {
+            m: self.hnsw.m,
+            ef_construct: self.hnsw.ef_construct,
+            full_scan_threshold: self.hnsw.full_scan_threshold_kb,
+            max_indexing_threads: self.hnsw.indexing_threads,
+            ..HnswIndexConfig::default()
+        }
+    }
+
+    pub(super) fn optimizers_config(&self) -> EdgeOptimizersConfig {
+        EdgeOptimizersConfig {
+            deleted_threshold: Some(self.optimizer.deleted_share),
+            vacuum_min_vector_number: Some(self.optimizer.vacuum_min_vectors),
+            default_segment_number: Some(self.optimizer.segments),
+            indexing_threshold: Some(self.optimizer.indexing_threshold_kb),
+            ..EdgeOptimizersConfig::default()
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Reading without ranking: stored vectors, counts, facets, and the walk over everything. Everything here blocks.
+
+use std::collections::HashMap;
+
+use qdrant_edge::{
+    CountRequest, FacetRequest, FacetValue, Filter, JsonPath, PointId, Record, ScrollRequest,
+    VectorInternal, VectorStructInternal, WithPayloadInterface, WithVector,
+};
+use sensorium_domain::filter::Key;
+use sensorium_domain::index::IndexStats;
+use sensorium_domain::{IndexError, SegmentId, SpaceName, TenantId};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::query::segment;
+use super::shard::Shard;
+use super::{disk, filter, payload};
+
+/// Points read at once where values are counted one by one.
+const PAGE: usize = 10_000;
+
+/// The vectors of those segments that are the tenant's and have one in the space.
+pub(super) fn vectors(
+    shard: &Shard,
+    tenant: &TenantId,
+    space: &SpaceName,
+    segments: &[SegmentId],
+) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
+    let ids: Vec<PointId> = segments
+        .iter()
+        .map(|segment| PointId::Uuid(segment.uuid()))
+        .collect();
+    let records = shard.with(|shard| {
+        shard.retrieve(
+            &ids,
+            Some(payload::only(&[payload::TENANT])),
+            Some(WithVector::Selector(vec![space.to_string()])),
+        )
+    })?;
+    let mut found = Vec::with_capacity(records.len());
+    for record in records {
+        let owner = payload::tenant(&record.payload.unwrap_or_default())?;
+        if owner != *tenant {
+            continue;
+        }
+        if let Some(VectorStructInternal::Named(mut named)) = record.vector
+            && let Some(VectorInternal::Dense(vector)) = named.remove(space.as_str())
+        {
+            found.push((segment(record.id)?, vector));
+        }
+    }
+    Ok(found)
+}
+
+/// How many points pass the filter.
+pub(super) fn count(shard: &Shard, filter: Filter) -> Result<u64, IndexError> {
+    let request = CountRequest {
+        filter: Some(filter),
+        exact: true,
+    };
+    Ok(shard.with(|shard| shard.count(request))? as u64)
+}
+
+/// Counts points by the values of a filter key: most first, equal counts by value.
+pub(super) fn facet(
+    shard: &Shard,
+    filter: Filter,
+    key: &str,
+    limit: usize,
+) -> Result<Vec<(Value, u64)>, IndexError> {
+    let path = filter::path(key)?;
+    let mut counts = match Key::parse(key) {
+        Some(Key::Tags | Key::Modality | Key::Document) => indexed_facet(shard, filter, path)?,
+        _ => plain_facet(shard, &filter, &path)?,
+    };
+    counts.sort_by(|a, b| {
+        b.1.cmp(&a.1)
+            .then_with(|| a.0.to_string().cmp(&b.0.to_string()))
+    });
+    counts.truncate(limit);
+    Ok(counts)
+}
+
+fn indexed_facet(
+    shard: &Shard,
+    filter: Filter,
+    key: JsonPath,
+) -> Result<Vec<(Value, u64)>, IndexError> {
+    let request = FacetRequest {
+        key,
+        limit: usize::MAX,
+        filter: Some(filter),
+        exact: true,
+    };
+    let response = shard.with(|shard| shard.facet(request))?;
+    let counts = response.hits.into_iter().map(|hit| {
+        let value = match hit.value {
+            FacetValue::Keyword(text) => Value::String(text),
+            FacetValue::Int(number) => number.into(),
+            FacetValue::Bool(flag) => flag.into(),
+            FacetValue::Uuid(number) => Uuid::from_u128(number).to_string().into(),
+        };
+        (value, hit.count as u64)
+    });
+    Ok(counts.collect())
+}
+
+fn plain_facet(
+    shard: &Shard,
+    filter: &Filter,
+    path: &JsonPath,
+) -> Result<Vec<(Value, u64)>, IndexError> {
+    let mut counts: HashMap<Value, u64> = HashMap::new();
+    let fields = WithPayloadInterface::Fields(vec![path.clone()]);
+    let mut next = Some(PointId::Uuid(Uuid::nil()));
+    while let Some(offset) = next {
+        let (records, following) = page(shard, offset, PAGE, Some(filter), &fields)?;
+        for record in records {
+            let payload = record.payload.unwrap_or_default();
+            for value in distinct(path.value_get(&payload.0).iter().copied()) {
+                *counts.entry(value).or_default() += 1;
+            }
+        }
+        next = following;
+    }
+    Ok(counts.into_iter().collect())
+}
+
+/// The scalar values of one point, each once.
+fn distinct<'a>(found: impl Iterator<Item = &'a Value>) -> Vec<Value> {
+    let mut values: Vec<Value> = Vec::new();
+    let mut add = |value: &Value| {
+        let is_scalar = !(value.is_null() || value.is_array() || value.is_object());
+        if is_scalar && !values.contains(value) {
+            values.push(value.clone());
+        }
+    };
+    for value in found {
+        match value {
+            Value::Array(list) => list.iter().for_each(&mut add),
+            other => add(other),
+        }
+    }
+    values
+}
+
+/// Segments of every tenant in ascending order, after `after`.
+pub(super) fn scroll(
+    shard: &Shard,
+    after: Option<SegmentId>,
+    limit: usize,
+) -> Result<Vec<(TenantId, SegmentId)>, IndexError> {
+    let first = match after.map(|segment| segment.uuid().as_u128()) {
+        None => 0,
+        Some(u128::MAX) => return Ok(Vec::new()),
+        Some(id) => id + 1,
+    };
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let offset = PointId::Uuid(Uuid::from_u128(first));
+    let fields = payload::only(&[payload::TENANT]);
+    let (records, _) = page(shard, offset, limit, None, &fields)?;
+    records
+        .into_iter()
+        .map(|record| {
+            let tenant = payload::tenant(&record.payload.unwrap_or_default())?;
+            Ok((tenant, segment(record.id)?))
+        })
+        .collect()
+}
+
+fn page(
+    shard: &Shard,
+    offset: PointId,
+    limit: usize,
+    filter: Option<&Filter>,
+    fields: &WithPayloadInterface,
+) -> Result<(Vec<Record>, Option<PointId>), IndexError> {
+    let request = ScrollRequest {
+        offset: Some(offset),
+        limit: Some(limit),
+        filter: filter.cloned(),
+        with_payload: Some(fields.clone()),
+        with_vector: WithVector::Bool(false),
+        order_by: None,
+    };
+    shard.with(|shard| shard.scroll(request))
+}
+
+/// Numbers about the folder.
+pub(super) fn stats(shard: &Shard) -> Result<IndexStats, IndexError> {
+    let everything = CountRequest {
+        filter: None,
+        exact: true,
+    };
+    let (points, info) = shard.with(|shard| Ok((shard.count(everything)?, shard.info())))?;
+    Ok(IndexStats {
+        points: points as u64,
+        indexed: info.indexed_vectors_count.min(points) as u64,
+        disk_bytes: Some(disk::bytes(shard.folder())),
+    })
+}

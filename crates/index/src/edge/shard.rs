@@ -1,0 +1,155 @@
+//! An open index folder: opening, writing, making durable, and closing it to cut its log.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use qdrant_edge::{
+    CreateIndex, EdgeConfig, EdgeShard, FieldIndexOperations, IntegerIndexParams,
+    KeywordIndexParams, PayloadFieldSchema, PayloadSchemaParams, UpdateOperation,
+};
+use sensorium_domain::IndexError;
+
+use super::error::{catching, from_edge};
+use super::{log, payload};
+
+/// A folder of the library, which is entered by many threads at once. Writing and making durable must not meet: callers see to that.
+pub(super) struct Shard {
+    folder: PathBuf,
+    config: EdgeConfig,
+    /// `None` after the folder could not be opened again.
+    open: RwLock<Option<EdgeShard>>,
+}
+
+impl Shard {
+    /// Opens the folder, or builds it where there is nothing.
+    pub(super) fn open(folder: &Path, config: EdgeConfig) -> Result<Self, IndexError> {
+        fs::create_dir_all(folder)
+            .map_err(|error| IndexError::Unavailable(format!("{}: {error}", folder.display())))?;
+        let is_new = !folder.join("edge_config.json").exists() && !folder.join("segments").exists();
+        let shard = if is_new {
+            catching(|| EdgeShard::new(folder, config.clone()))
+                .map_err(IndexError::Internal)?
+                .map_err(|error| from_edge(&error))?
+        } else {
+            load(folder, config.clone())?
+        };
+        let shard = Self {
+            folder: folder.to_owned(),
+            config,
+            open: RwLock::new(Some(shard)),
+        };
+        shard.create_field_indexes()?;
+        Ok(shard)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Runs `work` on the library's shard.
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&EdgeShard) -> qdrant_edge::OperationResult<T>,
+    ) -> Result<T, IndexError> {
+        let guard = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let shard = guard
+            .as_ref()
+            .ok_or_else(|| IndexError::Unavailable("the index folder is closed".to_owned()))?;
+        work(shard).map_err(|error| from_edge(&error))
+    }
+
+    /// Writes all that is in memory to the disk. No write may run meanwhile.
+    pub(super) fn flush(&self) -> Result<(), IndexError> {
+        /// The library gives up where a running `optimize` swaps index segments; that takes moments.
+        const ATTEMPTS: u32 = 200;
+        let mut attempt = 1;
+        loop {
+            let outcome = self.with(|shard| {
+                // Waits for the swap, if there is one, since `flush` itself does not.
+                shard.info();
+                Ok(catching(|| shard.flush()))
+            })?;
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(reason) if !reason.contains("lock acquired") || attempt == ATTEMPTS => {
+                    return Err(IndexError::Internal(format!("flush: {reason}")));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Builds graphs and merges index segments until there is nothing left to do; whether there was anything.
+    pub(super) fn optimize(&self) -> Result<bool, IndexError> {
+        self.with(|shard| Ok(catching(|| shard.optimize())))?
+            .map_err(|reason| IndexError::Internal(format!("optimize: {reason}")))?
+            .map_err(|error| from_edge(&error))
+    }
+
+    /// Closes the folder, cuts the log and opens it again, when the log is larger than `limit` bytes. Searches wait meanwhile.
+    pub(super) fn cut_log(&self, limit: u64) -> Result<(), IndexError> {
+        if log::size(&self.folder) <= limit {
+            return Ok(());
+        }
+        let mut guard = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // Closing flushes.
+        let closed = guard.take();
+        catching(|| drop(closed)).map_err(IndexError::Internal)?;
+        *guard = Some(load(&self.folder, self.config.clone())?);
+        Ok(())
+    }
+
+    fn create_field_indexes(&self) -> Result<(), IndexError> {
+        let keyword = |is_tenant: bool| {
+            PayloadSchemaParams::Keyword(KeywordIndexParams {
+                is_tenant: is_tenant.then_some(true),
+                ..KeywordIndexParams::default()
+            })
+        };
+        let moment = PayloadSchemaParams::Integer(IntegerIndexParams {
+            lookup: Some(false),
+            range: Some(true),
+            ..IntegerIndexParams::default()
+        });
+        let wanted = [
+            (payload::TENANT, keyword(true)),
+            (payload::COLLECTION, keyword(false)),
+            (payload::DOCUMENT, keyword(false)),
+            (payload::MODALITY, keyword(false)),
+            (payload::TAGS, keyword(false)),
+            (payload::CREATED_AT, moment),
+        ];
+        let present = self.with(|shard| Ok(shard.info()))?.payload_schema;
+        for (name, params) in wanted {
+            let path = payload::field(name);
+            if present.contains_key(&path) {
+                continue;
+            }
+            let create = FieldIndexOperations::CreateIndex(CreateIndex {
+                field_name: path,
+                field_schema: Some(PayloadFieldSchema::FieldParams(params)),
+            });
+            self.with(|shard| shard.update(UpdateOperation::FieldIndexOperation(create)))?;
+        }
+        self.flush()
+    }
+}
+
+fn load(folder: &Path, config: EdgeConfig) -> Result<EdgeShard, IndexError> {
+    log::cut(folder).map_err(|error| IndexError::Unavailable(format!("log: {error}")))?;
+    catching(|| EdgeShard::load(folder, Some(config)))
+        .map_err(IndexError::Corrupt)?
+        .map_err(|error| {
+            let text = error.to_string();
+            if text.contains("WouldBlock") {
+                return IndexError::Unavailable(format!(
+                    "{} is open in another process",
+                    folder.display()
+                ));
+            }
+            IndexError::Corrupt(text)
+        })
+}

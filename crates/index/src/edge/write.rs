@@ -1,0 +1,96 @@
+//! Writing and removing points. Everything here blocks, and no two calls may run at once.
+
+use std::collections::HashMap;
+
+use qdrant_edge::{
+    Filter, PointId, PointInsertOperations, PointOperations, PointStructPersisted, UpdateOperation,
+    VectorPersisted, VectorStructPersisted,
+};
+use sensorium_domain::index::Point;
+use sensorium_domain::{DocumentId, IndexError, SegmentId, TenantId};
+
+use super::shard::Shard;
+use super::words::{WORDS, Words};
+use super::{filter, payload};
+
+/// Points in one operation of the library: searches get in between two of them.
+const BATCH: usize = 500;
+
+/// Writes points, those of equal id being replaced whole; of two with one id, the last counts.
+pub(super) fn upsert(
+    shard: &Shard,
+    words: &Words,
+    tenant: &TenantId,
+    points: Vec<Point>,
+) -> Result<(), IndexError> {
+    let mut last_of: HashMap<SegmentId, usize> = HashMap::with_capacity(points.len());
+    for (position, point) in points.iter().enumerate() {
+        last_of.insert(point.id, position);
+    }
+    let mut batch = Vec::with_capacity(BATCH.min(points.len()));
+    for (position, point) in points.into_iter().enumerate() {
+        if last_of.get(&point.id) != Some(&position) {
+            continue;
+        }
+        batch.push(encode(words, tenant, point));
+        if batch.len() == BATCH {
+            write(shard, std::mem::take(&mut batch))?;
+        }
+    }
+    write(shard, batch)
+}
+
+fn write(shard: &Shard, batch: Vec<PointStructPersisted>) -> Result<(), IndexError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    update(
+        shard,
+        PointOperations::UpsertPoints(PointInsertOperations::PointsList(batch)),
+    )
+}
+
+fn encode(words: &Words, tenant: &TenantId, point: Point) -> PointStructPersisted {
+    let mut vectors: HashMap<String, VectorPersisted> = point
+        .dense
+        .into_iter()
+        .map(|(space, vector)| (space.to_string(), VectorPersisted::Dense(vector)))
+        .collect();
+    let sparse = point.words.and_then(|text| words.of_document(&text));
+    if let Some(sparse) = sparse {
+        vectors.insert(WORDS.to_owned(), VectorPersisted::Sparse(sparse));
+    }
+    PointStructPersisted {
+        id: PointId::Uuid(point.id.uuid()),
+        vector: VectorStructPersisted::Named(vectors),
+        payload: Some(payload::encode(tenant, point.payload)),
+    }
+}
+
+/// Removes those of the segments that are the tenant's.
+pub(super) fn delete_segments(
+    shard: &Shard,
+    tenant: &TenantId,
+    segments: &[SegmentId],
+) -> Result<(), IndexError> {
+    segments
+        .chunks(BATCH)
+        .try_for_each(|some| delete(shard, filter::of_segments(tenant, some)))
+}
+
+/// Removes every point of the tenant's document.
+pub(super) fn delete_document(
+    shard: &Shard,
+    tenant: &TenantId,
+    document: DocumentId,
+) -> Result<(), IndexError> {
+    delete(shard, filter::of_document(tenant, document))
+}
+
+fn delete(shard: &Shard, filter: Filter) -> Result<(), IndexError> {
+    update(shard, PointOperations::DeletePointsByFilter(filter))
+}
+
+fn update(shard: &Shard, operation: PointOperations) -> Result<(), IndexError> {
+    shard.with(|shard| shard.update(UpdateOperation::PointOperation(operation)))
+}
