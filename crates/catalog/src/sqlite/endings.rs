@@ -1,0 +1,368 @@
+//! The ends of document jobs: a version becomes live, a document goes, a collection goes.
+
+use sensorium_domain::catalog::{Lease, PartOutcome};
+use sensorium_domain::document::{PartError, PartFacts};
+use sensorium_domain::job::PartResult;
+use sensorium_domain::{
+    CollectionName, DocumentId, DocumentStatus, JobState, Part, PartStatus, Segment, SegmentId,
+    TenantId,
+};
+use sqlx::SqliteConnection;
+
+use super::documents::{read_part, select_part};
+use super::error::{Fail, Result};
+use super::rows::{Columns, blob};
+use super::{SqliteCatalog, leases, vectors, versions};
+
+/// Ends an ingest.
+///
+/// The version becomes live unless all of its parts failed. If they did and an older version is live, that one stays,
+/// and the document is `partial`; the parts of the failed version are kept to say why. While a newer version waits for
+/// its own ingest, the document stays `processing`. A document that is being deleted is left alone.
+pub(super) async fn finish_ingest(
+    catalog: &SqliteCatalog,
+    lease: &Lease,
+    version: u32,
+    outcomes: Vec<PartOutcome>,
+) -> Result<()> {
+    let Some(document) = lease.job.kind.document() else {
+        return Err(Fail::conflict("the job is not that of a document"));
+    };
+    let now = catalog.now();
+    let mut tx = catalog.begin().await?;
+    leases::check_held(&mut tx, lease).await?;
+    let found = versions::of_document(&mut tx, &lease.tenant, document).await?;
+    let Some(found) = found.filter(|found| found.status != DocumentStatus::Deleting) else {
+        leases::close(&mut tx, lease, JobState::Cancelled, &[], None, now).await?;
+        tx.commit().await?;
+        return Ok(());
+    };
+
+    remove_segments(&mut tx, &lease.tenant, document, version, version).await?;
+    let settled = settle_parts(&mut tx, document, version, outcomes).await?;
+    let all_failed = settled.failed > 0 && settled.ready == 0;
+    let live = if all_failed {
+        found.live.filter(|live| *live < version)
+    } else {
+        Some(version)
+    };
+    for (position, segment) in settled.segments.iter().enumerate() {
+        insert_segment(&mut tx, &lease.tenant, version, position, segment).await?;
+    }
+    if version > 1 {
+        remove_versions_before(&mut tx, &lease.tenant, document, version, live).await?;
+    }
+    let status = match live {
+        _ if version < found.newest => DocumentStatus::Processing,
+        None => DocumentStatus::Failed,
+        Some(_) if settled.failed > 0 => DocumentStatus::Partial,
+        Some(_) => DocumentStatus::Ready,
+    };
+    sqlx::query("UPDATE documents SET status = ?2, live_version = ?3 WHERE id = ?1")
+        .bind(blob(document.uuid()))
+        .bind(status.as_str())
+        .bind(live)
+        .execute(&mut *tx)
+        .await?;
+    leases::close(
+        &mut tx,
+        lease,
+        JobState::Succeeded,
+        &settled.results,
+        None,
+        now,
+    )
+    .await?;
+    vectors::forget_candidates_of(&mut tx, &lease.tenant, document, version).await?;
+    vectors::sweep(&mut tx, &lease.tenant).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What the parts of a version came to.
+#[derive(Default)]
+struct Settled {
+    ready: usize,
+    failed: usize,
+    segments: Vec<Segment>,
+    results: Vec<PartResult>,
+}
+
+/// Writes the outcome of every part. A part that was refused when the document was accepted may have none and stays as it
+/// is; any other without an outcome has failed.
+async fn settle_parts(
+    connection: &mut SqliteConnection,
+    document: DocumentId,
+    version: u32,
+    mut outcomes: Vec<PartOutcome>,
+) -> Result<Settled> {
+    let parts = sqlx::query(select_part!(
+        "WHERE p.document = ?1 AND p.version = ?2 ORDER BY p.ordinal"
+    ))
+    .bind(blob(document.uuid()))
+    .bind(version)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut settled = Settled::default();
+    for row in &parts {
+        let part = read_part(row)?;
+        let outcome = outcomes
+            .iter()
+            .position(|outcome| outcome.part == part.id)
+            .map_or_else(
+                || without_outcome(&part),
+                |index| outcomes.swap_remove(index),
+            );
+        let (segments, error) = match outcome.result {
+            Ok(mut segments) => {
+                segments.sort_by_key(|segment| segment.ordinal);
+                (segments, None)
+            }
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let status = if error.is_some() {
+            PartStatus::Failed
+        } else {
+            PartStatus::Ready
+        };
+        sqlx::query(
+            "UPDATE parts SET status = ?2, error = ?3, segments = ?4, facts = ?5 WHERE id = ?1",
+        )
+        .bind(blob(part.id.uuid()))
+        .bind(status.as_str())
+        .bind(error.as_ref().map(serde_json::to_string).transpose()?)
+        .bind(segments.len() as i64)
+        .bind(serde_json::to_string(&outcome.facts)?)
+        .execute(&mut *connection)
+        .await?;
+        settled.failed += usize::from(error.is_some());
+        settled.ready += usize::from(error.is_none());
+        settled.results.push(PartResult {
+            part: part.id,
+            name: part.name,
+            segments: segments.len() as u32,
+            error,
+        });
+        settled.segments.extend(segments);
+    }
+    if let Some(stray) = outcomes.first() {
+        return Err(Fail::conflict(format!(
+            "the part {} is not one of version {version} of the document",
+            stray.part
+        )));
+    }
+    Ok(settled)
+}
+
+fn without_outcome(part: &Part) -> PartOutcome {
+    let error = part.error.clone().unwrap_or_else(|| PartError {
+        code: "not_processed".to_owned(),
+        detail: "the ingest ended without a word on this part".to_owned(),
+    });
+    PartOutcome {
+        part: part.id,
+        facts: PartFacts::default(),
+        result: Err(error),
+    }
+}
+
+async fn insert_segment(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    version: u32,
+    position: usize,
+    segment: &Segment,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO segments \
+         (id, tenant, document, version, position, part, modality, kind, ordinal, place, text, content) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )
+    .bind(blob(segment.id.uuid()))
+    .bind(tenant.as_str())
+    .bind(blob(segment.document.uuid()))
+    .bind(version)
+    .bind(position as i64)
+    .bind(blob(segment.part.uuid()))
+    .bind(segment.modality.as_str())
+    .bind(segment.kind.as_str())
+    .bind(segment.ordinal)
+    .bind(serde_json::to_string(&segment.place)?)
+    .bind(segment.text.as_deref())
+    .bind(&segment.content.as_bytes()[..])
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes the segments of the versions from `first` to `last`; their vectors become candidates for the sweep.
+async fn remove_segments(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    document: DocumentId,
+    first: u32,
+    last: u32,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO vector_candidates (tenant, content) \
+         SELECT ?1, content FROM segments WHERE document = ?2 AND version BETWEEN ?3 AND ?4 ON CONFLICT DO NOTHING",
+    )
+    .bind(tenant.as_str())
+    .bind(blob(document.uuid()))
+    .bind(first)
+    .bind(last)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM segments WHERE document = ?1 AND version BETWEEN ?2 AND ?3")
+        .bind(blob(document.uuid()))
+        .bind(first)
+        .bind(last)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes what is left of the versions before `version`, except the live one.
+async fn remove_versions_before(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    document: DocumentId,
+    version: u32,
+    live: Option<u32>,
+) -> Result<()> {
+    if live != Some(version) {
+        // The live version, if there is one, is the only older one that has segments.
+        sqlx::query("DELETE FROM parts WHERE document = ?1 AND version < ?2 AND version IS NOT ?3")
+            .bind(blob(document.uuid()))
+            .bind(version)
+            .bind(live)
+            .execute(connection)
+            .await?;
+        return Ok(());
+    }
+    remove_segments(connection, tenant, document, 0, version - 1).await?;
+    sqlx::query("DELETE FROM parts WHERE document = ?1 AND version < ?2")
+        .bind(blob(document.uuid()))
+        .bind(version)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn superseded_segments(
+    catalog: &SqliteCatalog,
+    tenant: &TenantId,
+    document: DocumentId,
+    version: u32,
+) -> Result<Vec<SegmentId>> {
+    sqlx::query("SELECT id FROM segments WHERE document = ?1 AND version < ?2 AND tenant = ?3 ORDER BY version, position")
+        .bind(blob(document.uuid()))
+        .bind(version)
+        .bind(tenant.as_str())
+        .fetch_all(&catalog.readers)
+        .await?
+        .iter()
+        .map(|row| Ok(SegmentId::from_uuid(row.uuid("id")?)))
+        .collect()
+}
+
+pub(super) async fn finish_delete(
+    catalog: &SqliteCatalog,
+    lease: &Lease,
+    document: DocumentId,
+) -> Result<()> {
+    let now = catalog.now();
+    let mut tx = catalog.begin().await?;
+    leases::check_held(&mut tx, lease).await?;
+    remove_rows(&mut tx, &lease.tenant, document).await?;
+    leases::close(&mut tx, lease, JobState::Succeeded, &[], None, now).await?;
+    vectors::sweep(&mut tx, &lease.tenant).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+pub(super) async fn remove_document(
+    catalog: &SqliteCatalog,
+    lease: &Lease,
+    document: DocumentId,
+) -> Result<()> {
+    let mut tx = catalog.begin().await?;
+    leases::check_held(&mut tx, lease).await?;
+    remove_rows(&mut tx, &lease.tenant, document).await?;
+    vectors::sweep(&mut tx, &lease.tenant).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Removes the rows of a document that is being deleted. That it is gone already is no error.
+async fn remove_rows(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    document: DocumentId,
+) -> Result<()> {
+    let Some(versions) = versions::of_document(connection, tenant, document).await? else {
+        return Ok(());
+    };
+    if versions.status != DocumentStatus::Deleting {
+        return Err(Fail::conflict("the document is not being deleted"));
+    }
+    remove_segments(connection, tenant, document, 0, versions.newest).await?;
+    for statement in [
+        "DELETE FROM parts WHERE document = ?1",
+        "DELETE FROM documents WHERE id = ?1",
+    ] {
+        sqlx::query(statement)
+            .bind(blob(document.uuid()))
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn doomed_documents(
+    catalog: &SqliteCatalog,
+    tenant: &TenantId,
+    collection: &CollectionName,
+    limit: u32,
+) -> Result<Vec<DocumentId>> {
+    sqlx::query(
+        "SELECT id FROM documents WHERE tenant = ?1 AND collection = ?2 AND status = 'deleting' ORDER BY id LIMIT ?3",
+    )
+    .bind(tenant.as_str())
+    .bind(collection.as_str())
+    .bind(limit)
+    .fetch_all(&catalog.readers)
+    .await?
+    .iter()
+    .map(|row| Ok(DocumentId::from_uuid(row.uuid("id")?)))
+    .collect()
+}
+
+pub(super) async fn finish_delete_collection(
+    catalog: &SqliteCatalog,
+    lease: &Lease,
+    collection: &CollectionName,
+) -> Result<()> {
+    let now = catalog.now();
+    let mut tx = catalog.begin().await?;
+    leases::check_held(&mut tx, lease).await?;
+    let occupied =
+        sqlx::query("SELECT 1 FROM documents WHERE tenant = ?1 AND collection = ?2 LIMIT 1")
+            .bind(lease.tenant.as_str())
+            .bind(collection.as_str())
+            .fetch_optional(&mut *tx)
+            .await?;
+    if occupied.is_some() {
+        return Err(Fail::conflict(format!(
+            "the collection \"{collection}\" has documents"
+        )));
+    }
+    sqlx::query("DELETE FROM collections WHERE tenant = ?1 AND name = ?2 AND deleting = 1")
+        .bind(lease.tenant.as_str())
+        .bind(collection.as_str())
+        .execute(&mut *tx)
+        .await?;
+    leases::close(&mut tx, lease, JobState::Succeeded, &[], None, now).await?;
+    tx.commit().await?;
+    Ok(())
+}

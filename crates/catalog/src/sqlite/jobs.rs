@@ -1,0 +1,341 @@
+//! Jobs as users see them: enqueued, listed, asked to stop. What workers do with them is in `leases`.
+
+use sensorium_domain::catalog::JobQuery;
+use sensorium_domain::job::Progress;
+use sensorium_domain::{
+    CollectionName, DocumentId, Job, JobId, JobKind, JobState, TenantId, Timestamp,
+};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use super::error::{Fail, Result, is_duplicate};
+use super::rows::{Columns, blob};
+use super::versions::{self, Abandoned};
+use super::{SqliteCatalog, collections};
+
+macro_rules! job_columns {
+    () => {
+        "id, kind, document, version, collection, state, revision, progress, parts, error, attempts, \
+         cancel_requested, created_at, started_at, finished_at"
+    };
+}
+
+pub(super) use job_columns;
+
+pub(super) fn read(row: &SqliteRow) -> Result<Job> {
+    Ok(Job {
+        id: JobId::from_uuid(row.uuid("id")?),
+        kind: read_kind(row)?,
+        state: row.word("state")?,
+        revision: row.count("revision")?,
+        progress: row.json("progress")?,
+        parts: row.json("parts")?,
+        error: row.maybe_text("error")?,
+        attempts: row.count("attempts")?,
+        cancel_requested: row.flag("cancel_requested")?,
+        created_at: row.time("created_at")?,
+        started_at: row.maybe_time("started_at")?,
+        finished_at: row.maybe_time("finished_at")?,
+    })
+}
+
+fn read_kind(row: &SqliteRow) -> Result<JobKind> {
+    let document = || Ok::<_, Fail>(DocumentId::from_uuid(row.uuid("document")?));
+    Ok(match row.text("kind")?.as_str() {
+        "ingest" => JobKind::Ingest {
+            document: document()?,
+            version: row.count("version")?,
+        },
+        "refresh" => JobKind::Refresh {
+            document: document()?,
+        },
+        "delete" => JobKind::Delete {
+            document: document()?,
+        },
+        "delete_collection" => JobKind::DeleteCollection {
+            collection: row.word("collection")?,
+        },
+        "rebuild" => JobKind::Rebuild,
+        other => return Err(Fail::corrupt("kind", other)),
+    })
+}
+
+/// Enqueues a job inside the caller's transaction. `collection` is that of the job's document.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    id: JobId,
+    kind: &JobKind,
+    collection: Option<&str>,
+    now: Timestamp,
+) -> Result<Job> {
+    let version = match kind {
+        JobKind::Ingest { version, .. } => Some(*version),
+        _ => None,
+    };
+    let progress = Progress {
+        stage: "waiting".to_owned(),
+        ..Progress::default()
+    };
+    let inserted = sqlx::query(concat!(
+        "INSERT INTO jobs (id, tenant, kind, document, version, collection, progress, ready_at, created_at) ",
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) RETURNING ",
+        job_columns!()
+    ))
+    .bind(blob(id.uuid()))
+    .bind(tenant.as_str())
+    .bind(kind.as_str())
+    .bind(kind.document().map(|document| blob(document.uuid())))
+    .bind(version)
+    .bind(collection)
+    .bind(serde_json::to_string(&progress)?)
+    .bind(now.as_millis())
+    .fetch_one(connection)
+    .await;
+    match inserted {
+        Ok(row) => read(&row),
+        Err(error) if is_duplicate(&error) => {
+            Err(Fail::conflict("a job with this id exists already"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn enqueue(
+    catalog: &SqliteCatalog,
+    tenant: &TenantId,
+    id: JobId,
+    kind: JobKind,
+) -> Result<Job> {
+    let mut tx = catalog.begin().await?;
+    let collection = match (&kind, kind.document()) {
+        (_, Some(document)) => Some(collections::of_document(&mut tx, tenant, document).await?),
+        (JobKind::DeleteCollection { collection }, None) => {
+            if collections::is_doomed(&mut tx, tenant, collection)
+                .await?
+                .is_none()
+            {
+                return Err(Fail::not_found("collection"));
+            }
+            Some(collection.to_string())
+        }
+        _ => None,
+    };
+    let job = insert(
+        &mut tx,
+        tenant,
+        id,
+        &kind,
+        collection.as_deref(),
+        catalog.now(),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(job)
+}
+
+pub(super) async fn get(catalog: &SqliteCatalog, tenant: &TenantId, id: JobId) -> Result<Job> {
+    let mut reader = catalog.readers.acquire().await?;
+    get_with(&mut reader, tenant, id).await
+}
+
+async fn get_with(connection: &mut SqliteConnection, tenant: &TenantId, id: JobId) -> Result<Job> {
+    sqlx::query(concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM jobs WHERE id = ?1 AND tenant = ?2"
+    ))
+    .bind(blob(id.uuid()))
+    .bind(tenant.as_str())
+    .fetch_optional(connection)
+    .await?
+    .as_ref()
+    .map_or_else(|| Err(Fail::not_found("job")), read)
+}
+
+pub(super) async fn list(
+    catalog: &SqliteCatalog,
+    tenant: &TenantId,
+    query: &JobQuery,
+) -> Result<Vec<Job>> {
+    let mut sql = QueryBuilder::<Sqlite>::new(concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM jobs WHERE tenant = "
+    ));
+    sql.push_bind(tenant.as_str());
+    if let Some(state) = query.state {
+        sql.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(document) = query.document {
+        sql.push(" AND document = ")
+            .push_bind(blob(document.uuid()));
+    }
+    if let Some(before) = query.before {
+        sql.push(" AND id < ").push_bind(blob(before.uuid()));
+    }
+    sql.push(" ORDER BY id DESC LIMIT ").push_bind(query.limit);
+    sql.build()
+        .fetch_all(&catalog.readers)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
+}
+
+/// Deletions are not stopped: half a deletion would leave things that are neither there nor gone.
+pub(super) async fn cancel(catalog: &SqliteCatalog, tenant: &TenantId, id: JobId) -> Result<Job> {
+    let now = catalog.now();
+    let mut tx = catalog.begin().await?;
+    let job = get_with(&mut tx, tenant, id).await?;
+    if job.state.is_final() {
+        return Err(Fail::conflict(format!(
+            "the job has {} already",
+            job.state.as_str()
+        )));
+    }
+    if matches!(
+        job.kind,
+        JobKind::Delete { .. } | JobKind::DeleteCollection { .. }
+    ) {
+        return Err(Fail::conflict("a deletion cannot be stopped"));
+    }
+    stop(&mut tx, tenant, &job, now).await?;
+    let job = get_with(&mut tx, tenant, id).await?;
+    tx.commit().await?;
+    Ok(job)
+}
+
+/// Cancels a queued job at once and asks a running one to stop.
+async fn stop(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    job: &Job,
+    now: Timestamp,
+) -> Result<()> {
+    if job.state == JobState::Running {
+        sqlx::query(
+            "UPDATE jobs SET cancel_requested = 1, revision = revision + 1 WHERE id = ?1 AND cancel_requested = 0",
+        )
+        .bind(blob(job.id.uuid()))
+        .execute(connection)
+        .await?;
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE jobs SET state = 'cancelled', cancel_requested = 1, finished_at = ?2, revision = revision + 1 \
+         WHERE id = ?1",
+    )
+    .bind(blob(job.id.uuid()))
+    .bind(now.as_millis())
+    .execute(&mut *connection)
+    .await?;
+    versions::abandon(connection, tenant, &job.kind, &Abandoned::Cancelled).await
+}
+
+/// Which open jobs of a document are asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Ingests: a newer version takes their place.
+    Ingests,
+    /// All but deletions.
+    All,
+}
+
+pub(super) async fn stop_jobs_of_document(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    document: DocumentId,
+    now: Timestamp,
+    which: Stop,
+) -> Result<()> {
+    let open = sqlx::query(concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM jobs WHERE finished_at IS NULL AND document = ?1 AND kind <> 'delete' ORDER BY seq"
+    ))
+    .bind(blob(document.uuid()))
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in &open {
+        let job = read(row)?;
+        if which == Stop::All || matches!(job.kind, JobKind::Ingest { .. }) {
+            stop(connection, tenant, &job, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Stops the open jobs of a collection's documents, which are all being deleted: none needs to be settled.
+pub(super) async fn stop_jobs_of_collection(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    collection: &CollectionName,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE jobs SET cancel_requested = 1, revision = revision + 1, \
+         finished_at = CASE state WHEN 'queued' THEN ?3 END, \
+         state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END \
+         WHERE finished_at IS NULL AND tenant = ?1 AND collection = ?2 AND kind IN ('ingest', 'refresh')",
+    )
+    .bind(tenant.as_str())
+    .bind(collection.as_str())
+    .bind(now.as_millis())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn open_deletion_of_document(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    document: DocumentId,
+) -> Result<Option<Job>> {
+    sqlx::query(concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM jobs WHERE finished_at IS NULL AND document = ?1 AND tenant = ?2 AND kind = 'delete' LIMIT 1"
+    ))
+    .bind(blob(document.uuid()))
+    .bind(tenant.as_str())
+    .fetch_optional(connection)
+    .await?
+    .as_ref()
+    .map(read)
+    .transpose()
+}
+
+pub(super) async fn open_deletion_of_collection(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+    collection: &CollectionName,
+) -> Result<Option<Job>> {
+    sqlx::query(concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM jobs WHERE finished_at IS NULL AND tenant = ?1 AND collection = ?2 AND kind = 'delete_collection' LIMIT 1"
+    ))
+    .bind(tenant.as_str())
+    .bind(collection.as_str())
+    .fetch_optional(connection)
+    .await?
+    .as_ref()
+    .map(read)
+    .transpose()
+}
+
+/// Whether an ingest of the tenant is under way: running, or to be tried again. It may count on vectors that no segment
+/// uses yet.
+pub(super) async fn ingest_under_way(
+    connection: &mut SqliteConnection,
+    tenant: &TenantId,
+) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant = ?1 AND state = 'running' AND kind = 'ingest') AS found",
+    )
+    .bind(tenant.as_str())
+    .fetch_one(connection)
+    .await?;
+    Ok(row.try_get::<bool, _>("found")?)
+}

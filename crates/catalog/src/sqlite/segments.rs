@@ -1,0 +1,158 @@
+//! Segments that are live: those of the live version of a document that is not being deleted.
+
+use std::collections::{HashMap, HashSet};
+
+use sensorium_domain::catalog::SegmentView;
+use sensorium_domain::{ContentKey, DocumentId, PartId, Segment, SegmentId, TenantId};
+use sqlx::sqlite::SqliteRow;
+
+use super::SqliteCatalog;
+use super::documents::{self, read_part, select_document, select_part};
+use super::error::{Fail, Result};
+use super::rows::{Columns, blob, hex_list};
+
+macro_rules! select {
+    ($tail:literal) => {
+        concat!(
+            "SELECT s.id, s.document, s.part, s.modality, s.kind, s.ordinal, s.place, s.text, s.content ",
+            "FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version ",
+            "WHERE d.status <> 'deleting' AND ",
+            $tail
+        )
+    };
+}
+
+fn read(row: &SqliteRow) -> Result<Segment> {
+    Ok(Segment {
+        id: SegmentId::from_uuid(row.uuid("id")?),
+        document: DocumentId::from_uuid(row.uuid("document")?),
+        part: PartId::from_uuid(row.uuid("part")?),
+        modality: row.word("modality")?,
+        kind: row.word("kind")?,
+        ordinal: row.count("ordinal")?,
+        place: row.json("place")?,
+        text: row.maybe_text("text")?,
+        content: ContentKey::from_bytes(row.digest("content")?),
+    })
+}
+
+fn hex_of(ids: &[SegmentId]) -> String {
+    let uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    hex_list(uuids.iter().map(|uuid| &uuid.as_bytes()[..]))
+}
+
+pub(super) async fn of_document(
+    catalog: &SqliteCatalog,
+    tenant: &TenantId,
+    document: DocumentId,
+    offset: u32,
+    limit: u32,
+) -> Result<Vec<Segment>> {
+    let mut tx = catalog.readers.begin().await?;
+    let found = sqlx::query(
+        "SELECT 1 FROM documents WHERE id = ?1 AND tenant = ?2 AND status <> 'deleting'",
+    )
+    .bind(blob(document.uuid()))
+    .bind(tenant.as_str())
+    .fetch_optional(&mut *tx)
+    .await?;
+    if found.is_none() {
+        return Err(Fail::not_found("document"));
+    }
+    sqlx::query(select!(
+        "d.id = ?1 AND s.position >= ?2 ORDER BY s.position LIMIT ?3"
+    ))
+    .bind(blob(document.uuid()))
+    .bind(offset)
+    .bind(limit)
+    .fetch_all(&mut *tx)
+    .await?
+    .iter()
+    .map(read)
+    .collect()
+}
+
+pub(super) async fn live(
+    catalog: &SqliteCatalog,
+    tenant: &TenantId,
+    ids: &[SegmentId],
+) -> Result<Vec<SegmentId>> {
+    let found = sqlx::query(
+        "SELECT s.id FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version \
+         WHERE s.id IN (SELECT unhex(value) FROM json_each(?1)) AND s.tenant = ?2 AND d.status <> 'deleting'",
+    )
+    .bind(hex_of(ids))
+    .bind(tenant.as_str())
+    .fetch_all(&catalog.readers)
+    .await?
+    .iter()
+    .map(|row| Ok(SegmentId::from_uuid(row.uuid("id")?)))
+    .collect::<Result<HashSet<_>>>()?;
+    Ok(ids
+        .iter()
+        .copied()
+        .filter(|id| found.contains(id))
+        .collect())
+}
+
+/// Three queries in one snapshot: the segments, then each part and each document once.
+pub(super) async fn views(
+    catalog: &SqliteCatalog,
+    tenant: &TenantId,
+    ids: &[SegmentId],
+) -> Result<Vec<SegmentView>> {
+    let mut tx = catalog.readers.begin().await?;
+    let mut segments = HashMap::with_capacity(ids.len());
+    for row in sqlx::query(select!(
+        "s.id IN (SELECT unhex(value) FROM json_each(?1)) AND s.tenant = ?2"
+    ))
+    .bind(hex_of(ids))
+    .bind(tenant.as_str())
+    .fetch_all(&mut *tx)
+    .await?
+    {
+        let segment = read(&row)?;
+        segments.insert(segment.id, segment);
+    }
+    let part_ids: HashSet<_> = segments
+        .values()
+        .map(|segment| segment.part.uuid())
+        .collect();
+    let mut parts = HashMap::with_capacity(part_ids.len());
+    for row in sqlx::query(select_part!(
+        "WHERE p.id IN (SELECT unhex(value) FROM json_each(?1))"
+    ))
+    .bind(hex_list(part_ids.iter().map(|uuid| &uuid.as_bytes()[..])))
+    .fetch_all(&mut *tx)
+    .await?
+    {
+        let part = read_part(&row)?;
+        parts.insert(part.id, part);
+    }
+    let document_ids: HashSet<_> = segments
+        .values()
+        .map(|segment| segment.document.uuid())
+        .collect();
+    let mut found = HashMap::with_capacity(document_ids.len());
+    for row in sqlx::query(select_document!(
+        "WHERE d.id IN (SELECT unhex(value) FROM json_each(?1))"
+    ))
+    .bind(hex_list(
+        document_ids.iter().map(|uuid| &uuid.as_bytes()[..]),
+    ))
+    .fetch_all(&mut *tx)
+    .await?
+    {
+        let document = documents::read(&row)?;
+        found.insert(document.id, document);
+    }
+    let view = |id: &SegmentId| {
+        let segment = segments.get(id)?;
+        Some(SegmentView {
+            segment: segment.clone(),
+            part: parts.get(&segment.part)?.clone(),
+            document: found.get(&segment.document)?.clone(),
+        })
+    };
+    Ok(ids.iter().filter_map(view).collect())
+}
