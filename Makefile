@@ -1,0 +1,58 @@
+# `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Builds are kept in the user's cache, so that a fresh checkout is warm. Your own CARGO_TARGET_DIR is respected.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+export CARGO_TARGET_DIR ?= $(CACHE)/sensorium/target
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-16s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: ## build, fetch the text model, start on 127.0.0.1:8080 with the samples (PORT=, DATA_DIR=)
+	@scripts/prepare
+	@scripts/fetch-text-model
+	@cargo build --release --locked --bin sensorium
+	@scripts/run
+
+.PHONY: test
+test: ## everything that must pass: format, lints, doc tests, OpenAPI, tests
+	@scripts/prepare test
+	@scripts/fetch-text-model
+	@scripts/test
+
+.PHONY: test-page
+test-page: ## drive the page in a headless Chromium against a fresh server
+	@scripts/test-page
+
+.PHONY: bench
+bench: ## measure: documents a second, search latency, start, memory
+	@scripts/prepare
+	@scripts/fetch-text-model
+	@cargo bench --locked --workspace --benches
+
+.PHONY: fmt
+fmt: ## format the Rust code
+	@cargo fmt --all
+
+.PHONY: lint
+lint: ## clippy as in the tests
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: samples
+samples: ## make samples/library again
+	@python3 -B samples/make.py
+
+.PHONY: openapi
+openapi: ## write openapi/openapi.json from the code
+	@mkdir -p openapi
+	@cargo run --quiet --locked --bin sensorium -- openapi > openapi/.new && mv openapi/.new openapi/openapi.json
+
+.PHONY: clean
+clean: ## remove the build folder; data and models stay
+	@cargo clean
+
+-include training/Makefile.inc
