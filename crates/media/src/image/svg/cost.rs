@@ -1,0 +1,303 @@
+//! How many pixels drawing an SVG touches.
+//!
+//! This walks the tree as the renderer does and adds up what each step costs, in pixels painted plainly. It is generous by a
+//! factor of a few; it is there to tell seconds from hours.
+
+use resvg::tiny_skia::{PathSegment, Point, Transform};
+use resvg::usvg::{
+    ClipPath, Group, ImageKind, Mask, Node, NonZeroRect, Paint, Path, Pattern, Tree, filter,
+};
+
+use crate::error::{Measure, MediaError};
+use crate::limits::Limits;
+
+/// The renderer bounds a layer by the canvas, once beyond it on each side and once more.
+const LAYER_PER_CANVAS: f64 = 25.0;
+
+/// Pixels of all layers that may be in memory at one time, 4 bytes each.
+const MOST_LIVE_PIXELS: f64 = 64.0e6;
+
+const LAYER: f64 = 4.0;
+const PATTERN_PIXEL: f64 = 10.0;
+const FILTER_PIXEL: f64 = 10.0;
+const SEGMENT: f64 = 20.0;
+const DASH: f64 = 500.0;
+
+/// Refuses a tree that costs more than `max_svg_painted_pixels`, or too much memory at once.
+pub(super) fn check(
+    tree: &Tree,
+    canvas_px: (u32, u32),
+    scale: f32,
+    limits: &Limits,
+) -> Result<(), MediaError> {
+    let canvas = f64::from(canvas_px.0) * f64::from(canvas_px.1);
+    let mut estimate = Estimate {
+        limits,
+        canvas,
+        work: canvas,
+        nodes: 0,
+    };
+    let surface = Surface {
+        area: canvas,
+        live: canvas,
+        transform: Transform::from_scale(scale, scale),
+    };
+    estimate.children(tree.root(), surface)
+}
+
+/// What is drawn on: its pixels, the pixels of it and of all surfaces below it, and where it lies.
+#[derive(Clone, Copy)]
+struct Surface {
+    area: f64,
+    live: f64,
+    transform: Transform,
+}
+
+impl Surface {
+    fn moved(self, transform: Transform) -> Self {
+        Self {
+            transform: self.transform.pre_concat(transform),
+            ..self
+        }
+    }
+}
+
+struct Estimate<'a> {
+    limits: &'a Limits,
+    canvas: f64,
+    work: f64,
+    nodes: u64,
+}
+
+impl Estimate<'_> {
+    fn spend(&mut self, work: f64) -> Result<(), MediaError> {
+        self.work += work;
+        // A value that is no number counts as endless.
+        let work = if self.work.is_finite() {
+            self.work as u64
+        } else {
+            u64::MAX
+        };
+        self.limits.check(Measure::SvgPaintedPixels, work)
+    }
+
+    fn layer(&mut self, below: Surface, area: f64, copies: f64) -> Result<Surface, MediaError> {
+        let live = below.live + area * copies;
+        if live.is_nan() || live > MOST_LIVE_PIXELS {
+            let limit = MOST_LIVE_PIXELS as u64;
+            return Err(MediaError::unsupported(
+                format!("an SVG whose layers take {live:.0} pixels at one time"),
+                format!(
+                    "at most {limit} are drawn; use fewer or smaller filters, masks and patterns"
+                ),
+            ));
+        }
+        self.spend(area * LAYER)?;
+        Ok(Surface {
+            area,
+            live,
+            ..below
+        })
+    }
+
+    fn children(&mut self, group: &Group, surface: Surface) -> Result<(), MediaError> {
+        for node in group.children() {
+            self.nodes += 1;
+            self.limits.check(Measure::SvgNodes, self.nodes / 2)?;
+            match node {
+                Node::Group(group) => self.group(group, surface)?,
+                Node::Path(path) => self.path(path, surface)?,
+                Node::Text(text) => self.group(text.flattened(), surface)?,
+                Node::Image(image) => {
+                    let pixels = f64::from(image.size().width()) * f64::from(image.size().height());
+                    let is_svg = matches!(image.kind(), ImageKind::SVG { .. });
+                    self.spend(if is_svg {
+                        f64::INFINITY
+                    } else {
+                        (pixels + surface.area) * PATTERN_PIXEL
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn group(&mut self, group: &Group, surface: Surface) -> Result<(), MediaError> {
+        let surface = surface.moved(group.transform());
+        if !group.should_isolate() {
+            return self.children(group, surface);
+        }
+        let most = self.canvas * LAYER_PER_CANVAS;
+        let area = area_of(group.layer_bounding_box(), surface.transform).min(most);
+        let layer = self.layer(surface, area, 1.0)?;
+        self.children(group, layer)?;
+        for filter in group.filters() {
+            self.filter(filter, layer)?;
+        }
+        if let Some(clip) = group.clip_path() {
+            self.clip(clip, layer)?;
+        }
+        if let Some(mask) = group.mask() {
+            self.mask(mask, layer)?;
+        }
+        Ok(())
+    }
+
+    fn clip(&mut self, clip: &ClipPath, surface: Surface) -> Result<(), MediaError> {
+        let layer = self.layer(surface, surface.area, 1.0)?;
+        self.children(clip.root(), layer.moved(clip.transform()))?;
+        clip.clip_path()
+            .map_or(Ok(()), |inner| self.clip(inner, layer))
+    }
+
+    fn mask(&mut self, mask: &Mask, surface: Surface) -> Result<(), MediaError> {
+        let layer = self.layer(surface, surface.area, 2.0)?;
+        self.children(mask.root(), layer)?;
+        mask.mask().map_or(Ok(()), |inner| self.mask(inner, layer))
+    }
+
+    fn filter(&mut self, filter: &filter::Filter, surface: Surface) -> Result<(), MediaError> {
+        // The result of every step is kept until the last.
+        let steps = filter.primitives().len() as f64 + 1.0;
+        let layer = self.layer(surface, surface.area, steps)?;
+        for primitive in filter.primitives() {
+            if let filter::Kind::Image(image) = primitive.kind() {
+                self.children(image.root(), layer)?;
+            }
+            self.spend(surface.area * filter_weight(primitive.kind(), surface))?;
+        }
+        Ok(())
+    }
+
+    fn path(&mut self, path: &Path, surface: Surface) -> Result<(), MediaError> {
+        let bounds = path.stroke_bounding_box();
+        let scale = scale_of(surface.transform);
+        let width = f64::from(bounds.width()) * scale + 2.0;
+        let height = f64::from(bounds.height()) * scale + 2.0;
+        let area = (width * height).min(surface.area);
+        let outline = Outline::of(path, scale);
+        // Lines that one row of pixels crosses are kept sorted.
+        let rows = height.min(surface.area.sqrt() * 4.0).max(1.0);
+        let crossing = outline.rise.min(outline.segments * rows) / rows;
+        let mut work = area + outline.segments * SEGMENT + crossing * (rows * 4.0 + crossing * 2.0);
+        if let Some(stroke) = path.stroke() {
+            work *= 3.0;
+            if let Some(dashes) = stroke.dasharray() {
+                let period: f64 = dashes.iter().map(|&dash| f64::from(dash)).sum();
+                let count = (outline.length / period * dashes.len() as f64).clamp(0.0, 1.0e6);
+                work += count * DASH;
+            }
+        }
+        self.spend(work)?;
+        let paints = path
+            .fill()
+            .map(|fill| fill.paint())
+            .into_iter()
+            .chain(path.stroke().map(|stroke| stroke.paint()));
+        for paint in paints {
+            if let Paint::Pattern(pattern) = paint {
+                self.spend(area * PATTERN_PIXEL)?;
+                self.pattern(pattern, surface)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pattern(&mut self, pattern: &Pattern, surface: Surface) -> Result<(), MediaError> {
+        let (x, y) = surface
+            .transform
+            .pre_concat(pattern.transform())
+            .get_scale();
+        let rect = pattern.rect();
+        let area = f64::from(rect.width()) * f64::from(x) * f64::from(rect.height()) * f64::from(y);
+        let layer = self.layer(surface, area + 1.0, 1.0)?;
+        self.children(
+            pattern.root(),
+            Surface {
+                transform: Transform::from_scale(x, y),
+                ..layer
+            },
+        )
+    }
+}
+
+fn filter_weight(kind: &filter::Kind, surface: Surface) -> f64 {
+    let scale = scale_of(surface.transform);
+    let window = |radius: f64| (radius * scale * 2.0 + 1.0).clamp(1.0, surface.area);
+    match kind {
+        filter::Kind::ConvolveMatrix(matrix) => {
+            f64::from(matrix.matrix().columns()) * f64::from(matrix.matrix().rows()) * FILTER_PIXEL
+        }
+        filter::Kind::Morphology(morphology) => {
+            let (x, y) = (
+                f64::from(morphology.radius_x().get()),
+                f64::from(morphology.radius_y().get()),
+            );
+            (window(x) * window(y)).min(surface.area) * FILTER_PIXEL
+        }
+        filter::Kind::Turbulence(turbulence) => {
+            f64::from(turbulence.num_octaves()) * 80.0 + FILTER_PIXEL
+        }
+        filter::Kind::Merge(merge) => (merge.inputs().len() as f64 + 1.0) * FILTER_PIXEL,
+        _ => FILTER_PIXEL * 3.0,
+    }
+}
+
+fn area_of(rect: NonZeroRect, transform: Transform) -> f64 {
+    rect.transform(transform).map_or(f64::INFINITY, |rect| {
+        (f64::from(rect.width()) + 4.0) * (f64::from(rect.height()) + 4.0)
+    })
+}
+
+/// How much longer a line may become.
+fn scale_of(transform: Transform) -> f64 {
+    let across = f64::from(transform.sx).hypot(f64::from(transform.ky));
+    let down = f64::from(transform.kx).hypot(f64::from(transform.sy));
+    across.max(down)
+}
+
+/// A path in numbers: its segments, its length in its own units and its total rise in pixels, both at most.
+struct Outline {
+    segments: f64,
+    length: f64,
+    rise: f64,
+}
+
+impl Outline {
+    fn of(path: &Path, scale: f64) -> Self {
+        let mut outline = Self {
+            segments: 0.0,
+            length: 0.0,
+            rise: 0.0,
+        };
+        let mut last = Point::zero();
+        let mut first = last;
+        for segment in path.data().segments() {
+            outline.segments += 1.0;
+            match segment {
+                PathSegment::MoveTo(to) => (first, last) = (to, to),
+                PathSegment::LineTo(to) => outline.line(&mut last, to),
+                PathSegment::QuadTo(via, to) => {
+                    outline.line(&mut last, via);
+                    outline.line(&mut last, to);
+                }
+                PathSegment::CubicTo(via, then, to) => {
+                    outline.line(&mut last, via);
+                    outline.line(&mut last, then);
+                    outline.line(&mut last, to);
+                }
+                PathSegment::Close => outline.line(&mut last, first),
+            }
+        }
+        outline.rise *= scale;
+        outline
+    }
+
+    fn line(&mut self, last: &mut Point, to: Point) {
+        let (across, down) = (f64::from(to.x - last.x), f64::from(to.y - last.y));
+        self.length += across.hypot(down);
+        // A turned path rises by its width.
+        self.rise += across.abs().max(down.abs());
+        *last = to;
+    }
+}

@@ -1,0 +1,11 @@
+//! Text: decoding to UTF-8, and cutting into chunks that fit a model.
+
+mod chunk;
+mod decode;
+mod outline;
+mod positions;
+mod split;
+
+pub use chunk::{Chunk, chunk};
+pub use decode::decode_text;
+pub(crate) use decode::to_utf8;
