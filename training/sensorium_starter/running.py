@@ -13,7 +13,8 @@ import torch
 class Progress:
     """How far a training is, 0..1: by a number of steps, or by the time left until HH:MM (then the speed may vary)."""
 
-    def __init__(self, steps, until=None):
+    def __init__(self, steps, until=None, usual_seconds=1.3):
+        self.usual_seconds = usual_seconds
         self.steps, self.end, self.step, self.done = steps, None, 0, 0.0
         if until:
             hour, minute = map(int, until.split(":"))
@@ -27,13 +28,15 @@ class Progress:
             self.done = self.step / self.steps
         else:
             left = max(self.end - now, 0.0)
-            spent = min(now - self.last, 60.0)
+            spent = min(now - self.last, self.usual_seconds)  # a step held up by other work counts as a usual one
             self.done += (1.0 - self.done) * min(1.0, spent / max(spent + left, 1e-3))
         self.last = now
 
     @property
     def finished(self):
-        return self.done >= (1.0 - 1e-9 if self.end is None else 0.9995)
+        if self.end is None:
+            return self.step >= self.steps
+        return time.time() >= self.end or self.done >= 0.9995
 
 
 def cosine_rate(progress, peak, warmup=0.03):

@@ -1,6 +1,6 @@
 """Trains the picture tower. Resumable (checkpoint in the cache) and seeded.
 
-usage: python -m sensorium_starter.train_picture [--steps 4000 | --until 12:15]
+usage: python -m sensorium_starter.train_picture [--steps 12000 | --until 12:15]
 """
 import argparse
 import json
@@ -16,8 +16,8 @@ from .picture import SIZE, PictureTower, front_end
 from .places import CACHE
 from .text import embed
 
-BATCH = 128
-RATE, DECAY = 2e-3, 0.05
+BATCH = 64
+RATE, DECAY = 1.5e-3, 0.05
 SHARES = {"colour": 0.62, "icon": 0.31, "scene": 0.07}
 SCENES = 4000
 EARLY, EARLY_SIZE = 0.45, 48  # the first part of the training sees smaller pictures, at 0.6 of the cost
@@ -69,7 +69,7 @@ def make_scenes(drawings, count):
 
 def main():
     options = argparse.ArgumentParser()
-    options.add_argument("--steps", type=int, default=4000)
+    options.add_argument("--steps", type=int, default=12000)
     options.add_argument("--until", help="HH:MM: end there, whatever the speed")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--fresh", action="store_true")

@@ -1,6 +1,6 @@
 """Trains the sound tower. Resumable (checkpoint in the cache) and seeded.
 
-usage: python -m sensorium_starter.train_sound [--steps 2500 | --until 12:10]
+usage: python -m sensorium_starter.train_sound [--steps 6000 | --until 12:10]
 """
 import argparse
 import json
@@ -15,8 +15,8 @@ from .places import CACHE
 from .sound import SAMPLES, SoundTower, log_mel
 from .text import embed
 
-BATCH = 128
-RATE, DECAY = 1e-3, 0.05
+BATCH = 64
+RATE, DECAY = 7e-4, 0.05
 SHARES = {"program": 0.46, "drum": 0.12, "speech": 0.13, "synthesised": 0.29}
 TEMPLATES = ("the sound of {}", "{} sound", "{} playing", "a recording of {}", "{}")
 
@@ -112,7 +112,7 @@ def spectral(mel, strength):
 
 def main():
     options = argparse.ArgumentParser()
-    options.add_argument("--steps", type=int, default=2500)
+    options.add_argument("--steps", type=int, default=6000)
     options.add_argument("--until", help="HH:MM: end there, whatever the speed")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--fresh", action="store_true")
