@@ -119,3 +119,29 @@ pub struct TowerInfo {
     /// `name@revision`; part of the key under which its vectors are kept.
     pub model: ModelName,
 }
+
+/// Work, in millions of floating-point operations; an estimate is enough.
+///
+/// One unit for every tower, so that a queue can bound and share what differs in kind: a token of a
+/// small text model is about 20, a picture of a small tower about 600.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Cost(pub u64);
+
+/// What one pass over a batch gives: for each input, in order, its vector or what is wrong with it.
+/// The outer error is the model's: it says nothing about which input is to blame.
+pub type TowerOutput = Result<Vec<Result<Vec<f32>, String>>, String>;
+
+/// A model as the queue sees it: plain and synchronous, knowing neither queues nor threads.
+pub trait Tower: Send + Sync {
+    /// What it takes.
+    fn modality(&self) -> Modality;
+
+    /// Length of its vectors.
+    fn dimensions(&self) -> usize;
+
+    /// The work that one input is; cheap to ask.
+    fn cost(&self, input: &EncodeInput) -> Cost;
+
+    /// Encodes a batch. What an input gets does not depend on its company.
+    fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput;
+}

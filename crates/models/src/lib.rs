@@ -1,1 +1,23 @@
-//! placeholder
+//! Models: weights and inputs in, unit vectors out.
+//!
+//! Every model is a [`Tower`](sensorium_domain::encoder::Tower): plain, synchronous, and unaware of queues and threads.
+//!
+//! - [`source`] says where weights come from and proves that they are the expected ones; [`weights`] reads them.
+//! - [`text`] holds sentence encoders of the BERT family in the layout of sentence-transformers.
+//! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
+//! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)
+)]
+
+mod compute;
+pub mod error;
+pub mod source;
+pub mod text;
+pub mod weights;
+
+pub use error::ModelError;
+pub use source::{Manifest, Source};
+pub use text::TextEncoder;

@@ -1,0 +1,203 @@
+//! Activations and softmax, written so that the compiler turns them into vector instructions.
+
+use pulp::Arch;
+
+/// Applies `f` to every number.
+#[inline(always)]
+fn each(values: &mut [f32], f: impl Fn(f32) -> f32) {
+    for value in values {
+        *value = f(*value);
+    }
+}
+
+/// Adds `bias` to every row of `rows`, whose length is that of `bias`.
+pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for row in rows.chunks_exact_mut(bias.len()) {
+                for (value, bias) in row.iter_mut().zip(bias) {
+                    *value += bias;
+                }
+            }
+        },
+    );
+}
+
+/// `x * P(x > 0)` with the normal distribution's cumulative probability, by the error function and not its tanh approximation
+/// (Hendrycks and Gimpel, "Gaussian error linear units", 2016).
+pub fn gelu(values: &mut [f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            each(values, |x| {
+                0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+            });
+        },
+    );
+}
+
+/// 0 where a number is below 0; what is not a number stays so.
+pub fn relu(values: &mut [f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || each(values, |x| if x < 0.0 { 0.0 } else { x }),
+    );
+}
+
+/// Turns every row of `width` numbers into probabilities.
+pub fn softmax(rows: &mut [f32], width: usize) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for row in rows.chunks_exact_mut(width) {
+                let highest = lanes_fold(row, f32::NEG_INFINITY, |x| x, f32::max);
+                each(row, |x| exp(x - highest));
+                let sum = lanes_fold(row, 0.0, |x| x, |a, b| a + b);
+                let scale = 1.0 / sum;
+                each(row, |x| x * scale);
+            }
+        },
+    );
+}
+
+/// Folds `values`, mapped, in 16 independent strands: the order is fixed, and the compiler may use vectors.
+#[inline(always)]
+pub fn lanes_fold(
+    values: &[f32],
+    start: f32,
+    map: impl Fn(f32) -> f32,
+    combine: impl Fn(f32, f32) -> f32,
+) -> f32 {
+    let mut strands = [start; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for (strand, value) in strands.iter_mut().zip(chunk) {
+            *strand = combine(*strand, map(*value));
+        }
+    }
+    for (strand, value) in strands.iter_mut().zip(rest) {
+        *strand = combine(*strand, map(*value));
+    }
+    strands.into_iter().fold(start, combine)
+}
+
+/// The error function to 4e-7: a rational function in `x²`, fitted by weighted least squares over [0, 3.92], beyond which it is 1.
+#[inline(always)]
+fn erf(x: f32) -> f32 {
+    let x = x.clamp(-3.92, 3.92);
+    let u = x * x;
+    let above = 2.034_732_7e-6;
+    let above = above * u + 2.874_792e-4;
+    let above = above * u + 3.868_327_2e-3;
+    let above = above * u + 5.306_048_3e-2;
+    let above = above * u + 1.927_640_9e-1;
+    let above = above * u + std::f32::consts::FRAC_2_SQRT_PI;
+    let below = 3.807_060_4e-5;
+    let below = below * u + 1.188_114_8e-3;
+    let below = below * u + 1.517_229_7e-2;
+    let below = below * u + 1.150_846_3e-1;
+    let below = below * u + 5.041_644e-1;
+    let below = below * u + 1.0;
+    (x * above / below).clamp(-1.0, 1.0)
+}
+
+/// `e^x` for `x <= 0`, to a relative error of 2e-7; below -87 it is 0.
+///
+/// `x = k ln 2 + r` with `|r| <= ln 2 / 2`; `2^k` is made from bits, `e^r` is a Taylor polynomial. Adding `1.5 * 2^23` rounds to an integer.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0;
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    let floored = if x < -87.0 { -87.0 } else { x };
+    let shifted = floored * std::f32::consts::LOG2_E + ROUND;
+    let k = shifted - ROUND;
+    let r = (floored - k * LN_2_HIGH) - k * LN_2_LOW;
+    let series = 1.0 / 5040.0;
+    let series = series * r + 1.0 / 720.0;
+    let series = series * r + 1.0 / 120.0;
+    let series = series * r + 1.0 / 24.0;
+    let series = series * r + 1.0 / 6.0;
+    let series = series * r + 0.5;
+    let series = series * r + 1.0;
+    let series = series * r + 1.0;
+    let exponent = shifted
+        .to_bits()
+        .wrapping_sub(ROUND.to_bits())
+        .wrapping_add(127);
+    let power = series * f32::from_bits(exponent << 23);
+    if x < -87.0 { 0.0 } else { power }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error function by its series, in f64.
+    fn exact_erf(x: f64) -> f64 {
+        let mut term = x;
+        let mut sum = x;
+        for n in 1..200 {
+            let n = f64::from(n);
+            term *= -x * x / n;
+            sum += term / (2.0 * n + 1.0);
+        }
+        sum * std::f64::consts::FRAC_2_SQRT_PI
+    }
+
+    #[test]
+    fn gelu_is_exact_to_single_precision() {
+        let mut values: Vec<f32> = (-600..=600).map(|step| step as f32 / 100.0).collect();
+        let inputs = values.clone();
+        gelu(&mut values);
+        for (x, got) in inputs.iter().zip(&values) {
+            let x = f64::from(*x);
+            let exact = if x.abs() > 5.8 {
+                x.max(0.0)
+            } else {
+                0.5 * x * (1.0 + exact_erf(x * std::f64::consts::FRAC_1_SQRT_2))
+            };
+            assert!(
+                (f64::from(*got) - exact).abs() < 2e-6,
+                "gelu({x}) is {got}, not {exact}"
+            );
+        }
+        let mut extremes = [f32::INFINITY, 1e30, -1e30, f32::NAN];
+        gelu(&mut extremes);
+        assert!(
+            extremes[0].is_infinite()
+                && extremes[1] == 1e30
+                && extremes[2] == 0.0
+                && extremes[3].is_nan()
+        );
+    }
+
+    #[test]
+    fn exp_is_exact_to_single_precision() {
+        for step in 0..8700 {
+            let x = -step as f32 / 100.0;
+            let exact = f64::from(x).exp();
+            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 4e-7, "exp({x})");
+        }
+        assert!(exp(f32::NEG_INFINITY) == 0.0 && exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn softmax_rows_add_up_to_one() {
+        let mut rows: Vec<f32> = (0..3 * 21)
+            .map(|seed| (seed * seed % 17) as f32 * 3.0 - 20.0)
+            .collect();
+        let largest = rows[..21]
+            .iter()
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(b.1))
+            .unwrap()
+            .0;
+        softmax(&mut rows, 21);
+        for row in rows.chunks(21) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        }
+        assert!(rows[..21].iter().all(|value| *value <= rows[largest]));
+    }
+}

@@ -1,0 +1,357 @@
+//! Matrix multiplication against weights that were packed once.
+//!
+//! The classical scheme (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008) without its outer blocking:
+//! `b` lies in panels of a few columns, `a` is packed in blocks of [`BLOCK_ROWS`] rows, and the innermost loop keeps a
+//! block times a panel in registers. Because a result depends only on its own row and column, and is summed in one order,
+//! it is the same to the last bit whatever else is in the batch and however the work is shared out.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Rows of `a` per block: 6 rows by 2 vectors fill 12 of the 16 vector registers of AVX2.
+const BLOCK_ROWS: usize = 6;
+/// Vectors per panel of `b`.
+const PANEL_VECTORS: usize = 2;
+/// Most rows that one task packs at a time; the packed rows should stay in the second-level cache.
+const TASK_ROWS: usize = 16 * BLOCK_ROWS;
+/// Work below which sharing out costs more than it saves, in multiply-adds.
+const SERIAL_BELOW: usize = 200_000;
+
+/// The left matrix: anything that can write one of its rows into a slice.
+pub trait Rows: Sync {
+    /// Writes row `row`, all of it, into `into`.
+    fn write(&self, row: usize, into: &mut [f32]);
+}
+
+/// Rows that lie in memory, `stride` numbers apart, each starting with the numbers that count.
+pub struct Strided<'a> {
+    /// The numbers.
+    pub data: &'a [f32],
+    /// From one row to the next.
+    pub stride: usize,
+}
+
+impl Rows for Strided<'_> {
+    #[inline(always)]
+    fn write(&self, row: usize, into: &mut [f32]) {
+        into.copy_from_slice(&self.data[row * self.stride..][..into.len()]);
+    }
+}
+
+/// The right matrix, `depth` x `columns`, in panels of a few columns; the last one is filled up with zeros.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// Rows of the right matrix.
+    pub depth: usize,
+    /// Columns of the right matrix.
+    pub columns: usize,
+    panel_columns: usize,
+    data: Vec<f32>,
+}
+
+impl Packed {
+    /// Packs the matrix whose element is `at(row, column)`.
+    pub fn new(depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Self {
+        let panel_columns = PANEL_VECTORS * Arch::new().dispatch(Lanes);
+        let panels = columns.div_ceil(panel_columns);
+        let mut data = vec![0.0; panels * depth * panel_columns];
+        for panel in 0..panels {
+            let first = panel * panel_columns;
+            let count = panel_columns.min(columns - first);
+            let out = &mut data[panel * depth * panel_columns..][..depth * panel_columns];
+            for (row, out) in out.chunks_exact_mut(panel_columns).enumerate() {
+                for (offset, out) in out[..count].iter_mut().enumerate() {
+                    *out = at(row, first + offset);
+                }
+            }
+        }
+        Self {
+            depth,
+            columns,
+            panel_columns,
+            data,
+        }
+    }
+
+    fn panels(&self) -> usize {
+        self.columns.div_ceil(self.panel_columns)
+    }
+
+    fn panel(&self, panel: usize) -> &[f32] {
+        let length = self.depth * self.panel_columns;
+        &self.data[panel * length..][..length]
+    }
+}
+
+/// `a` (`rows` x `b.depth`) times `b`: `rows` x `b.columns`.
+///
+/// `finish(first, block)` is applied to every finished block of whole rows while it is still in the cache; `first` is its first row.
+pub fn multiply(
+    rows: usize,
+    a: &impl Rows,
+    b: &Packed,
+    finish: &(impl Fn(usize, &mut [f32]) + Sync),
+) -> Vec<f32> {
+    let mut out = vec![0.0; rows * b.columns];
+    if out.is_empty() {
+        return out;
+    }
+    let threads = rayon::current_num_threads();
+    if threads == 1 || rows * b.depth * b.columns < SERIAL_BELOW {
+        for (task, out) in out.chunks_mut(TASK_ROWS * b.columns).enumerate() {
+            serial(task * TASK_ROWS, a, b, out);
+            finish(task * TASK_ROWS, out);
+        }
+    } else if rows < threads * BLOCK_ROWS * 2 {
+        by_columns(rows, a, b, threads, &mut out);
+        finish(0, &mut out);
+    } else {
+        let task_rows = rows
+            .div_ceil(threads)
+            .next_multiple_of(BLOCK_ROWS)
+            .min(TASK_ROWS);
+        out.par_chunks_mut(task_rows * b.columns)
+            .enumerate()
+            .for_each(|(task, out)| {
+                serial(task * task_rows, a, b, out);
+                finish(task * task_rows, out);
+            });
+    }
+    out
+}
+
+/// The rows from `first` on that fit into `out`, on this thread.
+pub fn serial(first: usize, a: &impl Rows, b: &Packed, out: &mut [f32]) {
+    let count = out.len() / b.columns;
+    Arch::new().dispatch(Multiply {
+        a,
+        rows: first..first + count,
+        b,
+        panels: 0..b.panels(),
+        out,
+        out_stride: b.columns,
+    });
+}
+
+/// Few rows: every task takes some of the columns.
+fn by_columns(rows: usize, a: &impl Rows, b: &Packed, threads: usize, out: &mut [f32]) {
+    let panels_each = b.panels().div_ceil(threads);
+    let width = panels_each * b.panel_columns;
+    let parts: Vec<Vec<f32>> = (0..b.panels().div_ceil(panels_each))
+        .into_par_iter()
+        .map(|task| {
+            let panels = task * panels_each..((task + 1) * panels_each).min(b.panels());
+            let mut part = vec![0.0; rows * width];
+            Arch::new().dispatch(Multiply {
+                a,
+                rows: 0..rows,
+                b,
+                panels,
+                out: &mut part,
+                out_stride: width,
+            });
+            part
+        })
+        .collect();
+    for (row, out) in out.chunks_exact_mut(b.columns).enumerate() {
+        for (part, out) in parts.iter().zip(out.chunks_mut(width)) {
+            out.copy_from_slice(&part[row * width..][..out.len()]);
+        }
+    }
+}
+
+/// How many f32 a vector holds.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// Some rows times some panels, into `out`, whose first column is that of the first panel.
+struct Multiply<'a, A> {
+    a: &'a A,
+    rows: Range<usize>,
+    b: &'a Packed,
+    panels: Range<usize>,
+    out: &'a mut [f32],
+    out_stride: usize,
+}
+
+impl<A: Rows> WithSimd for Multiply<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            a,
+            rows,
+            b,
+            panels,
+            out,
+            out_stride,
+        } = self;
+        let count = rows.len();
+        let packed = pack_rows(a, rows, b.depth);
+        for (index, panel) in panels.enumerate() {
+            let width = b.panel_columns.min(b.columns - panel * b.panel_columns);
+            let panel = b.panel(panel);
+            for first in (0..count).step_by(BLOCK_ROWS) {
+                let height = BLOCK_ROWS.min(count - first);
+                let block = &packed[first * b.depth..][..height * b.depth];
+                let out = &mut out[first * out_stride + index * b.panel_columns..];
+                match height {
+                    1 => tile::<S, 1>(simd, block, panel, out, out_stride, width),
+                    2 => tile::<S, 2>(simd, block, panel, out, out_stride, width),
+                    3 => tile::<S, 3>(simd, block, panel, out, out_stride, width),
+                    4 => tile::<S, 4>(simd, block, panel, out, out_stride, width),
+                    5 => tile::<S, 5>(simd, block, panel, out, out_stride, width),
+                    _ => tile::<S, BLOCK_ROWS>(simd, block, panel, out, out_stride, width),
+                }
+            }
+        }
+    }
+}
+
+/// Blocks of [`BLOCK_ROWS`] rows, the last one lower; in a block the numbers of one column lie together.
+#[inline(always)]
+fn pack_rows(a: &impl Rows, rows: Range<usize>, depth: usize) -> Vec<f32> {
+    let count = rows.len();
+    let mut packed = vec![0.0; count * depth];
+    let mut line = vec![0.0; depth];
+    for (block, out) in packed.chunks_mut(BLOCK_ROWS * depth).enumerate() {
+        let height = out.len() / depth;
+        for offset in 0..height {
+            a.write(rows.start + block * BLOCK_ROWS + offset, &mut line);
+            for (value, out) in line.iter().zip(out[offset..].iter_mut().step_by(height)) {
+                *out = *value;
+            }
+        }
+    }
+    packed
+}
+
+/// One block of `HEIGHT` rows times one panel.
+#[inline(always)]
+fn tile<S: Simd, const HEIGHT: usize>(
+    simd: S,
+    block: &[f32],
+    panel: &[f32],
+    out: &mut [f32],
+    out_stride: usize,
+    width: usize,
+) {
+    let (vectors, _) = S::as_simd_f32s(panel);
+    let (pairs, _) = vectors.as_chunks::<PANEL_VECTORS>();
+    let (columns, _) = block.as_chunks::<HEIGHT>();
+    let mut sums = [[simd.splat_f32s(0.0); PANEL_VECTORS]; HEIGHT];
+    for (column, pair) in columns.iter().zip(pairs) {
+        for (value, sums) in column.iter().zip(&mut sums) {
+            let value = simd.splat_f32s(*value);
+            for (weight, sum) in pair.iter().zip(sums) {
+                *sum = simd.mul_add_e_f32s(value, *weight, *sum);
+            }
+        }
+    }
+    if width == PANEL_VECTORS * S::F32_LANES {
+        for (row, sums) in sums.iter().enumerate() {
+            let (vectors, _) = S::as_mut_simd_f32s(&mut out[row * out_stride..][..width]);
+            vectors.copy_from_slice(sums);
+        }
+    } else {
+        for (row, sums) in sums.iter().enumerate() {
+            let mut whole = [0.0; 64];
+            let (vectors, _) = S::as_mut_simd_f32s(&mut whole[..PANEL_VECTORS * S::F32_LANES]);
+            vectors.copy_from_slice(sums);
+            out[row * out_stride..][..width].copy_from_slice(&whole[..width]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(seed: usize) -> f32 {
+        ((seed * 7919 + 13) % 1009) as f32 / 504.5 - 1.0
+    }
+
+    fn check(rows: usize, depth: usize, columns: usize) {
+        let a: Vec<f32> = (0..rows * depth).map(number).collect();
+        let b: Vec<f32> = (0..depth * columns).map(|seed| number(seed + 5)).collect();
+        let packed = Packed::new(depth, columns, |row, column| b[row * columns + column]);
+        let out = multiply(
+            rows,
+            &Strided {
+                data: &a,
+                stride: depth,
+            },
+            &packed,
+            &|_, block| {
+                for value in block {
+                    *value += 1.0;
+                }
+            },
+        );
+        for row in 0..rows {
+            for column in 0..columns {
+                let exact: f64 = (0..depth)
+                    .map(|inner| {
+                        f64::from(a[row * depth + inner]) * f64::from(b[inner * columns + column])
+                    })
+                    .sum();
+                let got = f64::from(out[row * columns + column]) - 1.0;
+                assert!(
+                    (got - exact).abs() < 1e-3,
+                    "{rows}x{depth}x{columns} at {row},{column}: {got} for {exact}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn equals_the_definition_for_every_edge() {
+        for rows in [1, 2, 5, 6, 7, 13, 97, 200] {
+            for columns in [1, 15, 16, 17, 33, 64, 100] {
+                check(rows, 37, columns);
+            }
+        }
+        check(9, 1, 9);
+        check(8, 384, 1152);
+        check(0, 8, 8);
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_its_company() {
+        let (depth, columns) = (96, 130);
+        let a: Vec<f32> = (0..100 * depth).map(number).collect();
+        let packed = Packed::new(depth, columns, |row, column| number(row * 3 + column));
+        let all = multiply(
+            100,
+            &Strided {
+                data: &a,
+                stride: depth,
+            },
+            &packed,
+            &|_, _| {},
+        );
+        for row in [0, 1, 57, 99] {
+            let alone = multiply(
+                1,
+                &Strided {
+                    data: &a[row * depth..],
+                    stride: depth,
+                },
+                &packed,
+                &|_, _| {},
+            );
+            assert_eq!(alone, all[row * columns..][..columns]);
+        }
+    }
+}
