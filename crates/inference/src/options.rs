@@ -1,0 +1,81 @@
+//! What an operator can set.
+
+use std::num::NonZeroU32;
+
+use sensorium_domain::encoder::{Cost, Priority};
+use serde::Deserialize;
+
+/// How much waits, how much goes at a time, and what is remembered. Work is in millions of floating-point operations
+/// ([`Cost`]); two cores do some 100,000 a second.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Most work of one batch. A search that arrives while a batch runs waits for its end, so on a slow device this bounds its delay.
+    pub batch_cost: u64,
+    /// Most work of searches that may wait; what comes on top is refused.
+    pub interactive_queue_cost: u64,
+    /// Most work of ingest that may wait.
+    pub bulk_queue_cost: u64,
+    /// How many batches of searches may go one after the other while ingest waits.
+    pub interactive_batches_in_a_row: NonZeroU32,
+    /// After how many milliseconds a search that still waits is refused; 0 means never.
+    pub interactive_deadline_ms: u64,
+    /// After how many milliseconds ingest that still waits is refused; 0 means never.
+    pub bulk_deadline_ms: u64,
+    /// Most bytes of remembered vectors of searches; 0 turns the memory off.
+    pub cache_bytes: usize,
+    /// Threads that compute; 0 means as many as the process may use.
+    pub threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            batch_cost: 2_000,
+            interactive_queue_cost: 60_000,
+            bulk_queue_cost: 400_000,
+            interactive_batches_in_a_row: NonZeroU32::MIN.saturating_add(7),
+            interactive_deadline_ms: 10_000,
+            bulk_deadline_ms: 0,
+            cache_bytes: 16 << 20,
+            threads: 0,
+        }
+    }
+}
+
+impl Options {
+    /// The bound of a queue.
+    pub(crate) fn queue_cost(&self, priority: Priority) -> Cost {
+        Cost(match priority {
+            Priority::Interactive => self.interactive_queue_cost,
+            Priority::Bulk => self.bulk_queue_cost,
+        })
+    }
+
+    /// The deadline of a queue in milliseconds, where it has one.
+    pub(crate) fn deadline_ms(&self, priority: Priority) -> Option<u64> {
+        let deadline = match priority {
+            Priority::Interactive => self.interactive_deadline_ms,
+            Priority::Bulk => self.bulk_deadline_ms,
+        };
+        (deadline > 0).then_some(deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_has_its_default_and_what_is_unknown_is_refused() {
+        let options: Options = serde_json::from_str(r#"{"threads": 3}"#).unwrap();
+        assert_eq!(
+            options,
+            Options {
+                threads: 3,
+                ..Options::default()
+            }
+        );
+        assert!(serde_json::from_str::<Options>(r#"{"thread": 3}"#).is_err());
+    }
+}
