@@ -12,7 +12,23 @@ macro_rules! files {
     };
 }
 
-files!("index.html");
+files!(
+    "add.js",
+    "api.js",
+    "app.js",
+    "collections.js",
+    "documents.js",
+    "dom.js",
+    "hits.js",
+    "icon.svg",
+    "index.html",
+    "jobs.js",
+    "media.js",
+    "problem.js",
+    "search.js",
+    "server.js",
+    "style.css",
+);
 
 fn media_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
