@@ -24,7 +24,7 @@ macro_rules! unblocked {
 
 /// The next job: each tenant's first that may run, then of these the one whose tenant has the fewest running. The
 /// tenants are found by hopping over the index, so the cost grows with the tenants that wait and not with their jobs.
-const NEXT: &str = concat!(
+pub(super) const NEXT: &str = concat!(
     "WITH RECURSIVE tenants (tenant) AS ( \
        SELECT min(tenant) FROM jobs WHERE finished_at IS NULL \
        UNION ALL \
@@ -152,7 +152,7 @@ pub(super) async fn end(catalog: &SqliteCatalog, lease: &Lease, end: JobEnd) -> 
     let asked = check_held(&mut tx, lease).await?;
     match end {
         JobEnd::Succeeded { parts } => {
-            close(&mut tx, lease, JobState::Succeeded, &parts, None, now).await?
+            close(&mut tx, lease, JobState::Succeeded, &parts, None, now).await?;
         }
         JobEnd::Failed { error } => {
             close(&mut tx, lease, JobState::Failed, &[], Some(&error), now).await?;
@@ -249,13 +249,16 @@ pub(super) async fn close(
     Ok(())
 }
 
+/// The earliest moment at which a job that nothing blocks may be taken.
+pub(super) const NEXT_AT: &str = concat!(
+    "SELECT ready_at FROM jobs j WHERE j.finished_at IS NULL AND ",
+    unblocked!(),
+    " ORDER BY j.ready_at LIMIT 1"
+);
+
 pub(super) async fn next_at(catalog: &SqliteCatalog) -> Result<Option<Timestamp>> {
-    let row = sqlx::query(concat!(
-        "SELECT ready_at FROM jobs j WHERE j.finished_at IS NULL AND ",
-        unblocked!(),
-        " ORDER BY j.ready_at LIMIT 1"
-    ))
-    .fetch_optional(&catalog.readers)
-    .await?;
+    let row = sqlx::query(NEXT_AT)
+        .fetch_optional(&catalog.readers)
+        .await?;
     row.map(|row| row.time("ready_at")).transpose()
 }

@@ -139,6 +139,8 @@ pub(super) async fn sweep(connection: &mut SqliteConnection, tenant: &TenantId) 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

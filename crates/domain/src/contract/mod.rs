@@ -2,4 +2,7 @@
 //! instance; each test of the suite then runs on an instance of its own.
 
 pub mod catalog;
+mod clock;
 pub mod index;
+
+pub use clock::TestClock;

@@ -1,0 +1,278 @@
+//! Jobs as workers see them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::CatalogFixture;
+use super::sample::{HOUR_MS, LEASE_MS, LeaseLost, Stage, refused, tenant};
+use crate::catalog::JobEnd;
+use crate::job::{JobKind, JobState, Progress};
+
+/// Eight workers take fifty jobs: each is taken once.
+pub async fn no_job_is_leased_twice(fixture: &dyn CatalogFixture) {
+    let stage = Arc::new(Stage::open(fixture).await);
+    for _ in 0..50 {
+        stage.accept(None, &["text"]).await;
+    }
+    let mut tasks = Vec::new();
+    for worker in 0..8 {
+        let stage = stage.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut taken = Vec::new();
+            let worker = format!("worker-{worker}");
+            while let Some(lease) = stage.catalog.lease_job(&worker, LEASE_MS).await.unwrap() {
+                assert_eq!(
+                    (lease.job.attempts, lease.job.state),
+                    (1, JobState::Running)
+                );
+                taken.push(lease.job.id);
+                if taken.len() % 2 == 0 {
+                    stage.finish(&lease, 1).await;
+                }
+            }
+            taken
+        }));
+    }
+    let mut taken = Vec::new();
+    for task in tasks {
+        taken.extend(task.await.unwrap());
+    }
+    assert_eq!(taken.len(), 50);
+    assert_eq!(taken.iter().collect::<HashSet<_>>().len(), 50);
+}
+
+/// A job whose worker has gone silent goes to another when the lease ends, not before.
+pub async fn a_lease_that_expired_goes_to_another(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let catalog = &stage.catalog;
+    let (_, job) = stage.accept(None, &["one"]).await;
+    let first = stage.lease("first").await;
+    stage.clock.advance(LEASE_MS - 1);
+    assert!(stage.nothing_to_lease().await);
+    catalog.heartbeat(&first, LEASE_MS).await.unwrap();
+    stage.clock.advance(LEASE_MS - 1);
+    assert!(
+        stage.nothing_to_lease().await,
+        "the heartbeat has extended it"
+    );
+    stage.clock.advance(1);
+    catalog.heartbeat(&first, LEASE_MS).await.unwrap();
+    assert!(
+        stage.nothing_to_lease().await,
+        "late, but nobody was there to take it"
+    );
+    stage.clock.advance(LEASE_MS);
+    let second = stage.lease("second").await;
+    assert_eq!((second.job.id, second.job.attempts), (job.id, 2));
+    assert_eq!(second.job.started_at, first.job.started_at);
+    refused(catalog.heartbeat(&first, LEASE_MS).await, LeaseLost);
+    stage.finish(&second, 1).await;
+    refused(catalog.heartbeat(&second, LEASE_MS).await, LeaseLost);
+}
+
+/// Once another has the job, nothing that the first worker calls has an effect, even under the same name.
+pub async fn the_loser_of_a_lease_can_write_nothing(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    let doomed = stage.ready(None, &["doomed"]).await;
+    let (_, ingest_job) = stage.accept(None, &["one"]).await;
+    let ingest = stage.lease("worker").await;
+    let outcomes = stage.outcomes(&ingest, 1).await;
+    catalog
+        .delete_document(acme, doomed.id, stage.job_id())
+        .await
+        .unwrap();
+    let delete = stage.lease("worker").await;
+    let collection = "empty".parse().unwrap();
+    catalog
+        .create_collection(acme, &collection, None, serde_json::Map::new())
+        .await
+        .unwrap();
+    catalog
+        .delete_collection(acme, &collection, stage.job_id())
+        .await
+        .unwrap();
+    let delete_collection = stage.lease("worker").await;
+
+    stage.clock.advance(HOUR_MS);
+    for _ in 0..3 {
+        assert_eq!(stage.lease("worker").await.job.attempts, 2);
+    }
+    refused(catalog.heartbeat(&ingest, LEASE_MS).await, LeaseLost);
+    refused(
+        catalog.progress(&ingest, &Progress::default()).await,
+        LeaseLost,
+    );
+    refused(catalog.finish_ingest(&ingest, 1, outcomes).await, LeaseLost);
+    refused(catalog.release_lease(&ingest).await, LeaseLost);
+    for end in [
+        JobEnd::Succeeded { parts: Vec::new() },
+        JobEnd::Failed {
+            error: String::new(),
+        },
+        JobEnd::Cancelled,
+        JobEnd::Retry {
+            error: String::new(),
+            at: stage.in_an_hour(),
+        },
+    ] {
+        refused(catalog.end_job(&ingest, end).await, LeaseLost);
+    }
+    refused(catalog.finish_delete(&delete, doomed.id).await, LeaseLost);
+    refused(catalog.remove_document(&delete, doomed.id).await, LeaseLost);
+    refused(
+        catalog
+            .finish_delete_collection(&delete_collection, &collection)
+            .await,
+        LeaseLost,
+    );
+    assert_eq!(stage.job(ingest_job.id).await.state, JobState::Running);
+    assert!(catalog.stats(acme).await.unwrap().open_jobs == 3);
+}
+
+/// Jobs of one document run one at a time, as they were enqueued, also when an earlier one has to wait.
+pub async fn jobs_of_one_document_run_in_order(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    let (document, ingest) = stage.accept(None, &["one"]).await;
+    let kind = JobKind::Refresh {
+        document: document.id,
+    };
+    let mut wanted = vec![ingest.id];
+    for _ in 0..3 {
+        wanted.push(
+            catalog
+                .enqueue(acme, stage.job_id(), kind.clone())
+                .await
+                .unwrap()
+                .id,
+        );
+    }
+    let lease = stage.lease("worker").await;
+    assert!(stage.nothing_to_lease().await);
+    let at = stage.in_an_hour();
+    stage
+        .end(
+            &lease,
+            JobEnd::Retry {
+                error: "later".to_owned(),
+                at,
+            },
+        )
+        .await;
+    assert!(stage.nothing_to_lease().await);
+    let (_, other) = stage.accept(None, &["two"]).await;
+    assert_eq!(stage.lease("worker").await.job.id, other.id);
+
+    stage.clock.advance(HOUR_MS);
+    let mut found = Vec::new();
+    for _ in 0..5 {
+        let lease = stage.lease("worker").await;
+        if lease.job.id != other.id {
+            found.push(lease.job.id);
+        }
+        stage
+            .end(&lease, JobEnd::Succeeded { parts: Vec::new() })
+            .await;
+    }
+    assert_eq!(found, wanted);
+}
+
+/// The tenant with the fewest running jobs is served first, so a large import does not starve the others.
+pub async fn tenants_take_turns(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    for _ in 0..4 {
+        stage.accept(None, &["text"]).await;
+    }
+    for name in ["umbrella", "zeta"] {
+        for _ in 0..2 {
+            let new = stage.unstored(None, &["text"]);
+            stage.accept_new(&tenant(name), new).await;
+        }
+    }
+    let mut order = Vec::new();
+    for _ in 0..8 {
+        order.push(stage.lease("worker").await.tenant.to_string());
+    }
+    let turns = [
+        "acme", "umbrella", "zeta", "acme", "umbrella", "zeta", "acme", "acme",
+    ];
+    assert_eq!(order, turns);
+    assert!(stage.nothing_to_lease().await);
+}
+
+/// A retry is due at its time and counts; a job that is given back is due at once and does not count.
+pub async fn a_retry_waits_and_a_release_does_not_count(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let catalog = &stage.catalog;
+    let (_, job) = stage.accept(None, &["one"]).await;
+    let lease = stage.lease("worker").await;
+    let at = stage.in_an_hour();
+    stage
+        .end(
+            &lease,
+            JobEnd::Retry {
+                error: "the index is away".to_owned(),
+                at,
+            },
+        )
+        .await;
+    let waiting = stage.job(job.id).await;
+    assert_eq!((waiting.state, waiting.attempts), (JobState::Queued, 1));
+    assert_eq!(waiting.error.as_deref(), Some("the index is away"));
+    refused(catalog.heartbeat(&lease, LEASE_MS).await, LeaseLost);
+    stage.clock.advance(HOUR_MS - 1);
+    assert!(stage.nothing_to_lease().await);
+    stage.clock.advance(1);
+
+    let lease = stage.lease("worker").await;
+    assert_eq!(lease.job.attempts, 2);
+    catalog.release_lease(&lease).await.unwrap();
+    refused(catalog.heartbeat(&lease, LEASE_MS).await, LeaseLost);
+    assert_eq!(stage.job(job.id).await.attempts, 1);
+    let lease = stage.lease("worker").await;
+    assert_eq!(lease.job.attempts, 2);
+    stage.finish(&lease, 1).await;
+    assert_eq!(stage.job(job.id).await.error, None);
+}
+
+/// The time to sleep until is that of the next retry or the next lease to end; a job that waits for another does not count.
+pub async fn workers_know_how_long_to_sleep(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    assert_eq!(catalog.next_job_at().await.unwrap(), None);
+    let now = stage.clock_now();
+    let (document, _) = stage.accept(None, &["one"]).await;
+    assert_eq!(catalog.next_job_at().await.unwrap(), Some(now));
+    let lease = stage.lease("worker").await;
+    let refresh = JobKind::Refresh {
+        document: document.id,
+    };
+    catalog
+        .enqueue(acme, stage.job_id(), refresh)
+        .await
+        .unwrap();
+    assert_eq!(
+        catalog.next_job_at().await.unwrap(),
+        Some(now.plus_ms(LEASE_MS))
+    );
+    let at = stage.in_an_hour();
+    stage
+        .end(
+            &lease,
+            JobEnd::Retry {
+                error: "later".to_owned(),
+                at,
+            },
+        )
+        .await;
+    assert_eq!(catalog.next_job_at().await.unwrap(), Some(at));
+    stage.clock.advance(HOUR_MS);
+    for _ in 0..2 {
+        let lease = stage.lease("worker").await;
+        stage
+            .end(&lease, JobEnd::Succeeded { parts: Vec::new() })
+            .await;
+    }
+    assert_eq!(catalog.next_job_at().await.unwrap(), None);
+}
