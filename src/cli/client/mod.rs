@@ -1,0 +1,34 @@
+//! The commands that talk to a running server over its public API: `add`, `search`, `documents`, `jobs`,
+//! `collections` and `models list`.
+//!
+//! Each command has an `Args` struct and a `run(args, connection)`; [`problem::finish`] prints what went wrong
+//! and gives the process its exit code.
+
+pub mod add;
+pub mod collections;
+pub mod connection;
+pub mod documents;
+pub mod jobs;
+pub mod models;
+pub mod problem;
+pub mod search;
+
+mod files;
+mod highlight;
+mod hits;
+mod http;
+mod idempotency;
+mod inputs;
+mod outcome;
+mod output;
+mod pages;
+mod patience;
+mod place;
+mod sse;
+mod table;
+mod upload;
+mod waiting;
+mod watch;
+
+pub use connection::ConnectionArgs;
+pub use problem::{CliError, Exit, finish};
