@@ -1,6 +1,6 @@
 // The search view: inputs with weights, targets, filters, pages of hits.
 
-import { request } from "./api.js";
+import { json, request } from "./api.js";
 import { $, el, fill, icon, NAMES, splitTags } from "./dom.js";
 import { card } from "./hits.js";
 import { clearProblem, showProblem } from "./problem.js";
@@ -52,11 +52,24 @@ export async function addFiles(files) {
   for (const file of files) {
     const kind = kindOf(file);
     if (kind === "text") extras.push({ kind, text: (await file.text()).slice(0, 4000), weight: 1 });
-    else if (kind) extras.push({ kind, file, weight: 1, label: file.name, preview: kind === "image" ? URL.createObjectURL(file) : null });
+    else if (kind) extras.push(described({ kind, file, weight: 1, label: file.name, preview: kind === "image" ? URL.createObjectURL(file) : null }));
     else showProblem({ title: "Not a query", detail: `${file.name} is neither a picture, a sound nor a text (${file.type || "unknown type"}).` });
   }
   showInputs();
   if (extras.length > 0) search();
+}
+
+/** What the server takes a file for: the nearest labels of its vocabulary, shown beside the input. */
+function described(extra) {
+  extra.note = el("span", { class: "muted note-inline" });
+  const form = new FormData();
+  form.append("request", JSON.stringify({ input: { [extra.kind]: { file: "file" } }, count: 3 }));
+  form.append("file", extra.file, extra.file.name);
+  json("/v1/captions", { method: "POST", body: form }).then(({ labels }) => {
+    const names = labels.map(({ label, score }) => `${label} ${Math.round(100 * score)} %`);
+    if (names.length > 0) extra.note.textContent = `taken for: ${names.join(", ")}`;
+  }, () => {});
+  return extra;
 }
 
 function kindOf(file) {
@@ -117,7 +130,7 @@ function showInputs() {
       extra.field = face;
     } else {
       const prefix = extra.kind === "segment" ? "like: " : "";
-      face = el("span", { class: "label" }, prefix + extra.label);
+      face = el("span", { class: "label" }, prefix + extra.label, extra.note && [" ", extra.note]);
     }
     const lead = extra.preview ? el("img", { src: extra.preview, alt: "", class: "mini" }) : null;
     rows.push(inputRow(extra.kind === "segment" ? extra.modality : extra.kind, face, extra.weight, (weight) => { extra.weight = weight; }, remove, lead));
