@@ -28,7 +28,9 @@ impl Client {
         if is_loopback(&server.url) {
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| CliError::Failed(format!("cannot set up HTTP: {}", reason(&error))))?;
+        let http = builder
+            .build()
+            .map_err(|error| CliError::Failed(format!("cannot set up HTTP: {}", reason(&error))))?;
         Ok(Self { http, server })
     }
 
@@ -52,7 +54,11 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(seconds);
         let body = response.text().await.unwrap_or_default();
         let mut problem = Problem::read(status.as_u16(), &body);
         problem.retry_after = retry_after;
@@ -75,21 +81,31 @@ impl Client {
         if body.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| CliError::Failed(format!("{} answered what is not JSON ({error}); is it a Sensorium server?", self.server.url)))
+        serde_json::from_slice(&body).map_err(|error| {
+            CliError::Failed(format!(
+                "{} answered what is not JSON ({error}); is it a Sensorium server?",
+                self.server.url
+            ))
+        })
     }
 
     /// GET.
-    pub async fn get(&self, segments: &[&str], query: &[(&str, String)]) -> Result<Value, CliError> {
-        self.json(self.request(Method::GET, segments).query(query)).await
+    pub async fn get(
+        &self,
+        segments: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Value, CliError> {
+        self.json(self.request(Method::GET, segments).query(query))
+            .await
     }
 
     /// The error of an answer that broke off.
     pub fn lost(&self, error: &reqwest::Error) -> CliError {
-        CliError::NoConnection {
-            detail: format!("the connection to {} broke off: {}", self.server.url, reason(error)),
-            hint: "try again; the server's log says more".to_owned(),
-        }
+        CliError::Broken(format!(
+            "the connection to {} broke off: {}",
+            self.server.url,
+            reason(error)
+        ))
     }
 
     fn unsent(&self, error: &reqwest::Error) -> CliError {
@@ -98,7 +114,10 @@ impl Client {
         }
         if error.is_connect() {
             let detail = format!("cannot connect to {}: {}", self.server.url, reason(error));
-            return CliError::NoConnection { detail, hint: self.server.hint_unreachable.clone() };
+            return CliError::NoConnection {
+                detail,
+                hint: self.server.hint_unreachable.clone(),
+            };
         }
         self.lost(error)
     }
@@ -106,7 +125,9 @@ impl Client {
 
 /// Reads an answer into a type.
 pub fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, CliError> {
-    T::deserialize(value).map_err(|error| CliError::Failed(format!("the server's answer is not as expected: {error}")))
+    T::deserialize(value).map_err(|error| {
+        CliError::Failed(format!("the server's answer is not as expected: {error}"))
+    })
 }
 
 /// The innermost cause: "connection refused" and not "error sending request".

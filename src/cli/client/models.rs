@@ -25,8 +25,17 @@ pub async fn run(args: ModelsListArgs, connection: ConnectionArgs) -> Result<Exi
         output::json(&models)?;
         return Ok(Exit::Done);
     }
-    line(&clean(&format!("profile {}, generation {}", cell(&models, "/profile"), cell(&models, "/generation"))))?;
-    table::print(&["space", "dimensions", "modality", "model", "licence"], &[1], rows(&models), "no model")?;
+    line(&clean(&format!(
+        "profile {}, generation {}",
+        cell(&models, "/profile"),
+        cell(&models, "/generation")
+    )))?;
+    table::print(
+        &["space", "dimensions", "modality", "model", "licence"],
+        &[1],
+        rows(&models),
+        "no model",
+    )?;
     for note in models["notes"].as_array().into_iter().flatten() {
         eprintln!("note: {}", clean(&cell(note, "")));
     }
@@ -38,7 +47,13 @@ fn rows(models: &Value) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for space in models["spaces"].as_array().into_iter().flatten() {
         for tower in space["towers"].as_array().into_iter().flatten() {
-            let cells = [(space, "/name"), (space, "/dimensions"), (tower, "/modality"), (tower, "/model"), (tower, "/licence")];
+            let cells = [
+                (space, "/name"),
+                (space, "/dimensions"),
+                (tower, "/modality"),
+                (tower, "/model"),
+                (tower, "/licence"),
+            ];
             rows.push(cells.map(|(value, pointer)| cell(value, pointer)).to_vec());
         }
     }
@@ -53,7 +68,10 @@ mod tests {
     fn each_tower_is_a_row() {
         let models = serde_json::json!({"spaces": [{"name": "shared", "dimensions": 384,
             "towers": [{"modality": "text", "model": "minilm@1", "licence": "Apache-2.0"}, {"modality": "image", "model": "eye@2"}]}]});
-        let expected = [["shared", "384", "text", "minilm@1", "Apache-2.0"], ["shared", "384", "image", "eye@2", ""]];
+        let expected = [
+            ["shared", "384", "text", "minilm@1", "Apache-2.0"],
+            ["shared", "384", "image", "eye@2", ""],
+        ];
         assert_eq!(rows(&models), expected);
     }
 }

@@ -69,6 +69,9 @@ pub enum CliError {
         /// What to do next.
         hint: String,
     },
+    /// A connection was there and broke off before the answer was complete.
+    #[error("{0}")]
+    Broken(String),
     /// The server refused.
     #[error("{0}")]
     Problem(Box<Problem>),
@@ -85,7 +88,7 @@ impl CliError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
-            Self::NoConnection { .. } => Exit::NoConnection,
+            Self::NoConnection { .. } | Self::Broken(_) => Exit::NoConnection,
             Self::Problem(_) | Self::Failed(_) => Exit::Failed,
             Self::OutputClosed => Exit::Done,
         }
@@ -152,9 +155,18 @@ impl Problem {
 
     /// In one line, for lists.
     pub fn line(&self) -> String {
-        let text = if self.detail.is_empty() { &self.title } else { &self.detail };
-        let faults = self.errors.iter().filter(|fault| !text.contains(&fault.detail));
-        faults.fold(clean(text), |line, fault| format!("{line}; {}", clean(&fault.detail)))
+        let text = if self.detail.is_empty() {
+            &self.title
+        } else {
+            &self.detail
+        };
+        let faults = self
+            .errors
+            .iter()
+            .filter(|fault| !text.contains(&fault.detail));
+        faults.fold(clean(text), |line, fault| {
+            format!("{line}; {}", clean(&fault.detail))
+        })
     }
 }
 
@@ -165,7 +177,11 @@ impl fmt::Display for Problem {
             write!(f, "\n  {}", clean(&self.detail))?;
         }
         for fault in &self.errors {
-            let pointer = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
+            let pointer = if fault.pointer.is_empty() {
+                "/"
+            } else {
+                &fault.pointer
+            };
             write!(f, "\n  {}: {}", clean(pointer), clean(&fault.detail))?;
         }
         if let Some(hint) = &self.hint {
@@ -196,13 +212,19 @@ mod tests {
     #[test]
     fn a_page_of_a_proxy_is_shown_without_control_characters() {
         let problem = Problem::read(502, "<h1>Bad\u{1b}[2J gateway</h1>");
-        assert_eq!(problem.to_string(), "The server refused (502)\n  <h1>Bad [2J gateway</h1>");
+        assert_eq!(
+            problem.to_string(),
+            "The server refused (502)\n  <h1>Bad [2J gateway</h1>"
+        );
     }
 
     #[test]
     fn exit_codes_are_those_of_the_manual() {
         assert_eq!(CliError::Usage(String::new()).exit().code(), 2);
-        let lost = CliError::NoConnection { detail: String::new(), hint: String::new() };
+        let lost = CliError::NoConnection {
+            detail: String::new(),
+            hint: String::new(),
+        };
         assert_eq!(lost.exit().code(), 3);
         assert_eq!(CliError::Problem(Box::default()).exit().code(), 1);
         assert_eq!(CliError::OutputClosed.exit().code(), 0);
