@@ -151,7 +151,8 @@ CREATE INDEX jobs_open ON jobs (tenant, seq) WHERE finished_at IS NULL;
 CREATE INDEX jobs_open_document ON jobs (document, seq) WHERE finished_at IS NULL;
 CREATE INDEX jobs_open_collection ON jobs (tenant, collection, seq) WHERE finished_at IS NULL;
 CREATE INDEX jobs_ready ON jobs (ready_at) WHERE finished_at IS NULL;
-CREATE INDEX jobs_running ON jobs (tenant) WHERE state = 'running';
+-- Jobs that a worker has, or had and will have again.
+CREATE INDEX jobs_begun ON jobs (tenant) WHERE finished_at IS NULL AND attempts > 0;
 
 CREATE TABLE idempotency_keys (
     tenant     TEXT    NOT NULL,

@@ -307,7 +307,9 @@ pub trait Catalog: Send + Sync {
         patch: CollectionPatch,
     ) -> Result<Collection, CatalogError>;
 
-    /// Marks a collection and its documents as being deleted and enqueues the job that does it, in one transaction.
+    /// Marks a collection and its documents as being deleted and enqueues the job that does it, in one transaction. The
+    /// job waits for what still runs in the collection. Asked again, the open job is answered, or another one enqueued
+    /// where it has failed.
     async fn delete_collection(
         &self,
         tenant: &TenantId,
@@ -326,7 +328,8 @@ pub trait Catalog: Send + Sync {
         expires: Timestamp,
     ) -> Result<Vec<BlobState>, CatalogError>;
 
-    /// Records that the bytes of claimed blobs are stored.
+    /// Records that the bytes of claimed blobs are stored. `Conflict` when the claim has expired and the blob is no longer
+    /// held: claim again.
     async fn blobs_stored(
         &self,
         tenant: &TenantId,
@@ -358,6 +361,8 @@ pub trait Catalog: Send + Sync {
 
     /// Accepts a document: its row, its parts and its ingest job, in one transaction; makes the collection if need be.
     /// An external id that is known gives the document of that id a next version; its open ingest jobs are asked to stop.
+    /// `Conflict` when a blob is not stored (only a part with an error may lack its bytes), when the collection is being
+    /// deleted, or when an id is taken.
     async fn accept_document(
         &self,
         tenant: &TenantId,
@@ -391,7 +396,8 @@ pub trait Catalog: Send + Sync {
         job: JobId,
     ) -> Result<(Document, Job), CatalogError>;
 
-    /// Marks a document as being deleted, asks its open jobs to stop and enqueues the job that deletes it.
+    /// Marks a document as being deleted, asks its open jobs to stop and enqueues the job that deletes it. Asked again, the
+    /// open job is answered, or another one enqueued where it has failed.
     async fn delete_document(
         &self,
         tenant: &TenantId,
@@ -461,8 +467,11 @@ pub trait Catalog: Send + Sync {
     // The ends of document jobs -----------------------------------------------------------------------------------
 
     /// Ends an ingest, in one transaction: the outcome of every part, the document's status, its live version, the job's
-    /// end. The rows of earlier versions go; their segment ids are returned so that their points can go before: see
-    /// [`superseded_segments`](Self::superseded_segments). `LeaseLost` when the job is no longer the worker's.
+    /// end. The version becomes live unless all of its parts failed; the rows of earlier versions go. If all failed and an
+    /// earlier version is live, that one stays and the document is partial: its points must stay too, see
+    /// [`superseded_segments`](Self::superseded_segments). A document that is being deleted is left alone, and the job is
+    /// cancelled. `updated_at` stays what it was when the content was accepted. `LeaseLost` when the job is no longer the
+    /// worker's.
     async fn finish_ingest(
         &self,
         lease: &Lease,
@@ -470,7 +479,8 @@ pub trait Catalog: Send + Sync {
         outcomes: Vec<PartOutcome>,
     ) -> Result<(), CatalogError>;
 
-    /// Segments of versions older than `version` of a document, to be removed from the index once the new are in it.
+    /// Segments of versions older than `version` of a document, to be removed from the index once the new are in it. Not
+    /// to be removed when all parts of `version` failed.
     async fn superseded_segments(
         &self,
         tenant: &TenantId,
@@ -479,7 +489,8 @@ pub trait Catalog: Send + Sync {
     ) -> Result<Vec<SegmentId>, CatalogError>;
 
     /// Removes the rows of a document that is being deleted, with the vectors that no other segment of the tenant uses,
-    /// and ends the job, in one transaction.
+    /// and ends the job, in one transaction. While an ingest of the tenant is under way, which may count on such a vector,
+    /// they stay until it ends.
     async fn finish_delete(&self, lease: &Lease, document: DocumentId) -> Result<(), CatalogError>;
 
     /// Removes one document of a collection that is being deleted, as `finish_delete` does, without ending the job.
@@ -521,7 +532,7 @@ pub trait Catalog: Send + Sync {
     async fn jobs(&self, tenant: &TenantId, query: &JobQuery) -> Result<Vec<Job>, CatalogError>;
 
     /// Asks a job to stop. A queued one is cancelled at once; a final one is `Conflict`. A cancelled ingest leaves the
-    /// document at its live version if it has one, else failed.
+    /// document at its live version if it has one, else failed. A deletion cannot be stopped: `Conflict`.
     async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<Job, CatalogError>;
 
     /// Takes the next job: queued and due, or running with an expired lease; of the tenant with the fewest running jobs
@@ -535,10 +546,11 @@ pub trait Catalog: Send + Sync {
     async fn progress(&self, lease: &Lease, progress: &Progress) -> Result<(), CatalogError>;
 
     /// Ends an attempt. A failed or cancelled ingest leaves the document at its live version if it has one, else failed;
-    /// `Retry` queues the job again.
+    /// `Retry` queues the job again, unless its stop has been asked for: then it is cancelled.
     async fn end_job(&self, lease: &Lease, end: JobEnd) -> Result<(), CatalogError>;
 
-    /// Gives a lease back at shutdown: the job is queued again at once and the attempt is not counted.
+    /// Gives a lease back at shutdown: the job is queued again at once and the attempt is not counted. One whose stop has
+    /// been asked for is cancelled.
     async fn release_lease(&self, lease: &Lease) -> Result<(), CatalogError>;
 
     /// The earliest time at which a queued job becomes due or a lease expires, if there is one: how long a worker may sleep.
@@ -568,7 +580,7 @@ pub trait Catalog: Send + Sync {
     /// Frees a reserved key whose request failed.
     async fn idempotency_forget(&self, tenant: &TenantId, key: &str) -> Result<(), CatalogError>;
 
-    /// Keeps an API key under the SHA-256 of its secret.
+    /// Keeps an API key under the SHA-256 of its secret. `Conflict` when the id or the secret is known.
     async fn put_key(&self, key: &ApiKey, secret_hash: &BlobHash) -> Result<(), CatalogError>;
 
     /// The key with this secret's hash.
@@ -577,7 +589,7 @@ pub trait Catalog: Send + Sync {
     /// The newest generation, if there is one.
     async fn generation(&self) -> Result<Option<Generation>, CatalogError>;
 
-    /// Records a generation.
+    /// Records a generation. `Conflict` unless its number is greater than that of every other.
     async fn put_generation(&self, generation: &Generation) -> Result<(), CatalogError>;
 
     /// Numbers of one tenant.

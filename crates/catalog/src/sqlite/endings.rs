@@ -4,8 +4,8 @@ use sensorium_domain::catalog::{Lease, PartOutcome};
 use sensorium_domain::document::{PartError, PartFacts};
 use sensorium_domain::job::PartResult;
 use sensorium_domain::{
-    CollectionName, DocumentId, DocumentStatus, JobState, Part, PartStatus, Segment, SegmentId,
-    TenantId,
+    CollectionName, DocumentId, DocumentStatus, JobKind, JobState, Part, PartStatus, Segment,
+    SegmentId, TenantId,
 };
 use sqlx::SqliteConnection;
 
@@ -25,12 +25,21 @@ pub(super) async fn finish_ingest(
     version: u32,
     outcomes: Vec<PartOutcome>,
 ) -> Result<()> {
-    let Some(document) = lease.job.kind.document() else {
-        return Err(Fail::conflict("the job is not that of a document"));
-    };
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
     leases::check_held(&mut tx, lease).await?;
+    let JobKind::Ingest {
+        document,
+        version: leased,
+    } = lease.job.kind
+    else {
+        return Err(Fail::conflict("the job is no ingest"));
+    };
+    if leased != version {
+        return Err(Fail::conflict(format!(
+            "the job is the ingest of version {leased}, not {version}"
+        )));
+    }
     let found = versions::of_document(&mut tx, &lease.tenant, document).await?;
     let Some(found) = found.filter(|found| found.status != DocumentStatus::Deleting) else {
         leases::close(&mut tx, lease, JobState::Cancelled, &[], None, now).await?;
@@ -274,6 +283,11 @@ pub(super) async fn finish_delete(
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
     leases::check_held(&mut tx, lease).await?;
+    if lease.job.kind != (JobKind::Delete { document }) {
+        return Err(Fail::conflict(
+            "the job is not the deletion of this document",
+        ));
+    }
     remove_rows(&mut tx, &lease.tenant, document).await?;
     leases::close(&mut tx, lease, JobState::Succeeded, &[], None, now).await?;
     vectors::sweep(&mut tx, &lease.tenant).await?;
@@ -288,6 +302,11 @@ pub(super) async fn remove_document(
 ) -> Result<()> {
     let mut tx = catalog.begin().await?;
     leases::check_held(&mut tx, lease).await?;
+    if !matches!(lease.job.kind, JobKind::DeleteCollection { .. }) {
+        return Err(Fail::conflict(
+            "the job is not the deletion of a collection",
+        ));
+    }
     remove_rows(&mut tx, &lease.tenant, document).await?;
     vectors::sweep(&mut tx, &lease.tenant).await?;
     tx.commit().await?;
@@ -346,6 +365,12 @@ pub(super) async fn finish_delete_collection(
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
     leases::check_held(&mut tx, lease).await?;
+    if !matches!(&lease.job.kind, JobKind::DeleteCollection { collection: leased } if leased == collection)
+    {
+        return Err(Fail::conflict(
+            "the job is not the deletion of this collection",
+        ));
+    }
     let occupied =
         sqlx::query("SELECT 1 FROM documents WHERE tenant = ?1 AND collection = ?2 LIMIT 1")
             .bind(lease.tenant.as_str())

@@ -332,7 +332,8 @@ pub(super) async fn ingest_under_way(
     tenant: &TenantId,
 ) -> Result<bool> {
     let row = sqlx::query(
-        "SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant = ?1 AND state = 'running' AND kind = 'ingest') AS found",
+        "SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant = ?1 AND finished_at IS NULL AND attempts > 0 \
+         AND kind = 'ingest') AS found",
     )
     .bind(tenant.as_str())
     .fetch_one(connection)

@@ -31,7 +31,8 @@ pub(super) const NEXT: &str = concat!(
        SELECT (SELECT min(o.tenant) FROM jobs o WHERE o.finished_at IS NULL AND o.tenant > t.tenant) \
        FROM tenants t WHERE t.tenant IS NOT NULL \
      ), heads (running, seq) AS ( \
-       SELECT (SELECT count(*) FROM jobs r WHERE r.state = 'running' AND r.tenant = t.tenant AND r.ready_at > ?1), \
+       SELECT (SELECT count(*) FROM jobs r WHERE r.finished_at IS NULL AND r.attempts > 0 \
+                AND r.tenant = t.tenant AND r.state = 'running' AND r.ready_at > ?1), \
               (SELECT j.seq FROM jobs j \
                WHERE j.finished_at IS NULL AND j.tenant = t.tenant AND j.ready_at <= ?1 AND ",
     unblocked!(),

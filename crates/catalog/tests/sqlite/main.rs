@@ -101,7 +101,7 @@ async fn a_file_that_is_no_database_is_refused() {
 async fn a_lock_that_is_not_let_go_makes_the_catalog_unavailable() {
     let folder = Folder::fresh();
     let options = SqliteOptions {
-        patience: Duration::from_millis(50),
+        patience: Duration::from_secs(2),
         ..SqliteOptions::default()
     };
     let catalog = folder.open_with(options).await.unwrap();

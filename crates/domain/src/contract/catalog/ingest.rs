@@ -15,6 +15,9 @@ pub async fn an_ingest_brings_a_version_to_life(fixture: &dyn CatalogFixture) {
     let lease = stage.lease("worker").await;
     let mut outcomes = stage.outcomes(&lease, 3).await;
     outcomes.reverse();
+    let other_version = catalog.finish_ingest(&lease, 2, outcomes.clone()).await;
+    refused(other_version, Conflict);
+    refused(catalog.finish_delete(&lease, document.id).await, Conflict);
     catalog.finish_ingest(&lease, 1, outcomes).await.unwrap();
 
     let found = catalog.document(acme, document.id).await.unwrap();

@@ -151,8 +151,16 @@ pub async fn vectors_go_with_their_last_segment(fixture: &dyn CatalogFixture) {
     assert_eq!(kept().await, [false, false]);
 
     stage.accept(None, &["shared"]).await;
-    let given_up = stage.lease("worker").await;
+    let lease = stage.lease("worker").await;
     put().await;
+    let (error, at) = ("the index is away".to_owned(), stage.clock_now());
+    stage.end(&lease, JobEnd::Retry { error, at }).await;
+    assert_eq!(
+        kept().await,
+        [true, true],
+        "the next attempt need not encode again"
+    );
+    let given_up = stage.lease("worker").await;
     stage.end(&given_up, JobEnd::Cancelled).await;
     assert_eq!(
         kept().await,
