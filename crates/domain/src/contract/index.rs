@@ -56,8 +56,9 @@ macro_rules! index_contract {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $story() {
-                let (index, _kept) = $fresh;
-                $crate::contract::index::$story(&index).await;
+                // Kept as a pair, so that the index is dropped first.
+                let fresh = $fresh;
+                $crate::contract::index::$story(&fresh.0).await;
             }
         )*
     };

@@ -29,9 +29,14 @@ pub(super) fn catching<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
+    let text = panic
         .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_else(|| "a panic without a message".to_owned())
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without a message");
+    // The library's errors carry backtraces.
+    text.split(", backtrace: ")
+        .next()
+        .unwrap_or(text)
+        .to_owned()
 }

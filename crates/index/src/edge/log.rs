@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "wal";
 
+/// The size of one file.
+pub(super) const FILE_BYTES: usize = 8 << 20;
+
 /// Removes the files of the log that are not needed to go on counting. The index must be closed.
 pub(super) fn cut(index: &Path) -> std::io::Result<()> {
     let mut closed: Vec<(u64, PathBuf)> = Vec::new();

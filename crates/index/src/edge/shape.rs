@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use qdrant_edge::{Distance, EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams, Modifier};
+use qdrant_edge::{
+    Distance, EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams, Modifier, WalOptions,
+};
 use sensorium_domain::{IndexError, SpaceName};
 use serde::{Deserialize, Serialize};
 
+use super::log;
 use super::options::{EdgeOptions, WordsOptions};
 use super::words::WORDS;
 
@@ -89,7 +92,12 @@ impl Shape {
             modifier: Some(Modifier::Idf),
             ..EdgeSparseVectorParams::default()
         };
+        let log = WalOptions {
+            segment_capacity: log::FILE_BYTES,
+            ..WalOptions::default()
+        };
         let mut builder = EdgeConfig::builder()
+            .wal_options(log)
             .hnsw_config(options.hnsw_config())
             .optimizers(options.optimizers_config())
             .sparse_vector(WORDS, words);

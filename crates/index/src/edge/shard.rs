@@ -138,6 +138,17 @@ impl Shard {
     }
 }
 
+impl Drop for Shard {
+    /// The library flushes when it is closed, and panics when it cannot.
+    fn drop(&mut self) {
+        let slot = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let closed = slot.take();
+        if let Err(reason) = catching(|| drop(closed)) {
+            tracing::error!(folder = %self.folder.display(), reason, "the index could not be flushed at its end");
+        }
+    }
+}
+
 fn load(folder: &Path, config: EdgeConfig) -> Result<EdgeShard, IndexError> {
     log::cut(folder).map_err(|error| IndexError::Unavailable(format!("log: {error}")))?;
     catching(|| EdgeShard::load(folder, Some(config)))
