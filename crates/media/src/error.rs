@@ -125,6 +125,8 @@ pub enum Measure {
     SvgNodes,
     /// Pixels that drawing an SVG touches.
     SvgPaintedPixels,
+    /// Pieces that a file is cut into.
+    Segments,
 }
 
 impl Measure {
@@ -139,6 +141,7 @@ impl Measure {
             Self::TextBytes => "ingest.max_text_bytes",
             Self::SvgNodes => "ingest.max_svg_nodes",
             Self::SvgPaintedPixels => "ingest.max_svg_painted_pixels",
+            Self::Segments => "ingest.max_segments",
         }
     }
 
@@ -151,6 +154,7 @@ impl Measure {
             Self::Samples => "audio_too_large",
             Self::TextBytes => "text_too_large",
             Self::SvgNodes | Self::SvgPaintedPixels => "image_too_complex",
+            Self::Segments => "too_many_segments",
         }
     }
 
@@ -164,6 +168,7 @@ impl Measure {
             Self::Samples => "samples",
             Self::SvgNodes => "elements and characters after references are followed",
             Self::SvgPaintedPixels => "pixels to paint",
+            Self::Segments => "segments",
         }
     }
 
@@ -175,6 +180,7 @@ impl Measure {
             Self::Samples => "the recording has too many samples",
             Self::TextBytes => "the text is too large",
             Self::SvgNodes | Self::SvgPaintedPixels => "the SVG is too complex",
+            Self::Segments => "the file is cut into too many segments",
         }
     }
 }

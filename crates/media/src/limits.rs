@@ -29,6 +29,8 @@ pub struct Limits {
     /// Pixels that drawing an SVG may touch, layer by layer, with costly filters counted several times. Default
     /// 4,000,000,000, which is some seconds of one core.
     pub max_svg_painted_pixels: u64,
+    /// Segments that one file is cut into. Default 20,000.
+    pub max_segments: u64,
 }
 
 impl Default for Limits {
@@ -42,6 +44,7 @@ impl Default for Limits {
             max_text_bytes: 16 * 1024 * 1024,
             max_svg_nodes: 200_000,
             max_svg_painted_pixels: 4_000_000_000,
+            max_segments: 20_000,
         }
     }
 }
@@ -53,6 +56,11 @@ impl Limits {
             return Err(MediaError::Empty);
         }
         self.check(Measure::Bytes, bytes)
+    }
+
+    /// Refuses a file that is cut into too many segments.
+    pub fn check_segments(&self, segments: u64) -> Result<(), MediaError> {
+        self.check(Measure::Segments, segments)
     }
 
     /// Refuses a picture with a side or an area above the limits, or without any pixel.
@@ -81,6 +89,7 @@ impl Limits {
             Measure::TextBytes => self.max_text_bytes,
             Measure::SvgNodes => self.max_svg_nodes,
             Measure::SvgPaintedPixels => self.max_svg_painted_pixels,
+            Measure::Segments => self.max_segments,
         }
     }
 }

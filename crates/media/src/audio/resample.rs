@@ -6,7 +6,7 @@ use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 use super::sound::Sound;
 use crate::error::MediaError;
 
-/// Samples of the original that one step of the resampler takes; long enough for a steep low-pass filter.
+/// Samples that one step of the resampler takes at least; long enough for a steep low-pass filter.
 const STEP_SAMPLES: usize = 4096;
 
 /// The recording at another sample rate, band-limited, without delay: exactly `samples * rate / old rate` samples,
@@ -37,7 +37,7 @@ pub fn resample(sound: &Sound, sample_rate_hz: u32) -> Result<Sound, MediaError>
         let mut resampler = Fft::<f32>::new_custom(
             from,
             to,
-            STEP_SAMPLES,
+            step_samples(from, to),
             1,
             1,
             WindowFunction::BlackmanHarris2,
@@ -55,4 +55,19 @@ pub fn resample(sound: &Sound, sample_rate_hz: u32) -> Result<Sound, MediaError>
         samples,
         channels_in_file: sound.channels_in_file,
     })
+}
+
+/// The samples of the original in one step: whole periods of the two rates, an even number of them, so that the delay of
+/// the resampler, half a step, is a whole number of samples on both sides.
+fn step_samples(from: usize, to: usize) -> usize {
+    let period = from / greatest_common_divisor(from, to);
+    period * STEP_SAMPLES.div_ceil(period).next_multiple_of(2)
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
+    }
 }

@@ -86,7 +86,7 @@ fn after_doctype(doctype: &str) -> Option<&str> {
     let close = doctype.find('>')?;
     match doctype.find('[') {
         Some(open) if open < close => doctype
-            .split_once("]")?
+            .split_once(']')?
             .1
             .split_once('>')
             .map(|(_, rest)| rest),

@@ -46,10 +46,9 @@ pub fn chunk(
     }
     let splitter = Splitter::new(&outline.plain, count_tokens, max_tokens);
     let pieces = place_pieces(&outline, &splitter);
-    let budget = splitter.budget();
-    let overlap_tokens = overlap_tokens.min(budget / 2);
+    let overlap_tokens = overlap_tokens.min(splitter.budget() / 2);
     let mut drafts = Vec::new();
-    for group in pack(&pieces, budget, overlap_tokens) {
+    for group in pack(&pieces, &splitter, overlap_tokens) {
         let end = pieces
             .get(group.end)
             .map_or(text.len(), |next| next.source_start);
@@ -61,6 +60,8 @@ pub fn chunk(
         };
         cut.settle(group, end, &mut drafts);
     }
+    // A group that was cut once more may reach beyond the beginning of the next, which repeats some of it.
+    drafts.sort_by_key(|draft| draft.source.start);
     finish(text, &outline, &pieces, &drafts)
 }
 
@@ -102,13 +103,19 @@ fn place_pieces(outline: &Outline, splitter: &Splitter<'_>) -> Vec<PlacedPiece> 
 }
 
 /// Groups consecutive pieces, by index; groups overlap where a cut falls inside a section.
-fn pack(pieces: &[PlacedPiece], budget: usize, overlap_tokens: usize) -> Vec<Range<usize>> {
+fn pack(
+    pieces: &[PlacedPiece],
+    splitter: &Splitter<'_>,
+    overlap_tokens: usize,
+) -> Vec<Range<usize>> {
+    let budget = splitter.budget();
     let mut groups = Vec::new();
     let mut start = 0;
     let mut tokens = 0;
     let mut has_words = false; // beside headings
     for (index, placed) in pieces.iter().enumerate() {
-        let full = tokens + placed.piece.tokens > budget;
+        let extent = pieces[start].piece.plain.start..placed.piece.plain.end;
+        let full = splitter.exceeds(&extent, tokens + placed.piece.tokens);
         let new_section = placed.is_heading && placed.block_tokens.is_some() && has_words;
         let paragraph_fits_better_next = tokens >= budget / 2
             && placed

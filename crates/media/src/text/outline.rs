@@ -16,7 +16,7 @@ pub(super) struct Outline {
 
 /// A paragraph, a list item, a line of a table, a code block or a heading.
 pub(super) struct Block {
-    /// Its words, as bytes of the plain text.
+    /// Its words, as bytes of the plain text, with the white space up to the next block.
     pub(super) plain: Range<usize>,
     /// Where its markup begins, as a byte of the source.
     pub(super) source_start: usize,
@@ -27,27 +27,24 @@ pub(super) struct Block {
 impl Outline {
     /// Blocks of a text without markup: paragraphs are parted by blank lines.
     pub(super) fn of_plain_text(text: &str) -> Self {
-        let mut blocks = Vec::new();
-        let mut open: Option<Range<usize>> = None;
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut after_blank = true;
         let mut at = 0;
         for line in text.split_inclusive('\n') {
             let end = at + line.len();
-            if line.trim().is_empty() {
-                blocks.extend(open.take());
-            } else {
-                open.get_or_insert(at..end).end = end;
+            let is_blank = line.trim().is_empty();
+            if after_blank && !is_blank {
+                blocks.push(Block {
+                    plain: at..end,
+                    source_start: at,
+                    is_heading: false,
+                });
+            } else if let Some(block) = blocks.last_mut() {
+                block.plain.end = end;
             }
+            after_blank = is_blank;
             at = end;
         }
-        blocks.extend(open);
-        let blocks = blocks
-            .into_iter()
-            .map(|plain| Block {
-                source_start: plain.start,
-                plain,
-                is_heading: false,
-            })
-            .collect();
         Self {
             plain: text.to_owned(),
             blocks,
@@ -172,8 +169,7 @@ impl Builder<'_> {
         let Some(mut block) = self.open.take() else {
             return;
         };
-        block.plain.end = self.plain.len();
-        if self.plain[block.plain.clone()].trim().is_empty() {
+        if self.plain[block.plain.start..].trim().is_empty() {
             // Nothing to read in it; what markup it has belongs to the block before.
             self.plain.truncate(block.plain.start);
             self.anchors.truncate(
@@ -183,6 +179,7 @@ impl Builder<'_> {
             return;
         }
         self.plain.push('\n');
+        block.plain.end = self.plain.len();
         self.blocks.push(block);
     }
 

@@ -49,7 +49,7 @@ impl<'a> Splitter<'a> {
 
     /// Tokens of a stretch, without the special ones.
     pub(super) fn count(&self, plain: &Range<usize>) -> usize {
-        (self.count_tokens)(self.plain[plain.clone()].trim()).saturating_sub(self.fixed_tokens)
+        (self.count_tokens)(&self.plain[plain.clone()]).saturating_sub(self.fixed_tokens)
     }
 
     /// Whether a stretch is too large for a chunk of its own.

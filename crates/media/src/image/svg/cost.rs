@@ -5,7 +5,8 @@
 
 use resvg::tiny_skia::{PathSegment, Point, Transform};
 use resvg::usvg::{
-    ClipPath, Group, ImageKind, Mask, Node, NonZeroRect, Paint, Path, Pattern, Tree, filter,
+    ClipPath, Fill, Group, ImageKind, Mask, Node, NonZeroRect, Paint, Path, Pattern, Stroke, Tree,
+    filter,
 };
 
 use crate::error::{Measure, MediaError};
@@ -191,9 +192,9 @@ impl Estimate<'_> {
         self.spend(work)?;
         let paints = path
             .fill()
-            .map(|fill| fill.paint())
+            .map(Fill::paint)
             .into_iter()
-            .chain(path.stroke().map(|stroke| stroke.paint()));
+            .chain(path.stroke().map(Stroke::paint));
         for paint in paints {
             if let Paint::Pattern(pattern) = paint {
                 self.spend(area * PATTERN_PIXEL)?;

@@ -15,6 +15,9 @@ const MOST_LEVELS: usize = 400;
 /// Rules of the style sheets times elements: how many matches the renderer tries.
 const MOST_MATCHES: usize = 50_000_000;
 
+/// Laying out a text takes time by the square of its length: so many characters count as one more each.
+const CHARS_PER_CHAR: u64 = 1000;
+
 /// Corners of a path that take as long as one element.
 const POINTS_PER_NODE: u64 = 8;
 
@@ -119,6 +122,16 @@ impl<'a, 'i> Expansion<'a, 'i> {
         }
         // Fill and markers are inherited, so that each shape inside may use them.
         let inside = size;
+        if node.tag_name().name() == "text" {
+            let texts = node
+                .descendants()
+                .filter(Node::is_text)
+                .filter_map(|text| text.text());
+            let chars = texts.map(|text| text.len() as u64).sum::<u64>();
+            size.nodes = size
+                .nodes
+                .saturating_add(chars.saturating_mul(chars) / CHARS_PER_CHAR);
+        }
         for target in self.targets(&node) {
             let times = match target.tag_name().name() {
                 "pattern" => inside.nodes,

@@ -58,8 +58,8 @@ fn draw(text: &str, limits: &Limits) -> Result<Picture, MediaError> {
         nodes_limit,
         ..ParsingOptions::default()
     };
-    let document =
-        Document::parse_with_options(text, options).map_err(|error| explain(&error, limits))?;
+    let document = Document::parse_with_options(text, options)
+        .map_err(|error| explain(&error, text, limits))?;
     expand::check(&document, limits)?;
 
     let embedded_pixels = AtomicU64::new(0);
@@ -102,7 +102,7 @@ fn canvas(tree: &Tree) -> Result<(u32, u32, f32), MediaError> {
     Ok((pixels(width), pixels(height), scale))
 }
 
-fn explain(error: &resvg::usvg::roxmltree::Error, limits: &Limits) -> MediaError {
+fn explain(error: &resvg::usvg::roxmltree::Error, text: &str, limits: &Limits) -> MediaError {
     use resvg::usvg::roxmltree::Error;
     match error {
         Error::NodesLimitReached => {
@@ -113,7 +113,7 @@ fn explain(error: &resvg::usvg::roxmltree::Error, limits: &Limits) -> MediaError
                 limit,
             }
         }
-        Error::UnexpectedEndOfStream | Error::UnclosedRootNode => {
+        error if matches!(error, Error::UnclosedRootNode) || !text.trim_end().ends_with('>') => {
             MediaError::truncated(MediaType::Svg, error.to_string())
         }
         error => corrupt(error.to_string()),

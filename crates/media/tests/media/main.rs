@@ -1,0 +1,10 @@
+//! The crate from outside: real files in, typed content out, and hostile files refused with a reason.
+
+mod audio;
+mod chunking;
+mod hostile;
+mod images;
+mod resizing;
+mod sniffing;
+mod support;
+mod svg;
