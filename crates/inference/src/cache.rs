@@ -83,11 +83,6 @@ impl Cache {
         self.slots.len()
     }
 
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
     /// The bytes that it takes, its own bookkeeping estimated.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -122,7 +117,7 @@ mod tests {
     fn what_is_larger_than_all_of_it_is_not_kept() {
         let mut cache = Cache::new(100);
         cache.put(key(0), &[0.0; 4]);
-        assert!(cache.is_empty());
+        assert_eq!(cache.len(), 0);
     }
 
     proptest! {

@@ -9,7 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod actor;
-pub mod cache;
+mod cache;
 mod encoder;
 mod execute;
 mod key;

@@ -17,6 +17,8 @@ pub struct Metrics {
     pub interactive: QueueMetrics,
     /// The queue of ingest.
     pub bulk: QueueMetrics,
+    /// Inputs that are at a model now.
+    pub running: usize,
     /// Inputs whose vector was remembered.
     pub cache_hits: u64,
     /// Inputs of searches whose vector was not.

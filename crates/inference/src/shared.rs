@@ -193,6 +193,7 @@ impl Shared {
     pub fn finish(&self, work: Work, executed: Executed, busy: Duration) {
         let mut state = self.lock();
         let metrics = &mut state.metrics;
+        metrics.running = 0;
         let rate = work.cost.0 as f64 / busy.as_secs_f64().max(1e-6);
         let is_first = metrics.cost_per_second == 0.0;
         metrics.cost_per_second = if is_first {
@@ -275,6 +276,7 @@ impl State {
                 cost += entry.cost.0;
             }
         }
+        self.metrics.running = inputs.len();
         Some(Work {
             tower: batch.tower,
             inputs,

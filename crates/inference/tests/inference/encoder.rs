@@ -1,0 +1,364 @@
+//! The encoder with towers that fail, panic, give nonsense or stand still on command. Nothing here sleeps.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use crate::towers::{FakeTower, Gate, image, space, text, vector_of};
+use futures::future::join_all;
+use sensorium_domain::encoder::{EncodeError, EncodeInput, Encoder, Priority};
+use sensorium_inference::{LocalEncoder, Options, SetupError};
+
+fn options() -> Options {
+    Options {
+        threads: 2,
+        batch_cost: 100,
+        ..Options::default()
+    }
+}
+
+fn encoder(tower: FakeTower, options: Options) -> Arc<LocalEncoder> {
+    let towers: Vec<Box<dyn sensorium_domain::encoder::Tower>> = vec![Box::new(tower)];
+    Arc::new(LocalEncoder::new(vec![(space("s", 2), towers)], options).unwrap())
+}
+
+async fn ask(encoder: &LocalEncoder, words: &str) -> Result<Vec<f32>, EncodeError> {
+    encoder
+        .encode(&"s".parse().unwrap(), text(words), Priority::Interactive)
+        .await
+}
+
+/// Asks in a task of its own and comes back when the question is in the queue or at the model.
+async fn queued(encoder: &Arc<LocalEncoder>, input: EncodeInput, priority: Priority) -> Asked {
+    let before = arrived(encoder);
+    let mine = Arc::clone(encoder);
+    let task =
+        tokio::spawn(async move { mine.encode(&"s".parse().unwrap(), input, priority).await });
+    while arrived(encoder) == before && !task.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    task
+}
+
+type Asked = tokio::task::JoinHandle<Result<Vec<f32>, EncodeError>>;
+
+/// All inputs that have come so far, whatever became of them.
+fn arrived(encoder: &LocalEncoder) -> usize {
+    let metrics = encoder.metrics();
+    let left = [metrics.interactive, metrics.bulk]
+        .iter()
+        .map(|queue| queue.late + queue.abandoned + queue.refused)
+        .sum::<u64>();
+    let done = metrics
+        .towers
+        .iter()
+        .map(|tower| tower.encoded + tower.failed)
+        .sum::<u64>();
+    metrics.interactive.depth
+        + metrics.bulk.depth
+        + metrics.running
+        + (left + done + metrics.joined) as usize
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_is_kept_under_concurrency() {
+    let encoder = encoder(FakeTower::default(), options());
+    let words: Vec<String> = (0..500).map(|number| format!("text {number}")).collect();
+    let answers = join_all(words.iter().map(|words| ask(&encoder, words))).await;
+    for (words, answer) in words.iter().zip(answers) {
+        assert_eq!(answer.unwrap(), vector_of(words), "{words}");
+    }
+    let metrics = encoder.metrics();
+    assert_eq!(metrics.towers[0].encoded, 500);
+    assert!(
+        metrics.towers[0].batches < 500,
+        "batches fill while the one before runs"
+    );
+    assert!(metrics.cost_per_second > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poisonous_item_fails_alone() {
+    for poison in ["poison", "panic", "nan", "zeros", "short"] {
+        let gate = Gate::default();
+        let encoder = encoder(FakeTower::gated(&gate), options());
+        let first = queued(&encoder, text("first"), Priority::Interactive);
+        let first = first_at_model(first, &gate).await;
+        let mut tasks = Vec::new();
+        for words in ["a", "b", poison, "c", "d"] {
+            tasks.push(queued(&encoder, text(words), Priority::Interactive).await);
+        }
+        gate.open();
+        assert!(first.await.unwrap().is_ok());
+        for (index, task) in tasks.into_iter().enumerate() {
+            let answer = task.await.unwrap();
+            assert_eq!(
+                matches!(answer, Err(EncodeError::Model(_))),
+                index == 2,
+                "{poison}: {answer:?}"
+            );
+        }
+        let metrics = encoder.metrics();
+        assert_eq!(
+            (metrics.towers[0].encoded, metrics.towers[0].failed),
+            (5, 1)
+        );
+        assert_eq!(metrics.towers[0].panics > 0, poison == "panic");
+        assert!(ask(&encoder, "after").await.is_ok(), "the actor lives on");
+    }
+}
+
+/// Lets the question reach the model, which stands at the gate.
+async fn first_at_model(question: impl Future<Output = Asked>, gate: &Gate) -> Asked {
+    let (task, ()) = tokio::join!(question, gate.somebody_stands());
+    task
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_the_input_is_told_as_such() {
+    let encoder = encoder(FakeTower::default(), options());
+    assert_eq!(
+        ask(&encoder, "refuse").await,
+        Err(EncodeError::Input("too odd".to_owned()))
+    );
+    let space_name = "s".parse().unwrap();
+    let error = encoder
+        .encode(&space_name, image(), Priority::Bulk)
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "space \"s\" takes no image");
+    let error = encoder
+        .encode(&"other".parse().unwrap(), text("a"), Priority::Bulk)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, EncodeError::Unsupported { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_go_before_ingest_and_ingest_still_moves() {
+    let gate = Gate::default();
+    let tower = FakeTower::gated(&gate);
+    let log = tower.log();
+    let options = Options {
+        batch_cost: 1,
+        interactive_batches_in_a_row: NonZeroU32::new(2).unwrap(),
+        ..options()
+    };
+    let encoder = encoder(tower, options);
+    let first = first_at_model(queued(&encoder, text("first"), Priority::Bulk), &gate).await;
+    let mut tasks = vec![first];
+    for words in ["b1", "b2"] {
+        tasks.push(queued(&encoder, text(words), Priority::Bulk).await);
+    }
+    for words in ["i1", "i2", "i3", "i4", "i5"] {
+        tasks.push(queued(&encoder, text(words), Priority::Interactive).await);
+    }
+    gate.open();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(
+        log.words(),
+        ["first", "i1", "i2", "b1", "i3", "i4", "b2", "i5"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_gone_is_not_served() {
+    let gate = Gate::default();
+    let tower = FakeTower::gated(&gate);
+    let log = tower.log();
+    let encoder = encoder(tower, options());
+    let first = first_at_model(
+        queued(&encoder, text("first"), Priority::Interactive),
+        &gate,
+    )
+    .await;
+    let leaves = queued(&encoder, text("leaves"), Priority::Interactive).await;
+    let stays = queued(&encoder, text("stays"), Priority::Interactive).await;
+    leaves.abort();
+    assert!(leaves.await.unwrap_err().is_cancelled());
+    gate.open();
+    first.await.unwrap().unwrap();
+    stays.await.unwrap().unwrap();
+    assert_eq!(log.words(), ["first", "stays"]);
+    assert_eq!(encoder.metrics().interactive.abandoned, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overload_is_refused_with_a_hint_and_passes() {
+    let gate = Gate::default();
+    let options = Options {
+        interactive_queue_cost: 5,
+        bulk_queue_cost: 3,
+        ..options()
+    };
+    let encoder = encoder(FakeTower::gated(&gate), options);
+    let mut tasks = vec![
+        first_at_model(
+            queued(&encoder, text("first"), Priority::Interactive),
+            &gate,
+        )
+        .await,
+    ];
+    for number in 0..3 {
+        tasks.push(queued(&encoder, text(&format!("bulk {number}")), Priority::Bulk).await);
+    }
+    let refused = queued(&encoder, text("bulk more"), Priority::Bulk)
+        .await
+        .await
+        .unwrap();
+    assert!(
+        matches!(refused, Err(EncodeError::Overloaded { .. })),
+        "{refused:?}"
+    );
+    for number in 0..5 {
+        tasks.push(
+            queued(
+                &encoder,
+                text(&format!("search {number}")),
+                Priority::Interactive,
+            )
+            .await,
+        );
+    }
+    let refused = ask(&encoder, "one more").await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            EncodeError::Overloaded {
+                retry_after_ms: 50..=60_000
+            }
+        ),
+        "{refused:?}"
+    );
+    gate.open();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert!(ask(&encoder, "one more").await.is_ok());
+    let metrics = encoder.metrics();
+    assert_eq!((metrics.interactive.refused, metrics.bulk.refused), (1, 1));
+    assert_eq!(
+        (
+            metrics.interactive.depth,
+            metrics.interactive.cost,
+            metrics.bulk.cost
+        ),
+        (0, 0, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_past_its_deadline_is_refused() {
+    let gate = Gate::default();
+    let encoder = encoder(
+        FakeTower::gated(&gate),
+        Options {
+            interactive_deadline_ms: 1,
+            ..options()
+        },
+    );
+    let first = first_at_model(queued(&encoder, text("first"), Priority::Bulk), &gate).await;
+    let start = std::time::Instant::now();
+    let late = queued(&encoder, text("late"), Priority::Interactive).await;
+    while start.elapsed().as_millis() < 3 {
+        tokio::task::yield_now().await;
+    }
+    gate.open();
+    first.await.unwrap().unwrap();
+    assert!(matches!(
+        late.await.unwrap(),
+        Err(EncodeError::Overloaded { .. })
+    ));
+    assert_eq!(encoder.metrics().interactive.late, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_inputs_are_encoded_once_and_queries_are_remembered() {
+    let gate = Gate::default();
+    let tower = FakeTower::gated(&gate);
+    let log = tower.log();
+    let encoder = encoder(tower, options());
+    let first = first_at_model(queued(&encoder, text("same"), Priority::Interactive), &gate).await;
+    let joins_at_model = queued(&encoder, text("same"), Priority::Interactive).await;
+    let waits = queued(&encoder, text("other"), Priority::Bulk).await;
+    let joins_in_queue = queued(&encoder, text("other"), Priority::Bulk).await;
+    gate.open();
+    for task in [first, joins_at_model, waits, joins_in_queue] {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(ask(&encoder, "same").await.unwrap(), vector_of("same"));
+    assert_eq!(log.words(), ["same", "other"]);
+    let metrics = encoder.metrics();
+    assert_eq!(
+        (metrics.joined, metrics.cache_hits, metrics.cache_entries),
+        (2, 1, 1)
+    );
+    assert!(ask(&encoder, "other").await.is_ok());
+    assert_eq!(
+        log.words().len(),
+        3,
+        "what ingest encodes is not remembered here"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_leaves_does_not_take_the_others_with_him() {
+    let gate = Gate::default();
+    let encoder = encoder(FakeTower::gated(&gate), options());
+    let first = first_at_model(
+        queued(&encoder, text("first"), Priority::Interactive),
+        &gate,
+    )
+    .await;
+    let leaves = queued(&encoder, text("same"), Priority::Interactive).await;
+    let stays = queued(&encoder, text("same"), Priority::Interactive).await;
+    leaves.abort();
+    assert!(leaves.await.unwrap_err().is_cancelled());
+    gate.open();
+    first.await.unwrap().unwrap();
+    assert_eq!(stays.await.unwrap().unwrap(), vector_of("same"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_finishes_searches_and_drops_ingest() {
+    let gate = Gate::default();
+    let encoder = encoder(FakeTower::gated(&gate), options());
+    let first = first_at_model(queued(&encoder, text("first"), Priority::Bulk), &gate).await;
+    let search = queued(&encoder, text("search"), Priority::Interactive).await;
+    let ingest = queued(&encoder, text("ingest"), Priority::Bulk).await;
+    let stopping = Arc::clone(&encoder);
+    let stopping = tokio::spawn(async move { stopping.stop().await });
+    assert_eq!(ingest.await.unwrap(), Err(EncodeError::Stopped));
+    assert_eq!(ask(&encoder, "new").await, Err(EncodeError::Stopped));
+    gate.open();
+    assert!(first.await.unwrap().is_ok());
+    assert!(search.await.unwrap().is_ok());
+    stopping.await.unwrap();
+    encoder.stop().await;
+}
+
+#[test]
+fn towers_that_do_not_fit_their_space_are_refused() {
+    let build = |dimensions, towers: Vec<Box<dyn sensorium_domain::encoder::Tower>>| {
+        LocalEncoder::new(vec![(space("s", dimensions), towers)], options()).err()
+    };
+    assert!(matches!(
+        build(2, Vec::new()),
+        Some(SetupError::Mismatch { .. })
+    ));
+    let two: Vec<Box<dyn sensorium_domain::encoder::Tower>> = vec![
+        Box::new(FakeTower::default()),
+        Box::new(FakeTower::default()),
+    ];
+    assert!(matches!(build(2, two), Some(SetupError::Mismatch { .. })));
+    let wrong = build(3, vec![Box::new(FakeTower::default())]);
+    assert!(matches!(
+        wrong,
+        Some(SetupError::Dimensions {
+            expected: 3,
+            found: 2,
+            ..
+        })
+    ));
+}

@@ -1,0 +1,7 @@
+//! The queue's promises, and the encoder's with towers that misbehave on command.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod encoder;
+mod queue;
+mod towers;
