@@ -22,6 +22,7 @@ from .train_sound import Sounds
 
 BASE_RATE = 0.01
 LABELS = 2600
+PHOTOLIKE = 500
 
 
 def centred(vectors, mean):
@@ -76,13 +77,13 @@ def near(a, b):
 def gate(drawings):
     """Logistic regression: is a prepared picture a drawing on a plain ground (0) or something else (1)?"""
     chance = random.Random(9)
-    rows = chance.sample(drawings.rows, 1500)
+    rows = chance.sample(drawings.rows, 1000)
     drawn = []
     for index, row in enumerate(rows):
         ground = (255, 255, 255) if index % 2 else tuple(chance.randint(0, 255) for _ in range(3))
         drawn.append(picture.prepare(on_ground(drawings.pixels[row], ground)))
-    x = np.stack([photolike.features(one) for one in drawn] + [photolike.features(picture.prepare(photolike.image(20_000 + i))) for i in range(1000)])
-    y = np.array([0.0] * len(drawn) + [1.0] * 1000)
+    x = np.stack([photolike.features(one) for one in drawn] + [photolike.features(picture.prepare(photolike.image(20_000 + i))) for i in range(PHOTOLIKE)])
+    y = np.array([0.0] * len(drawn) + [1.0] * PHOTOLIKE)
     middle, spread = x.mean(axis=0), x.std(axis=0)
     design = np.concatenate([(x - middle) / spread, np.ones((len(x), 1))], axis=1)
     weights = np.zeros(4)
@@ -96,7 +97,7 @@ def gate(drawings):
     return {"features": ["border_residual", "flat_share", "top_share"], "weights": [round(float(v), 5) for v in plain],
             "bias": round(float(weights[3] - (plain * middle).sum()), 5), "threshold": 0.5,
             "meaning": "at or above the threshold the picture does not look like a drawing on a plain ground: its confidences must be marked low",
-            "fit": {"drawings": len(drawn), "photograph_like": 1000, "accuracy": round(float(((p >= 0.5) == y).mean()), 4)}}
+            "fit": {"drawings": len(drawn), "photograph_like": PHOTOLIKE, "accuracy": round(float(((p >= 0.5) == y).mean()), 4)}}
 
 
 def labels(drawings):

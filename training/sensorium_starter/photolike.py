@@ -25,7 +25,8 @@ def image(seed):
     if g.random() < 0.6:
         out += (y / SIDE - 0.5)[..., None] * g.uniform(-0.5, 0.5, 3)
     out += texture(g, g.uniform(1.0, 2.2))[..., None] * g.uniform(0.02, 0.15) * g.uniform(0.5, 1, 3)
-    count = int(g.integers(0, 200)) if g.random() < 0.85 else int(g.integers(0, 5))
+    grain = [texture(g, slope) for slope in (0.8, 1.2, 1.6, 2.0)]
+    count = int(g.integers(0, 120)) if g.random() < 0.85 else int(g.integers(0, 5))
     for _ in range(count):
         r = min(SIDE * 0.6, 2.0 / max(g.random(), 0.02) ** 0.9)
         cx, cy, turn, flat = g.uniform(0, SIDE), g.uniform(0, SIDE), g.uniform(0, np.pi), g.uniform(0.4, 1)
@@ -34,7 +35,7 @@ def image(seed):
         inside = (np.maximum(abs(u), abs(v)) if g.random() < 0.3 else np.hypot(u, v)) < r
         colour = palette[g.integers(0, 4)] + g.normal(0, 0.12, 3)
         shade = 1 + g.uniform(-0.4, 0.4) * u / r
-        out[inside] = (colour * shade[inside][:, None]) + texture(g, g.uniform(0.8, 2))[inside][:, None] * g.uniform(0, 0.08)
+        out[inside] = (colour * shade[inside][:, None]) + grain[g.integers(0, 4)][inside][:, None] * g.uniform(0, 0.08)
     light = 1 + g.uniform(-0.3, 0.3) * (x / SIDE - 0.5) + g.uniform(-0.3, 0.3) * (y / SIDE - 0.5)
     out = out * light[..., None] + g.normal(0, g.uniform(0.002, 0.03), out.shape)
     rgb = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
