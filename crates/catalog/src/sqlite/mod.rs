@@ -1,7 +1,9 @@
 //! Opening the database, and the two ways into it: one writer, several readers.
 
+mod accept;
 mod blobs;
 mod collections;
+mod deletions;
 mod documents;
 mod endings;
 mod error;

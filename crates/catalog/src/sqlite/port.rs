@@ -14,8 +14,8 @@ use sensorium_domain::{
 use serde_json::{Map, Value};
 
 use super::{
-    SqliteCatalog, blobs, collections, documents, endings, idempotency, jobs, leases, listing,
-    segments, settings, vectors,
+    SqliteCatalog, accept, blobs, collections, deletions, documents, endings, idempotency, jobs,
+    leases, listing, segments, settings, vectors,
 };
 
 type Answer<T> = Result<T, CatalogError>;
@@ -101,7 +101,7 @@ impl Catalog for SqliteCatalog {
         tenant: &TenantId,
         new: NewDocument,
     ) -> Answer<(Document, Job)> {
-        Ok(documents::accept(self, tenant, new).await?)
+        Ok(accept::accept(self, tenant, new).await?)
     }
     async fn document(&self, tenant: &TenantId, id: DocumentId) -> Answer<Document> {
         Ok(documents::get(self, tenant, id).await?)
@@ -203,10 +203,10 @@ impl Catalog for SqliteCatalog {
         Ok(endings::superseded_segments(self, tenant, document, version).await?)
     }
     async fn finish_delete(&self, lease: &Lease, document: DocumentId) -> Answer<()> {
-        Ok(endings::finish_delete(self, lease, document).await?)
+        Ok(deletions::finish_delete(self, lease, document).await?)
     }
     async fn remove_document(&self, lease: &Lease, document: DocumentId) -> Answer<()> {
-        Ok(endings::remove_document(self, lease, document).await?)
+        Ok(deletions::remove_document(self, lease, document).await?)
     }
     async fn doomed_documents(
         &self,
@@ -214,14 +214,14 @@ impl Catalog for SqliteCatalog {
         collection: &CollectionName,
         limit: u32,
     ) -> Answer<Vec<DocumentId>> {
-        Ok(endings::doomed_documents(self, tenant, collection, limit).await?)
+        Ok(deletions::doomed_documents(self, tenant, collection, limit).await?)
     }
     async fn finish_delete_collection(
         &self,
         lease: &Lease,
         collection: &CollectionName,
     ) -> Answer<()> {
-        Ok(endings::finish_delete_collection(self, lease, collection).await?)
+        Ok(deletions::finish_delete_collection(self, lease, collection).await?)
     }
 
     // Jobs
