@@ -11,8 +11,8 @@ use crate::error::{Measure, MediaError};
 pub struct Limits {
     /// Bytes of one file. Default 256 MiB.
     pub max_bytes: u64,
-    /// Pixels (width x height) of one picture. A picture takes 4 bytes per pixel in memory, and as much again while it is
-    /// decoded. Default 100,000,000.
+    /// Pixels (width x height) of one picture. A picture takes 4 bytes per pixel in memory, and while it is decoded as
+    /// many again as its own depth has (3 for most, 8 at 16 bits). Default 100,000,000.
     pub max_pixels: u64,
     /// Pixels of a picture's longer side. Default 65,535.
     pub max_side_px: u64,

@@ -1,6 +1,7 @@
 //! Recordings: decoding, resampling, windows and waveform peaks.
 
 mod decode;
+mod mix;
 mod resample;
 mod sound;
 mod wav;

@@ -43,22 +43,19 @@ impl Picture {
 
     /// The picture laid on white.
     pub fn on_white(&self) -> Rgb {
-        let rgb = self
-            .rgba
-            .chunks_exact(4)
-            .flat_map(|pixel| {
-                let alpha = u32::from(pixel[3]);
-                let over_white = |channel: u8| {
-                    let blended = u32::from(channel) * alpha + 255 * (255 - alpha);
-                    ((blended + 127) / 255) as u8
-                };
-                [
-                    over_white(pixel[0]),
-                    over_white(pixel[1]),
-                    over_white(pixel[2]),
-                ]
-            })
-            .collect();
+        let mut rgb = Vec::with_capacity(self.rgba.len() / 4 * 3);
+        for pixel in self.rgba.chunks_exact(4) {
+            let alpha = u32::from(pixel[3]);
+            let over_white = |channel: u8| {
+                let blended = u32::from(channel) * alpha + 255 * (255 - alpha);
+                ((blended + 127) / 255) as u8
+            };
+            rgb.extend_from_slice(&[
+                over_white(pixel[0]),
+                over_white(pixel[1]),
+                over_white(pixel[2]),
+            ]);
+        }
         Rgb {
             width_px: self.width_px,
             height_px: self.height_px,

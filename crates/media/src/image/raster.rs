@@ -6,7 +6,7 @@ use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::picture::Picture;
-use crate::error::{Measure, MediaError};
+use crate::error::MediaError;
 use crate::limits::Limits;
 use crate::media_type::MediaType;
 
@@ -25,7 +25,7 @@ pub(super) fn decode(
     if media_type == MediaType::Jpeg && !jpeg_is_complete(bytes) {
         return Err(MediaError::truncated(media_type, "it has no end marker"));
     }
-    let failed = |error: ImageError| explain(error, media_type, limits);
+    let failed = |error: ImageError| explain(error, media_type);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(allocation_limits(limits.max_pixels));
     let mut decoder = reader.into_decoder().map_err(failed)?;
@@ -102,18 +102,16 @@ fn jpeg_is_complete(bytes: &[u8]) -> bool {
     data.windows(2).any(|pair| pair == [0xff, 0xd9])
 }
 
-fn explain(error: ImageError, media_type: MediaType, limits: &Limits) -> MediaError {
+fn explain(error: ImageError, media_type: MediaType) -> MediaError {
     match error {
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
             MediaError::truncated(media_type, "it ends before its last pixel")
         }
         ImageError::Limits(error) if error.kind() == LimitErrorKind::InsufficientMemory => {
-            let limit = limits.limit_of(Measure::Pixels);
-            MediaError::TooLarge {
-                what: Measure::Pixels,
-                value: limit.saturating_add(1),
-                limit,
-            }
+            MediaError::corrupt(
+                media_type,
+                "decoding it takes more memory than its size accounts for",
+            )
         }
         ImageError::Unsupported(error) => {
             MediaError::unsupported(media_type.as_str(), format!("{error}"))

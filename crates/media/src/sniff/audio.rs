@@ -102,7 +102,7 @@ fn frames(bytes: &[u8]) -> Option<Result<MediaType, MediaError>> {
         Some(next) => {
             next.try_into().ok().and_then(MpegFrame::read).is_some() || rest.starts_with(b"TAG")
         }
-        None => bytes.len() >= frame.bytes / 2,
+        None => bytes.len() >= frame.bytes,
     };
     if !next_is_frame {
         return None;
@@ -150,7 +150,8 @@ impl MpegFrame {
             ],
             [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
         ];
-        if header[0] != 0xff || header[1] & 0xe0 != 0xe0 {
+        // FF FE is also the byte order mark of UTF-16; as a frame it would be layer I, which is not taken anyway.
+        if header[0] != 0xff || header[1] & 0xe0 != 0xe0 || header[1] == 0xfe {
             return None;
         }
         let version = header[1] >> 3 & 3; // 0: 2.5, 2: 2, 3: 1

@@ -3,7 +3,9 @@
 mod chunk;
 mod decode;
 mod outline;
+mod pack;
 mod positions;
+mod settle;
 mod split;
 
 pub use chunk::{Chunk, chunk};

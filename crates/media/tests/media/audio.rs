@@ -26,8 +26,7 @@ fn strength(sound: &Sound, hertz: f32) -> f32 {
 fn every_format_decodes_to_the_same_tone() {
     for (media_type, bytes) in recordings() {
         assert_eq!(sniff(&bytes, None), Ok(media_type));
-        let sound =
-            decode_audio(&bytes, media_type, &Limits::default()).expect(media_type.as_str());
+        let sound = decode_audio(&bytes, media_type, &Limits::default()).expect("a sound");
         assert_eq!(
             (sound.sample_rate_hz, sound.channels_in_file),
             (22_050, 1),

@@ -40,7 +40,10 @@ fn values_are_those_of_pillow() {
         }
     }
     assert!(golden.is_empty());
-    println!("{:?}", &differences[..5]);
+    println!(
+        "values that differ by 0, 1, 2, ...: {:?}",
+        &differences[..5]
+    );
     assert_eq!(
         differences[3..].iter().sum::<usize>(),
         0,

@@ -117,6 +117,9 @@ fn byte_order_marks_and_utf16_are_understood() {
         .flat_map(u16::to_le_bytes)
         .collect();
     assert_eq!(code(&utf16), "text/plain");
+    let hello = b"\xff\xfeh\0e\0l\0l\0o\0";
+    assert_eq!(code(hello), "text/plain");
+    assert_eq!(code(&hello.repeat(200)), "text/plain");
     assert_eq!(code(b"\xef\xbb\xbfhello"), "text/plain");
     assert_eq!(code(b"\xff\xfeh"), "media_type_unknown");
 }

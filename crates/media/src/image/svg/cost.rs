@@ -3,12 +3,13 @@
 //! This walks the tree as the renderer does and adds up what each step costs, in pixels painted plainly. It is generous by a
 //! factor of a few; it is there to tell seconds from hours.
 
-use resvg::tiny_skia::{PathSegment, Point, Transform};
+use resvg::tiny_skia::Transform;
 use resvg::usvg::{
     ClipPath, Fill, Group, ImageKind, Mask, Node, NonZeroRect, Paint, Path, Pattern, Stroke, Tree,
     filter,
 };
 
+use super::measure::{Outline, filter_weight, scale_of};
 use crate::error::{Measure, MediaError};
 use crate::limits::Limits;
 
@@ -20,7 +21,6 @@ const MOST_LIVE_PIXELS: f64 = 64.0e6;
 
 const LAYER: f64 = 4.0;
 const PATTERN_PIXEL: f64 = 10.0;
-const FILTER_PIXEL: f64 = 10.0;
 const SEGMENT: f64 = 20.0;
 const DASH: f64 = 500.0;
 
@@ -165,7 +165,10 @@ impl Estimate<'_> {
             if let filter::Kind::Image(image) = primitive.kind() {
                 self.children(image.root(), layer)?;
             }
-            self.spend(surface.area * filter_weight(primitive.kind(), surface))?;
+            self.spend(
+                surface.area
+                    * filter_weight(primitive.kind(), scale_of(surface.transform), surface.area),
+            )?;
         }
         Ok(())
     }
@@ -222,83 +225,8 @@ impl Estimate<'_> {
     }
 }
 
-fn filter_weight(kind: &filter::Kind, surface: Surface) -> f64 {
-    let scale = scale_of(surface.transform);
-    let window = |radius: f64| (radius * scale * 2.0 + 1.0).clamp(1.0, surface.area);
-    match kind {
-        filter::Kind::ConvolveMatrix(matrix) => {
-            f64::from(matrix.matrix().columns()) * f64::from(matrix.matrix().rows()) * FILTER_PIXEL
-        }
-        filter::Kind::Morphology(morphology) => {
-            let (x, y) = (
-                f64::from(morphology.radius_x().get()),
-                f64::from(morphology.radius_y().get()),
-            );
-            (window(x) * window(y)).min(surface.area) * FILTER_PIXEL
-        }
-        filter::Kind::Turbulence(turbulence) => {
-            f64::from(turbulence.num_octaves()) * 80.0 + FILTER_PIXEL
-        }
-        filter::Kind::Merge(merge) => (merge.inputs().len() as f64 + 1.0) * FILTER_PIXEL,
-        _ => FILTER_PIXEL * 3.0,
-    }
-}
-
 fn area_of(rect: NonZeroRect, transform: Transform) -> f64 {
     rect.transform(transform).map_or(f64::INFINITY, |rect| {
         (f64::from(rect.width()) + 4.0) * (f64::from(rect.height()) + 4.0)
     })
-}
-
-/// How much longer a line may become.
-fn scale_of(transform: Transform) -> f64 {
-    let across = f64::from(transform.sx).hypot(f64::from(transform.ky));
-    let down = f64::from(transform.kx).hypot(f64::from(transform.sy));
-    across.max(down)
-}
-
-/// A path in numbers: its segments, its length in its own units and its total rise in pixels, both at most.
-struct Outline {
-    segments: f64,
-    length: f64,
-    rise: f64,
-}
-
-impl Outline {
-    fn of(path: &Path, scale: f64) -> Self {
-        let mut outline = Self {
-            segments: 0.0,
-            length: 0.0,
-            rise: 0.0,
-        };
-        let mut last = Point::zero();
-        let mut first = last;
-        for segment in path.data().segments() {
-            outline.segments += 1.0;
-            match segment {
-                PathSegment::MoveTo(to) => (first, last) = (to, to),
-                PathSegment::LineTo(to) => outline.line(&mut last, to),
-                PathSegment::QuadTo(via, to) => {
-                    outline.line(&mut last, via);
-                    outline.line(&mut last, to);
-                }
-                PathSegment::CubicTo(via, then, to) => {
-                    outline.line(&mut last, via);
-                    outline.line(&mut last, then);
-                    outline.line(&mut last, to);
-                }
-                PathSegment::Close => outline.line(&mut last, first),
-            }
-        }
-        outline.rise *= scale;
-        outline
-    }
-
-    fn line(&mut self, last: &mut Point, to: Point) {
-        let (across, down) = (f64::from(to.x - last.x), f64::from(to.y - last.y));
-        self.length += across.hypot(down);
-        // A turned path rises by its width.
-        self.rise += across.abs().max(down.abs());
-        *last = to;
-    }
 }

@@ -7,6 +7,7 @@
 mod cost;
 mod expand;
 mod fonts;
+mod measure;
 mod source;
 mod styles;
 
@@ -63,7 +64,7 @@ fn draw(text: &str, limits: &Limits) -> Result<Picture, MediaError> {
     expand::check(&document, limits)?;
 
     let embedded_pixels = AtomicU64::new(0);
-    let tree = Tree::from_xmltree(&document, &options_for(limits, &embedded_pixels))
+    let tree = Tree::from_xmltree(&document, &options_for(text, limits, &embedded_pixels))
         .map_err(|error| corrupt(error.to_string()))?;
     let (width, height, scale) = canvas(&tree)?;
     limits.check_picture(u64::from(width), u64::from(height))?;
@@ -75,14 +76,11 @@ fn draw(text: &str, limits: &Limits) -> Result<Picture, MediaError> {
         Transform::from_scale(scale, scale),
         &mut pixmap.as_mut(),
     );
-    let rgba = pixmap
-        .pixels()
-        .iter()
-        .flat_map(|pixel| {
-            let color = pixel.demultiply();
-            [color.red(), color.green(), color.blue(), color.alpha()]
-        })
-        .collect();
+    let mut rgba = Vec::with_capacity(pixmap.pixels().len() * 4);
+    for pixel in pixmap.pixels() {
+        let color = pixel.demultiply();
+        rgba.extend_from_slice(&[color.red(), color.green(), color.blue(), color.alpha()]);
+    }
     Ok(Picture {
         width_px: width,
         height_px: height,
@@ -122,7 +120,7 @@ fn explain(error: &resvg::usvg::roxmltree::Error, text: &str, limits: &Limits) -
 
 /// Options under which nothing outside the file is read but fonts. Pictures inside the file (`data:` addresses) are
 /// decoded first, so that they are held against the limits all together; an SVG inside the SVG is left out.
-fn options_for<'a>(limits: &'a Limits, embedded_pixels: &'a AtomicU64) -> Options<'a> {
+fn options_for<'a>(text: &str, limits: &'a Limits, embedded_pixels: &'a AtomicU64) -> Options<'a> {
     let resolve_data = move |_type: &str, data: Arc<Vec<u8>>, _: &Options| {
         let media_type = crate::sniff(&data, None).ok()?;
         let (kind, pixels) = match media_type {
@@ -147,13 +145,17 @@ fn options_for<'a>(limits: &'a Limits, embedded_pixels: &'a AtomicU64) -> Option
         let before = embedded_pixels.fetch_add(pixels, Ordering::Relaxed);
         (before.saturating_add(pixels) <= limits.max_pixels).then_some(kind)
     };
-    Options {
+    let mut options = Options {
         image_href_resolver: ImageHrefResolver {
             resolve_data: Box::new(resolve_data),
             resolve_string: Box::new(|_, _| None),
         },
-        font_family: fonts::default_family().to_owned(),
-        fontdb: fonts::database(),
         ..Options::default()
+    };
+    // Reading the fonts takes a while the first time; most drawings have no text.
+    if text.contains("text") {
+        fonts::default_family().clone_into(&mut options.font_family);
+        options.fontdb = fonts::database();
     }
+    options
 }
