@@ -14,7 +14,9 @@
 
 mod compute;
 pub mod error;
+pub mod labels;
 pub mod source;
+pub mod starter;
 pub mod text;
 pub mod weights;
 

@@ -8,6 +8,7 @@
 #![allow(clippy::inline_always)]
 
 pub mod attention;
+pub mod conv;
 pub mod elementwise;
 pub mod gemm;
 pub mod linear;

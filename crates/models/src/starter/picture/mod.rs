@@ -1,0 +1,284 @@
+//! The picture tower: a small ResNet (He et al., "Deep residual learning for image recognition", 2015) over a fixed front end.
+
+mod front_end;
+pub(super) mod prepare;
+mod resize;
+
+use std::borrow::Borrow;
+
+use rayon::prelude::*;
+use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
+use sensorium_domain::segment::Modality;
+
+use self::front_end::{CHANNELS, front_end};
+use self::prepare::{Prepared, SIDE, prepare};
+use super::config::{PictureConfig, read};
+use crate::compute::conv::Conv;
+use crate::compute::linear::Linear;
+use crate::compute::norm::normalise;
+use crate::error::ModelError;
+use crate::source::Source;
+use crate::weights::Weights;
+
+/// One picture through the network, in millions of floating-point operations.
+const NETWORK_COST: u64 = 570;
+/// Pixels of a large picture that are looked at and shrunk for one such million.
+const PIXELS_PER_COST: u64 = 20_000;
+
+/// Pictures of any size to unit vectors. Good at drawings, icons and emoji; photographs are out of its scope.
+pub struct PictureTower {
+    stem: Conv,
+    blocks: Vec<Block>,
+    head: Linear,
+    width: usize,
+    dimensions: usize,
+}
+
+struct Block {
+    first: Conv,
+    second: Conv,
+    shortcut: Option<Conv>,
+}
+
+impl PictureTower {
+    /// Loads `picture.json` and `picture.safetensors`.
+    pub fn load(source: &Source) -> Result<Self, ModelError> {
+        let config: PictureConfig = read(source, "picture.json", "sensorium-picture-tower")?;
+        let weights = Weights::open(&source.weights("picture.safetensors")?)?;
+        let stem_width = config.network.widths.first().copied().unwrap_or(0);
+        let mut width = stem_width;
+        let mut blocks = Vec::new();
+        for (stage, (&next, &depth)) in config
+            .network
+            .widths
+            .iter()
+            .zip(&config.network.depths)
+            .enumerate()
+        {
+            for position in 0..depth {
+                let stride = if stage > 0 && position == 0 { 2 } else { 1 };
+                blocks.push(Block::load(
+                    &weights,
+                    &format!("blocks.{}", blocks.len()),
+                    [width, next],
+                    stride,
+                )?);
+                width = next;
+            }
+        }
+        Ok(Self {
+            stem: Conv::load(&weights, "stem", [CHANNELS, stem_width], 3, 2)?,
+            blocks,
+            head: Linear::load(&weights, "head", width, config.dim)?,
+            width,
+            dimensions: config.dim,
+        })
+    }
+
+    /// Encodes pictures that have been prepared to channel, row, column in [0, 1].
+    fn encode_planes(&self, pictures: &[impl Borrow<[f32]> + Sync]) -> Vec<Vec<f32>> {
+        let channels: Vec<Vec<f32>> = pictures
+            .par_iter()
+            .map(|planes| front_end(planes.borrow(), SIDE))
+            .collect();
+        let mut states = self.stem.apply_relu(&channels.concat(), SIDE);
+        let mut side = self.stem.side_after(SIDE);
+        for block in &self.blocks {
+            (states, side) = block.apply(&states, side);
+        }
+        let pixels = side * side;
+        let means: Vec<f32> = states
+            .chunks_exact(pixels * self.width)
+            .flat_map(|picture| mean_of_rows(picture, self.width))
+            .collect();
+        let mut out = self.head.apply(&means);
+        out.chunks_exact_mut(self.dimensions)
+            .map(|vector| {
+                normalise(vector);
+                vector.to_vec()
+            })
+            .collect()
+    }
+}
+
+impl Block {
+    fn load(
+        weights: &Weights,
+        prefix: &str,
+        [width, next]: [usize; 2],
+        stride: usize,
+    ) -> Result<Self, ModelError> {
+        let has_shortcut = stride != 1 || width != next;
+        Ok(Self {
+            first: Conv::load(
+                weights,
+                &format!("{prefix}.conv1"),
+                [width, next],
+                3,
+                stride,
+            )?,
+            second: Conv::load(weights, &format!("{prefix}.conv2"), [next, next], 3, 1)?,
+            shortcut: has_shortcut
+                .then(|| {
+                    Conv::load(
+                        weights,
+                        &format!("{prefix}.shortcut"),
+                        [width, next],
+                        1,
+                        stride,
+                    )
+                })
+                .transpose()?,
+        })
+    }
+
+    fn apply(&self, states: &[f32], side: usize) -> (Vec<f32>, usize) {
+        let after = self.first.side_after(side);
+        let inner = self.first.apply_relu(states, side);
+        let out = match &self.shortcut {
+            Some(shortcut) => {
+                self.second
+                    .apply_add_relu(&inner, after, &shortcut.apply(states, side))
+            }
+            None => self.second.apply_add_relu(&inner, after, states),
+        };
+        (out, after)
+    }
+}
+
+fn mean_of_rows(rows: &[f32], width: usize) -> Vec<f32> {
+    let mut mean = vec![0.0; width];
+    for row in rows.chunks_exact(width) {
+        for (sum, value) in mean.iter_mut().zip(row) {
+            *sum += value;
+        }
+    }
+    let count = (rows.len() / width) as f32;
+    for value in &mut mean {
+        *value /= count;
+    }
+    mean
+}
+
+impl Tower for PictureTower {
+    fn modality(&self) -> Modality {
+        Modality::Image
+    }
+
+    fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    fn cost(&self, input: &EncodeInput) -> Cost {
+        let pixels = match input {
+            EncodeInput::Image {
+                width_px,
+                height_px,
+                ..
+            } => u64::from(*width_px) * u64::from(*height_px),
+            _ => 0,
+        };
+        Cost(NETWORK_COST + pixels / PIXELS_PER_COST)
+    }
+
+    fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
+        let prepared: Vec<Result<Prepared, String>> = inputs
+            .par_iter()
+            .map(|input| match input {
+                EncodeInput::Image {
+                    width_px,
+                    height_px,
+                    rgb,
+                } => prepare(*width_px, *height_px, rgb),
+                other => Err(format!("a picture tower takes no {}", other.modality())),
+            })
+            .collect();
+        let planes: Vec<Vec<f32>> = prepared.iter().flatten().map(Prepared::planes).collect();
+        let mut vectors = self.encode_planes(&planes).into_iter();
+        Ok(prepared
+            .into_iter()
+            .map(|prepared| {
+                prepared.and_then(|_| {
+                    vectors
+                        .next()
+                        .ok_or_else(|| "no vector came out".to_owned())
+                })
+            })
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::starter::goldens;
+
+    fn picture(name: &str) -> Vec<f32> {
+        let formula = |x: i32, y: i32, c: i32| -> f64 {
+            match name {
+                "ramp" => f64::from((x * 7 + y * 13 + c * 29) % 256) / 255.0,
+                "disc" if (x - 32).pow(2) + (y - 30).pow(2) > 400 => 1.0,
+                "disc" => [0.9, 0.1, 0.2][c as usize],
+                "bars" => f64::from((x / 8 + c) % 2) * 0.8 + 0.1,
+                "white" => 1.0,
+                "noise" => f64::from((x * x * 31 + y * y * 17 + x * y * 7 + c * 101) % 256) / 255.0,
+                "frame" => {
+                    let (inside, edge) =
+                        (|v: i32| (10..=54).contains(&v), |v: i32| v <= 14 || v >= 50);
+                    if inside(x) && inside(y) && (edge(x) || edge(y)) {
+                        0.2
+                    } else {
+                        [1.0, 0.95, 0.8][c as usize]
+                    }
+                }
+                other => panic!("no formula for \"{other}\""),
+            }
+        };
+        let side = SIDE as i32;
+        (0..3 * side * side)
+            .map(|index| formula(index % side, index / side % side, index / side / side) as f32)
+            .collect()
+    }
+
+    #[test]
+    fn equals_the_reference() {
+        let tower = PictureTower::load(&goldens::source()).unwrap();
+        let goldens = goldens::read().pictures;
+        let planes: Vec<Vec<f32>> = goldens.iter().map(|golden| picture(&golden.name)).collect();
+        let together = tower.encode_planes(&planes);
+        for ((golden, planes), vector) in goldens.iter().zip(&planes).zip(&together) {
+            golden.check(vector);
+            assert_eq!(
+                tower.encode_planes(std::slice::from_ref(planes))[0],
+                *vector
+            );
+        }
+    }
+
+    #[test]
+    fn an_input_of_another_kind_fails_alone() {
+        let tower = PictureTower::load(&goldens::source()).unwrap();
+        let image = EncodeInput::Image {
+            width_px: 2,
+            height_px: 1,
+            rgb: vec![0, 0, 0, 255, 255, 255].into(),
+        };
+        let short = EncodeInput::Image {
+            width_px: 2,
+            height_px: 2,
+            rgb: vec![0; 11].into(),
+        };
+        let out = tower
+            .forward(&[EncodeInput::Text("a".into()), image, short])
+            .unwrap();
+        assert_eq!(
+            out[0].as_ref().unwrap_err(),
+            "a picture tower takes no text"
+        );
+        assert_eq!(out[1].as_ref().unwrap().len(), 384);
+        assert_eq!(
+            out[2].as_ref().unwrap_err(),
+            "a picture of 2 by 2 pixels has 12 bytes, not 11"
+        );
+    }
+}
