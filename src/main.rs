@@ -1,1 +1,8 @@
-fn main() {}
+//! The program.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    sensorium::cli::run().await
+}

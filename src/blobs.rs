@@ -1,0 +1,85 @@
+//! Part contents by hash, in an object store; a folder of its own per tenant.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use sensorium_domain::{BlobHash, TenantId};
+
+use crate::error::{ApiError, Code};
+
+/// The blob store.
+#[derive(Clone)]
+pub struct Blobs(Arc<dyn ObjectStore>);
+
+impl Blobs {
+    /// Over an object store.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
+        Self(store)
+    }
+
+    /// Stores bytes; whole or not at all.
+    pub async fn put(&self, tenant: &TenantId, hash: BlobHash, bytes: Bytes) -> Result<(), ApiError> {
+        self.0.put(&path(tenant, hash), bytes.into()).await.map(drop).map_err(failed)
+    }
+
+    /// All bytes.
+    pub async fn get(&self, tenant: &TenantId, hash: BlobHash) -> Result<Bytes, ApiError> {
+        let found = self.0.get(&path(tenant, hash)).await.map_err(failed)?;
+        found.bytes().await.map_err(failed)
+    }
+
+    /// Some of the bytes.
+    pub async fn get_range(&self, tenant: &TenantId, hash: BlobHash, range: Range<u64>) -> Result<Bytes, ApiError> {
+        self.0.get_range(&path(tenant, hash), range).await.map_err(failed)
+    }
+
+    /// Whether they are there.
+    pub async fn contains(&self, tenant: &TenantId, hash: BlobHash) -> Result<bool, ApiError> {
+        match self.0.head(&path(tenant, hash)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Removes them; absent ones are no error.
+    pub async fn delete(&self, tenant: &TenantId, hash: BlobHash) -> Result<(), ApiError> {
+        match self.0.delete(&path(tenant, hash)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Everything that is stored, for `fsck`. Files that are not blobs are left out.
+    pub async fn list(&self) -> Result<Vec<(TenantId, BlobHash)>, ApiError> {
+        use futures::TryStreamExt;
+        let objects: Vec<_> = self.0.list(None).try_collect().await.map_err(failed)?;
+        Ok(objects.iter().filter_map(|object| parse(&object.location)).collect())
+    }
+}
+
+/// `tenant/ab/abcd...`: two characters of the hash keep folders small.
+fn path(tenant: &TenantId, hash: BlobHash) -> Path {
+    let hash = hash.to_string();
+    Path::from_iter([tenant.as_str(), &hash[..2], &hash])
+}
+
+fn parse(path: &Path) -> Option<(TenantId, BlobHash)> {
+    let mut steps = path.parts();
+    let tenant = steps.next()?.as_ref().parse().ok()?;
+    let hash = steps.nth(1)?.as_ref().parse().ok()?;
+    Some((tenant, hash))
+}
+
+fn failed(error: object_store::Error) -> ApiError {
+    match error {
+        object_store::Error::NotFound { path, .. } => ApiError::internal(format!("blob {path} is missing")),
+        error => {
+            tracing::warn!(%error, "blob store");
+            ApiError::new(Code::Unavailable, "the blob store cannot be reached at the moment").retry_after(2_000)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! POST /v1/documents: adds a document.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use sensorium_domain::BlobHash;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::ApiError;
+use crate::http::access::Write;
+use crate::http::extract::Wait;
+use crate::http::problem::Problems;
+use crate::http::upload::read_upload;
+use crate::http::v1::documents::view::DocumentView;
+use crate::http::v1::idempotency::{Created, IdempotencyKey, once};
+use crate::http::v1::jobs::view::JobView;
+use crate::ingest::{DocumentRequest, PartBytes, accept};
+use crate::jobs::wait_for_job;
+use crate::startup::App;
+
+/// An accepted document and the job that works on it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// The document.
+    pub document: DocumentView,
+    /// The job.
+    pub job: JobView,
+}
+
+/// A form with files, for the OpenAPI document.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub struct DocumentForm {
+    /// What is to be known of the document; may be left out.
+    document: Option<DocumentRequest>,
+    /// Files, in fields of any name; each is a part unless `document.parts` says otherwise.
+    #[schema(value_type = Option<Vec<String>>, format = Binary)]
+    file: Option<Vec<Vec<u8>>>,
+}
+
+/// Adds a document of text, pictures and sounds in any mix.
+///
+/// Once this has answered 202 the document survives a crash. The job cuts, encodes and indexes it; `Prefer: wait=N` waits for it
+/// up to N seconds. A part that cannot be read is named and the rest is found; when no part can be read the request is refused.
+#[utoipa::path(post, path = "/v1/documents", operation_id = "create_document", tag = "documents",
+    params(
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the job", example = "wait=10"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes repeating the request safe"),
+    ),
+    request_body(content(
+        (DocumentRequest = "application/json"),
+        (DocumentForm = "multipart/form-data"),
+    )),
+    responses(
+        (status = 202, body = Accepted, headers(("Location" = String, description = "The job"))),
+        (status = 409, description = "The first request with this key is still running, or the collection is being deleted", body = crate::http::problem::Problem, content_type = "application/problem+json"),
+        Problems,
+    ))]
+pub async fn create(
+    State(app): State<App>,
+    caller: Write,
+    Wait(patience): Wait,
+    key: IdempotencyKey,
+    request: Request,
+) -> Result<Created, ApiError> {
+    let upload = read_upload::<DocumentRequest>(request, &app, "document").await?;
+    let share = upload.share;
+    let document = upload.json.unwrap_or_default();
+    let parts = document.resolve(upload.files, &app.config.ingest)?;
+    let fingerprint = fingerprint(&document, &parts);
+    once(&app, &caller.tenant, key, fingerprint, async {
+        let (document, job) = accept(&app, &caller.tenant, document, parts).await?;
+        drop(share);
+        let job = wait_for_job(&app, &caller.tenant, job.id, patience).await?;
+        // A document that was deleted while we waited is shown as it was accepted.
+        let document = app.catalog.document(&caller.tenant, document.id).await.unwrap_or(document);
+        let parts = app.catalog.parts(&caller.tenant, document.id, Some(document.version)).await?;
+        let location = format!("/v1/jobs/{}", job.id);
+        let body = Accepted { document: DocumentView::new(document, Some(parts)), job: JobView::new(job, app.clock.now()) };
+        Created::new(StatusCode::ACCEPTED, location, &body)
+    })
+    .await
+}
+
+fn fingerprint(document: &DocumentRequest, parts: &[PartBytes]) -> BlobHash {
+    let mut text = serde_json::to_vec(document).unwrap_or_default();
+    for part in parts {
+        text.extend_from_slice(BlobHash::of(&part.bytes).as_bytes());
+        text.extend_from_slice(part.name.as_deref().unwrap_or_default().as_bytes());
+    }
+    BlobHash::of(&text)
+}

@@ -1,0 +1,9 @@
+//! `/v1/documents`.
+
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod patch;
+pub mod segments;
+pub mod view;

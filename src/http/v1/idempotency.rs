@@ -1,0 +1,90 @@
+//! `Idempotency-Key`: a POST that creates is answered again instead of done again.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sensorium_domain::catalog::IdempotencyState;
+use sensorium_domain::{BlobHash, TenantId};
+use serde::Serialize;
+
+use crate::error::{ApiError, Code};
+use crate::startup::App;
+
+/// The header's value, if it was sent.
+pub struct IdempotencyKey(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        match value.to_str().ok().filter(|key| (1..=255).contains(&key.len())) {
+            Some(key) => Ok(Self(Some(key.to_owned()))),
+            None => Err(ApiError::invalid("", "Idempotency-Key: must be 1 to 255 visible ASCII characters")),
+        }
+    }
+}
+
+/// A created thing's answer.
+pub struct Created {
+    /// 201 or 202.
+    pub status: StatusCode,
+    /// Where it, or its job, is found.
+    pub location: String,
+    /// The body, as JSON.
+    pub body: String,
+}
+
+impl Created {
+    /// From a value.
+    pub fn new(status: StatusCode, location: String, body: &impl Serialize) -> Result<Self, ApiError> {
+        Ok(Self { status, location, body: serde_json::to_string(body).map_err(ApiError::internal)? })
+    }
+}
+
+impl IntoResponse for Created {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], self.body).into_response();
+        if let Ok(location) = HeaderValue::from_str(&self.location) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+/// Does `work` unless a request with this key and fingerprint was answered before; then gives that answer again.
+pub async fn once(
+    app: &App,
+    tenant: &TenantId,
+    key: IdempotencyKey,
+    fingerprint: BlobHash,
+    work: impl Future<Output = Result<Created, ApiError>>,
+) -> Result<Created, ApiError> {
+    let Some(key) = key.0 else { return work.await };
+    let expires = app.clock.now().plus_ms(app.config.jobs.idempotency_hours * 3_600_000);
+    match app.catalog.idempotency_begin(tenant, &key, &fingerprint, expires).await? {
+        IdempotencyState::New => {}
+        IdempotencyState::Replay { status, location, body } => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            return Ok(Created { status, location: location.unwrap_or_default(), body });
+        }
+        IdempotencyState::Mismatch => {
+            return Err(ApiError::new(Code::IdempotencyMismatch, "this Idempotency-Key was used for another request"));
+        }
+        IdempotencyState::InFlight => {
+            return Err(ApiError::new(Code::InFlight, "the first request with this Idempotency-Key is still running").retry_after(1_000));
+        }
+    }
+    match work.await {
+        Ok(created) => {
+            let (status, location) = (created.status.as_u16(), created.location.as_str());
+            app.catalog.idempotency_finish(tenant, &key, status, Some(location), &created.body).await?;
+            Ok(created)
+        }
+        Err(error) => {
+            app.catalog.idempotency_forget(tenant, &key).await?;
+            Err(error)
+        }
+    }
+}

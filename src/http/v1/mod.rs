@@ -1,0 +1,12 @@
+//! Version 1 of the API: a file an operation.
+
+pub mod captions;
+pub mod classify;
+pub mod collections;
+pub mod documents;
+pub mod embeddings;
+pub mod idempotency;
+pub mod jobs;
+pub mod models;
+pub mod parts;
+pub mod search;

@@ -1,0 +1,163 @@
+//! The 202: check, store the bytes, write document, parts and job in one transaction.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart};
+use sensorium_domain::document::PartError;
+use sensorium_domain::{BlobHash, Document, DocumentId, Job, JobId, Modality, PartId, TenantId};
+use sensorium_media as media;
+
+use crate::config;
+use crate::error::{ApiError, Code};
+use crate::ingest::cut::{CountTokens, cut};
+use crate::ingest::request::{DocumentRequest, PartBytes};
+use crate::startup::App;
+
+struct Sniffed {
+    part: NewPart,
+    bytes: Bytes,
+}
+
+/// Accepts a document. When this returns, the document survives a crash and its job will run. A part that cannot be read is
+/// kept as failed and named, and the rest goes on; when no part can be read the whole request is refused with the reasons.
+pub async fn accept(
+    app: &App,
+    tenant: &TenantId,
+    request: DocumentRequest,
+    parts: Vec<PartBytes>,
+) -> Result<(Document, Job), ApiError> {
+    let mut sniffed = Vec::with_capacity(parts.len());
+    let mut refusals = Vec::new();
+    for part in parts {
+        let (entry, refusal) = look(app, part).await?;
+        refusals.extend(refusal);
+        sniffed.push(entry);
+    }
+    if refusals.len() == sniffed.len() {
+        return Err(refuse(refusals));
+    }
+    let claim = ClaimId(app.randomness());
+    let stored = store(app, tenant, claim, &sniffed).await;
+    let accepted = match stored {
+        Ok(()) => {
+            let now = app.clock.now();
+            let new = NewDocument {
+                id: DocumentId::new(now, app.randomness()),
+                job: JobId::new(now, app.randomness()),
+                collection: request.collection,
+                external_id: request.external_id,
+                title: request.title.filter(|title| !title.trim().is_empty()),
+                tags: request.tags,
+                metadata: request.metadata,
+                parts: sniffed.into_iter().map(|entry| entry.part).collect(),
+                claim,
+            };
+            app.catalog.accept_document(tenant, new).await.map_err(ApiError::from)
+        }
+        Err(error) => Err(error),
+    };
+    match accepted {
+        Ok(accepted) => {
+            app.bell.ring();
+            Ok(accepted)
+        }
+        Err(error) => {
+            if let Err(release) = app.catalog.release_claim(tenant, claim).await {
+                tracing::warn!(%release, "claim not released; it will expire");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Tells the type and, for files that are not too large, reads the file through, so that a broken one is refused at once.
+async fn look(app: &App, part: PartBytes) -> Result<(Sniffed, Option<ApiError>), ApiError> {
+    let limits = app.config.ingest.limits.clone();
+    let settings = app.config.ingest.clone();
+    let tokens = app.profile.token_counter();
+    let (bytes, name) = (part.bytes.clone(), part.name.clone());
+    let looked = app
+        .media_pool
+        .run(move || {
+            let hash = BlobHash::of(&bytes);
+            (hash, check(&bytes, name.as_deref(), &limits, &settings, &*tokens))
+        })
+        .await?;
+    let (hash, found) = looked;
+    let mut entry = NewPart {
+        id: PartId::new(app.clock.now(), app.randomness()),
+        name: part.name,
+        modality: Modality::Text,
+        media_type: "application/octet-stream".to_owned(),
+        blob: hash,
+        size_bytes: part.bytes.len() as u64,
+        error: None,
+    };
+    let refusal = match found {
+        Ok(kind) => {
+            entry.modality = kind.modality();
+            entry.media_type = kind.as_str().to_owned();
+            None
+        }
+        Err(error) => {
+            entry.error = Some(PartError { code: error.code().to_owned(), detail: error.to_string() });
+            Some(ApiError::media(&error, &part.pointer, entry.name.as_deref()))
+        }
+    };
+    Ok((Sniffed { part: entry, bytes: part.bytes }, refusal))
+}
+
+fn check(
+    bytes: &[u8],
+    name: Option<&str>,
+    limits: &media::Limits,
+    settings: &config::Ingest,
+    tokens: &CountTokens,
+) -> Result<media::MediaType, media::MediaError> {
+    limits.check_bytes(bytes.len() as u64)?;
+    let kind = media::sniff(bytes, name)?;
+    if bytes.len() <= settings.check_bytes {
+        cut(bytes, kind, limits, settings, tokens)?;
+    }
+    Ok(kind)
+}
+
+fn refuse(mut refusals: Vec<ApiError>) -> ApiError {
+    let errors = refusals.iter_mut().flat_map(|refusal| std::mem::take(&mut refusal.errors)).collect::<Vec<_>>();
+    let count = refusals.len();
+    let mut first = refusals.swap_remove(0);
+    if count > 1 {
+        first.detail = format!("none of the {count} parts can be read; the first: {}", first.detail);
+    }
+    first.errors = errors;
+    first
+}
+
+/// Puts the bytes that are not stored yet. Parts that were refused keep their bytes too: their content can be looked at.
+async fn store(app: &App, tenant: &TenantId, claim: ClaimId, parts: &[Sniffed]) -> Result<(), ApiError> {
+    let mut waits_ms = [5u64, 20, 50, 100, 200, 400, 800, 1600].iter();
+    loop {
+        let blobs: Vec<_> = parts.iter().map(|entry| (entry.part.blob, entry.part.size_bytes)).collect();
+        let expires = app.clock.now().plus_ms(3_600_000);
+        let states = app.catalog.claim_blobs(tenant, claim, &blobs, expires).await?;
+        if states.contains(&BlobState::Deleting) {
+            let Some(wait_ms) = waits_ms.next() else {
+                return Err(ApiError::new(Code::Unavailable, "the same bytes are being deleted right now").retry_after(2_000));
+            };
+            tokio::time::sleep(Duration::from_millis(*wait_ms)).await;
+            continue;
+        }
+        let mut put = Vec::new();
+        for (entry, state) in parts.iter().zip(states) {
+            if state == BlobState::Missing && !put.contains(&entry.part.blob) {
+                app.blobs.put(tenant, entry.part.blob, entry.bytes.clone()).await?;
+                put.push(entry.part.blob);
+            }
+        }
+        if !put.is_empty() {
+            app.catalog.blobs_stored(tenant, claim, &put).await?;
+        }
+        return Ok(());
+    }
+}

@@ -1,0 +1,18 @@
+//! From files to found segments: accept (answer 202), then the job (cut, encode, index).
+
+mod accept;
+mod cut;
+mod delete;
+mod encode;
+mod points;
+mod refresh;
+mod request;
+mod run;
+
+pub use accept::accept;
+pub use cut::{CountTokens, Cut, Piece, SAMPLE_RATE_HZ, cut, image_input, sound_input};
+pub use delete::{delete_collection, delete_document};
+pub use points::{rebuild_document, rebuild_index};
+pub use refresh::refresh;
+pub use request::{DocumentRequest, PartBytes, PartRequest, decode_base64, metadata_fault, tag_faults};
+pub use run::ingest;

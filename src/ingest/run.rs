@@ -1,0 +1,122 @@
+//! The ingest job: every part is cut, encoded and indexed; the document becomes ready only after the index has flushed.
+
+use sensorium_domain::catalog::{JobEnd, Lease, PartOutcome};
+use sensorium_domain::document::PartError;
+use sensorium_domain::index::Point;
+use sensorium_domain::job::Progress;
+use sensorium_domain::{Document, DocumentId, Part, Segment, SegmentId};
+use sensorium_media as media;
+
+use crate::error::{ApiError, Code};
+use crate::ingest::cut::{Cut, cut};
+use crate::ingest::encode::encode_pieces;
+use crate::ingest::points::{UPSERT_BATCH, payload, point};
+use crate::jobs::{JobFailure, Running};
+use crate::startup::App;
+
+/// Runs an ingest. Safe to run again at any point: segment ids are derived, vectors are kept by content.
+pub async fn ingest(app: &App, running: &Running, document: DocumentId, version: u32) -> Result<(), JobFailure> {
+    let lease = &running.lease;
+    let document = app.catalog.document(&lease.tenant, document).await?;
+    if document.version != version {
+        app.catalog.end_job(lease, JobEnd::Cancelled).await?;
+        return Ok(());
+    }
+    let parts = app.catalog.parts(&lease.tenant, document.id, Some(version)).await?;
+    let mut progress = Progress { stage: "encode".to_owned(), total: parts.len() as u64, ..Progress::default() };
+    let mut outcomes = Vec::with_capacity(parts.len());
+    for part in &parts {
+        running.check()?;
+        app.catalog.progress(lease, &progress).await?;
+        let outcome = ingest_part(app, running, &document, part, &mut progress).await?;
+        outcomes.push(outcome);
+        progress.done += 1;
+    }
+    "index".clone_into(&mut progress.stage);
+    app.catalog.progress(lease, &progress).await?;
+    let old = app.catalog.superseded_segments(&lease.tenant, document.id, version).await?;
+    let any_ready = outcomes.iter().any(|outcome| outcome.result.is_ok());
+    if any_ready {
+        for batch in old.chunks(UPSERT_BATCH) {
+            app.index.delete_segments(&lease.tenant, batch).await?;
+        }
+    }
+    app.index.flush().await?;
+    running.check()?;
+    app.catalog.finish_ingest(lease, version, outcomes).await?;
+    app.bell.sweep();
+    Ok(())
+}
+
+async fn ingest_part(
+    app: &App,
+    running: &Running,
+    document: &Document,
+    part: &Part,
+    progress: &mut Progress,
+) -> Result<PartOutcome, JobFailure> {
+    let failed = |error: PartError| PartOutcome { part: part.id, facts: part.facts.clone(), result: Err(error) };
+    if let Some(error) = &part.error {
+        return Ok(failed(error.clone()));
+    }
+    let cut = match cut_part(app, &running.lease, part).await? {
+        Ok(cut) => cut,
+        Err(error) => {
+            return Ok(failed(PartError { code: error.code().to_owned(), detail: error.to_string() }));
+        }
+    };
+    let facts = cut.facts.clone();
+    let encoded = match encode_pieces(app, running, cut, progress).await {
+        Ok(encoded) => encoded,
+        Err(JobFailure::Request(error)) if is_of_the_part(&error) => {
+            let code = error.fine.clone().unwrap_or_else(|| error.code.as_str().to_owned());
+            return Ok(failed(PartError { code, detail: error.detail }));
+        }
+        Err(other) => return Err(other),
+    };
+    let mut segments = Vec::with_capacity(encoded.len());
+    let mut points: Vec<Point> = Vec::with_capacity(UPSERT_BATCH);
+    for (ordinal, (piece, content, vectors)) in (0u32..).zip(encoded) {
+        let segment = Segment {
+            id: SegmentId::derive(part.id, piece.kind.as_str(), ordinal),
+            document: document.id,
+            part: part.id,
+            modality: piece.modality,
+            kind: piece.kind,
+            ordinal,
+            place: piece.place,
+            text: piece.text,
+            content,
+        };
+        points.push(point(&segment, payload(document, part, &segment), vectors));
+        segments.push(segment);
+        if points.len() == UPSERT_BATCH {
+            app.index.upsert(&running.lease.tenant, std::mem::take(&mut points)).await?;
+        }
+    }
+    if !points.is_empty() {
+        app.index.upsert(&running.lease.tenant, points).await?;
+    }
+    progress.segments += segments.len() as u64;
+    Ok(PartOutcome { part: part.id, facts, result: Ok(segments) })
+}
+
+async fn cut_part(app: &App, lease: &Lease, part: &Part) -> Result<Result<Cut, media::MediaError>, JobFailure> {
+    let bytes = app.blobs.get(&lease.tenant, part.blob).await?;
+    let limits = app.config.ingest.limits.clone();
+    let settings = app.config.ingest.clone();
+    let tokens = app.profile.token_counter();
+    let name = part.name.clone();
+    Ok(app
+        .media_pool
+        .run(move || {
+            let kind = media::sniff(&bytes, name.as_deref())?;
+            cut(&bytes, kind, &limits, &settings, &*tokens)
+        })
+        .await?)
+}
+
+/// Whether an error tells about this part rather than about the server.
+fn is_of_the_part(error: &ApiError) -> bool {
+    matches!(error.code, Code::UnreadableMedia | Code::UnsupportedMedia | Code::TooLarge | Code::NotInProfile)
+}

@@ -1,0 +1,15 @@
+//! Background work: leases, heartbeats, attempts with back-off. What a job does stands in the use cases.
+
+mod bell;
+mod failure;
+mod running;
+mod sweep;
+mod wait;
+mod worker;
+
+pub use bell::Bell;
+pub use failure::JobFailure;
+pub use running::Running;
+pub use sweep::sweep_blobs;
+pub use wait::wait_for_job;
+pub use worker::run_workers;

@@ -1,0 +1,119 @@
+//! The workers: lease, run, end. As many as `jobs.workers` side by side.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt;
+use rand::Rng;
+use sensorium_domain::JobKind;
+use sensorium_domain::catalog::{JobEnd, Lease};
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use crate::error::ApiError;
+use crate::ingest;
+use crate::jobs::{JobFailure, Running};
+use crate::startup::App;
+
+/// The longest sleep between looks at the catalog: another process may have enqueued a job.
+const POLL_MS: u64 = 2_000;
+
+/// Runs workers until the server stops; returns when every job that was running has ended or given its lease back.
+pub async fn run_workers(app: App) {
+    let mut workers = JoinSet::new();
+    for number in 0..app.config.jobs.workers {
+        let app = app.clone();
+        let name = format!("{}-{number}", app.instance);
+        workers.spawn(async move { work(&app, &name).await });
+    }
+    while workers.join_next().await.is_some() {}
+}
+
+async fn work(app: &App, name: &str) {
+    while !app.stopping.is_cancelled() {
+        match app.catalog.lease_job(name, app.config.jobs.lease_ms).await {
+            Ok(Some(lease)) => {
+                app.bell.ring(); // another worker may find the next one
+                let span = tracing::info_span!("job", job = %lease.job.id, kind = lease.job.kind.as_str(), attempt = lease.job.attempts);
+                run(app, lease).instrument(span).await;
+                app.bell.changed();
+            }
+            Ok(None) => sleep_until_next(app).await,
+            Err(error) => {
+                tracing::warn!(%error, "no lease");
+                pause(app, 1_000).await;
+            }
+        }
+    }
+}
+
+async fn sleep_until_next(app: &App) {
+    let due = app.catalog.next_job_at().await.ok().flatten();
+    let wait_ms = due.map_or(POLL_MS, |due| due.since_ms(app.clock.now()).clamp(10, POLL_MS as i64).unsigned_abs());
+    tokio::select! {
+        () = app.bell.next_job() => {}
+        () = pause(app, wait_ms) => {}
+    }
+}
+
+async fn pause(app: &App, ms: u64) {
+    tokio::select! {
+        () = app.stopping.cancelled() => {}
+        () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+    }
+}
+
+async fn run(app: &App, lease: Lease) {
+    let running = Running::start(app, lease.clone());
+    let attempt = AssertUnwindSafe(dispatch(app, &running)).catch_unwind().await;
+    drop(running);
+    let failure = match attempt {
+        Ok(Ok(())) => {
+            tracing::info!("job done");
+            return;
+        }
+        Ok(Err(failure)) => failure,
+        Err(_) => JobFailure::Request(ApiError::internal("the job panicked")),
+    };
+    let ended = match &failure {
+        JobFailure::LeaseLost => {
+            tracing::warn!("lease lost; another worker has the job");
+            return;
+        }
+        JobFailure::Stopping => app.catalog.release_lease(&lease).await,
+        JobFailure::Cancelled | JobFailure::Gone(_) => app.catalog.end_job(&lease, JobEnd::Cancelled).await,
+        failure if failure.is_worth_retrying() && lease.job.attempts < app.config.jobs.max_attempts => {
+            let at = app.clock.now().plus_ms(back_off_ms(app, lease.job.attempts));
+            tracing::warn!(%failure, %at, "attempt failed; trying again");
+            app.catalog.end_job(&lease, JobEnd::Retry { error: failure.to_string(), at }).await
+        }
+        failure => {
+            tracing::error!(%failure, "job failed");
+            app.catalog.end_job(&lease, JobEnd::Failed { error: failure.to_string() }).await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::warn!(%error, "the job's end was not written; its lease will expire");
+    }
+}
+
+async fn dispatch(app: &App, running: &Running) -> Result<(), JobFailure> {
+    if running.lease.job.cancel_requested {
+        return Err(JobFailure::Cancelled);
+    }
+    match &running.lease.job.kind {
+        JobKind::Ingest { document, version } => ingest::ingest(app, running, *document, *version).await,
+        JobKind::Refresh { document } => ingest::refresh(app, running, *document).await,
+        JobKind::Delete { document } => ingest::delete_document(app, running, *document).await,
+        JobKind::DeleteCollection { collection } => ingest::delete_collection(app, running, collection).await,
+        JobKind::Rebuild => ingest::rebuild_index(app, running).await,
+    }
+}
+
+/// Doubles from `jobs.retry_first_ms` up to the cap, half of it by chance.
+fn back_off_ms(app: &App, attempts: u32) -> i64 {
+    let settings = &app.config.jobs;
+    let doubled = settings.retry_first_ms.saturating_mul(1i64 << attempts.saturating_sub(1).min(30));
+    let capped = doubled.min(settings.retry_cap_ms);
+    capped / 2 + rand::rng().random_range(0..=capped / 2)
+}

@@ -1,0 +1,21 @@
+//! Sensorium: documents of text, pictures and sounds go in; any modality finds any other.
+//!
+//! `router.rs` has every address; `startup.rs` names every implementation; ARCHITECTURE.md tells the rest.
+
+pub mod auth;
+pub mod blobs;
+pub mod cli;
+pub mod config;
+pub mod dashboard;
+pub mod embed;
+pub mod error;
+pub mod http;
+pub mod ingest;
+pub mod jobs;
+pub mod lifecycle;
+pub mod media_pool;
+pub mod openapi;
+pub mod profile;
+pub mod router;
+pub mod search;
+pub mod startup;

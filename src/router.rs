@@ -1,0 +1,84 @@
+//! ONE table of routes. From an address here to its handler is one jump; the OpenAPI document is made from the same handlers
+//! and a test checks that the two tell of the same addresses.
+
+use axum::Router;
+use axum::http::{HeaderValue, Method, header};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::http::{docs, fallback, health, middleware, v1};
+use crate::startup::App;
+
+/// Every address of the server.
+pub fn router(app: App) -> Router {
+    let routes = Router::new()
+        // Documents
+        .route("/v1/documents", get(v1::documents::list::list).post(v1::documents::create::create))
+        .route(
+            "/v1/documents/{id}",
+            get(v1::documents::get::get).patch(v1::documents::patch::patch).delete(v1::documents::delete::delete),
+        )
+        .route("/v1/documents/{id}/segments", get(v1::documents::segments::segments))
+        // Parts
+        .route("/v1/parts/{id}", get(v1::parts::get::get))
+        .route("/v1/parts/{id}/content", get(v1::parts::content::content))
+        .route("/v1/parts/{id}/thumbnail", get(v1::parts::thumbnail::thumbnail))
+        .route("/v1/parts/{id}/peaks", get(v1::parts::peaks::peaks))
+        // Questions
+        .route("/v1/search", post(v1::search::search))
+        .route("/v1/embeddings", post(v1::embeddings::embeddings))
+        .route("/v1/classify", post(v1::classify::classify))
+        .route("/v1/captions", post(v1::captions::captions))
+        // Jobs
+        .route("/v1/jobs", get(v1::jobs::list::list))
+        .route("/v1/jobs/{id}", get(v1::jobs::get::get))
+        .route("/v1/jobs/{id}/events", get(v1::jobs::events::events))
+        .route("/v1/jobs/{id}/cancel", post(v1::jobs::cancel::cancel))
+        // Collections
+        .route("/v1/collections", get(v1::collections::list::list).post(v1::collections::create::create))
+        .route(
+            "/v1/collections/{name}",
+            get(v1::collections::get::get).patch(v1::collections::patch::patch).delete(v1::collections::delete::delete),
+        )
+        // The server itself
+        .route("/v1/models", get(v1::models::models))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/openapi.json", get(docs::openapi))
+        .route("/docs", get(docs::page))
+        .route("/docs/{*file}", get(docs::asset))
+        .route("/", get(docs::dashboard))
+        .route("/dashboard/{*file}", get(docs::dashboard_asset))
+        .fallback(fallback::not_found)
+        .method_not_allowed_fallback(fallback::method_not_allowed)
+        .with_state(app.clone());
+    surround(routes, &app)
+}
+
+/// What surrounds every route, from the inside out.
+fn surround(routes: Router, app: &App) -> Router {
+    let compressible = DefaultPredicate::new()
+        .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::const_new("audio/"));
+    routes
+        .layer(axum::extract::DefaultBodyLimit::disable()) // bodies are bounded while they are read: http::body_memory
+        .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::time_limit))
+        .layer(CompressionLayer::new().compress_when(compressible))
+        .layer(axum::middleware::from_fn(middleware::harden))
+        .layer(cors(app))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::identify))
+}
+
+fn cors(app: &App) -> CorsLayer {
+    let origins: Vec<HeaderValue> =
+        app.config.server.cors_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::RANGE, header::IF_NONE_MATCH])
+        .expose_headers([header::LOCATION, header::RETRY_AFTER, header::ETAG, header::CONTENT_RANGE])
+}

@@ -1,0 +1,294 @@
+//! The only place that names concrete implementations: settings in, a running application out.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use object_store::local::LocalFileSystem;
+use rand::RngCore;
+use sensorium_catalog::{SqliteCatalog, SqliteOptions};
+use sensorium_domain::catalog::{ApiKey, Generation};
+use sensorium_domain::ids::KeyId;
+use sensorium_domain::{BlobHash, Catalog, Clock, IndexError, JobId, JobKind, Modality, ModelName, SystemClock, TenantId, VectorIndex};
+use sensorium_index::{EdgeIndex, EdgeOptions};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Auth, KEY_PREFIX};
+use crate::blobs::Blobs;
+use crate::config::Config;
+use crate::jobs::Bell;
+use crate::media_pool::MediaPool;
+use crate::profile::{self, Profile};
+
+/// Everything that handlers and jobs share.
+pub struct AppState {
+    /// The settings in force.
+    pub config: Config,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Collections, documents, jobs.
+    pub catalog: Arc<dyn Catalog>,
+    /// Vectors.
+    pub index: Arc<dyn VectorIndex>,
+    /// Part contents.
+    pub blobs: Blobs,
+    /// Models.
+    pub profile: Profile,
+    /// The index's generation.
+    pub generation: u32,
+    /// Who callers are.
+    pub auth: Auth,
+    /// Decoding and cutting.
+    pub media_pool: MediaPool,
+    /// KiB of request bodies that may be held at once.
+    pub body_memory: Arc<Semaphore>,
+    /// Wakes workers and waiters.
+    pub bell: Bell,
+    /// Cancelled when the shutdown begins.
+    pub stopping: CancellationToken,
+    /// Names this process in leases.
+    pub instance: String,
+    /// The data folder's lock, held as long as the process lives.
+    _lock: File,
+}
+
+/// The shared application.
+pub type App = Arc<AppState>;
+
+impl AppState {
+    /// 128 random bits for ids.
+    #[allow(clippy::unused_self)] // part of the application so that randomness has one source
+    pub fn randomness(&self) -> u128 {
+        let mut bytes = [0; 16];
+        rand::rng().fill_bytes(&mut bytes);
+        u128::from_be_bytes(bytes)
+    }
+
+    /// A fresh request id.
+    pub fn new_request_id(&self) -> String {
+        format!("req_{:032x}", self.randomness())
+    }
+}
+
+/// Why the application could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// Another process has the data folder.
+    #[error("the data folder {0} is in use by another process; stop it, or choose another with --data-dir")]
+    Locked(PathBuf),
+    /// A file or folder.
+    #[error("{path}: {error}")]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        error: std::io::Error,
+    },
+    /// The catalog.
+    #[error("catalog: {0}")]
+    Catalog(#[from] sensorium_domain::CatalogError),
+    /// The index.
+    #[error("index: {0}")]
+    Index(#[from] IndexError),
+    /// The blobs.
+    #[error("blobs: {0}")]
+    Blobs(#[from] object_store::Error),
+    /// The models.
+    #[error("{0}")]
+    Profile(#[from] profile::ProfileError),
+    /// The data folder was made with other models.
+    #[error("the data folder was made with the profile {was}, and this is {is}; their vectors do not mix. Use that profile, or another data folder")]
+    Generation {
+        /// What the folder has.
+        was: String,
+        /// What was asked for.
+        is: String,
+    },
+}
+
+fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> StartupError + '_ {
+    move |error| StartupError::File { path: path.to_owned(), error }
+}
+
+/// Builds the application of the embedded default: SQLite, Qdrant Edge, a local folder, models in process.
+pub async fn start(config: Config) -> Result<App, StartupError> {
+    let folder = config.storage.data_dir.clone();
+    make_private(&folder)?;
+    let lock = lock(&folder)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
+    let path = folder.join("catalog.sqlite");
+    let opening = SqliteCatalog::open(&path, clock.clone(), options);
+    let loading = profile::load(&config);
+    let (catalog, profile) = tokio::join!(opening, loading);
+    let (catalog, profile): (Arc<dyn Catalog>, _) = (Arc::new(catalog?), profile?);
+    let generation = generation(&*catalog, &profile, &*clock).await?;
+    let (index, fresh) = open_index(&config, &profile, &folder)?;
+    let blobs = folder.join("blobs");
+    make_private(&blobs)?;
+    let blobs = Blobs::new(Arc::new(LocalFileSystem::new_with_prefix(&blobs)?.with_fsync(true)));
+    let secret = hs256_secret(&config, &folder)?;
+    first_key(&config, &*catalog, &*clock, &folder).await?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let app = Arc::new(AppState {
+        auth: Auth::new(secret, config.auth.clone(), catalog.clone()),
+        media_pool: MediaPool::new(cores),
+        body_memory: Arc::new(Semaphore::new((config.server.max_body_memory_bytes / 1024).min(Semaphore::MAX_PERMITS))),
+        bell: Bell::default(),
+        stopping: CancellationToken::new(),
+        instance: format!("{}-{:08x}", std::process::id(), rand::rng().next_u32()),
+        generation,
+        index: Arc::new(index),
+        config,
+        clock,
+        catalog,
+        blobs,
+        profile,
+        _lock: lock,
+    });
+    if fresh {
+        fill_index(&app).await?;
+    }
+    Ok(app)
+}
+
+fn make_private(folder: &Path) -> Result<(), StartupError> {
+    fs::create_dir_all(folder).map_err(file_error(folder))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(file_error(folder))?;
+    }
+    Ok(())
+}
+
+/// One process a data folder. The lock goes with the process, however it ends.
+fn lock(folder: &Path) -> Result<File, StartupError> {
+    let path = folder.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(file_error(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartupError::Locked(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(StartupError::File { path, error }),
+    }
+}
+
+/// The folder's generation: made at the first start, checked at every later one.
+async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock) -> Result<u32, StartupError> {
+    let mut towers: Vec<(String, Modality, ModelName)> = profile
+        .encoder
+        .spaces()
+        .iter()
+        .flat_map(|space| space.towers.iter().map(|tower| (space.name.to_string(), tower.modality, tower.model.clone())))
+        .collect();
+    towers.sort();
+    let wanted = Generation { number: 1, profile: profile.name.clone(), towers, created_at: clock.now() };
+    match catalog.generation().await? {
+        None => {
+            catalog.put_generation(&wanted).await?;
+            Ok(wanted.number)
+        }
+        Some(found) if found.profile == wanted.profile && found.towers == wanted.towers => Ok(found.number),
+        Some(found) => Err(StartupError::Generation { was: describe(&found), is: describe(&wanted) }),
+    }
+}
+
+fn describe(generation: &Generation) -> String {
+    let towers: Vec<_> = generation.towers.iter().map(|(_, modality, model)| format!("{modality}: {model}")).collect();
+    format!("{} ({})", generation.profile, towers.join(", "))
+}
+
+/// Opens the index. One that is damaged is put aside and made anew; the second value says whether it must be filled.
+fn open_index(config: &Config, profile: &Profile, folder: &Path) -> Result<(EdgeIndex, bool), StartupError> {
+    let path = folder.join("index");
+    let fresh = !path.exists();
+    let spaces: Vec<_> = profile.encoder.spaces().iter().map(|space| (space.name.clone(), space.dimensions)).collect();
+    let mut options = EdgeOptions { search_threads: std::num::NonZeroUsize::new(config.search.concurrency), ..EdgeOptions::default() };
+    options.hnsw.m = config.index.hnsw_m;
+    options.hnsw.ef_construct = config.index.hnsw_ef_construct;
+    options.hnsw.ef = config.index.hnsw_ef;
+    options.optimizer.indexing_threshold_kb = config.index.graph_above_kb;
+    match EdgeIndex::open(&path, &spaces, options.clone()) {
+        Ok(index) => Ok((index, fresh)),
+        Err(IndexError::Corrupt(cause)) => {
+            let aside = folder.join(format!("index.damaged-{:08x}", rand::rng().next_u32()));
+            tracing::error!(cause, aside = %aside.display(), "the index is damaged; it is put aside and built anew from the kept vectors");
+            fs::rename(&path, &aside).map_err(file_error(&path))?;
+            Ok((EdgeIndex::open(&path, &spaces, options)?, true))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An index that was made anew beside a catalog with documents is filled from the kept vectors by a job.
+async fn fill_index(app: &App) -> Result<(), StartupError> {
+    if app.catalog.live_documents(None, 1).await?.is_empty() {
+        return Ok(());
+    }
+    let id = JobId::new(app.clock.now(), app.randomness());
+    app.catalog.enqueue(&app.config.auth.first_tenant, id, JobKind::Rebuild).await?;
+    tracing::warn!(job = %id, "the index was empty; it is being filled from the kept vectors");
+    Ok(())
+}
+
+/// The configured secret, or the folder's own, made at the first start.
+pub fn hs256_secret(config: &Config, folder: &Path) -> Result<Vec<u8>, StartupError> {
+    if !config.auth.hs256_secret.is_empty() {
+        return Ok(config.auth.hs256_secret.as_bytes().to_vec());
+    }
+    let path = folder.join("hs256-secret");
+    if !path.exists() {
+        write_private(&path, &random_text())?;
+    }
+    Ok(fs::read_to_string(&path).map_err(file_error(&path))?.trim().as_bytes().to_vec())
+}
+
+/// Makes the first key. It stands in the folder's file `key` so that the command line finds it; the catalog has its hash.
+async fn first_key(config: &Config, catalog: &dyn Catalog, clock: &dyn Clock, folder: &Path) -> Result<(), StartupError> {
+    let path = folder.join("key");
+    let secret = match fs::read_to_string(&path) {
+        Ok(secret) => secret.trim().to_owned(),
+        Err(_) => format!("{KEY_PREFIX}{}", random_text()),
+    };
+    let hash = BlobHash::of(secret.as_bytes());
+    if catalog.key_by_secret(&hash).await?.is_none() {
+        let scopes = ["read", "write", "caption", "admin"].map(str::to_owned).to_vec();
+        let tenant: TenantId = config.auth.first_tenant.clone();
+        let mut random = [0; 16];
+        rand::rng().fill_bytes(&mut random);
+        let id = KeyId::new(clock.now(), u128::from_be_bytes(random));
+        let key = ApiKey { id, name: "first start".to_owned(), tenant, scopes, created_at: clock.now(), expires_at: None };
+        catalog.put_key(&key, &hash).await?;
+    }
+    if !path.exists() {
+        write_private(&path, &secret)?;
+    }
+    Ok(())
+}
+
+fn random_text() -> String {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a file that only its owner can read.
+fn write_private(path: &Path, text: &str) -> Result<(), StartupError> {
+    let mut options = File::options();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(file_error(path))?;
+    writeln!(file, "{text}").and_then(|()| file.sync_all()).map_err(file_error(path))
+}
+
+/// Tells the command line where this server listens; removed at the end of a clean shutdown.
+pub fn announce(config: &Config, bound: SocketAddr) -> Result<PathBuf, StartupError> {
+    let path = config.storage.data_dir.join("server.json");
+    let text = serde_json::json!({"url": config.local_url(bound), "pid": std::process::id()}).to_string();
+    write_private(&path, &text)?;
+    Ok(path)
+}
