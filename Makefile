@@ -51,6 +51,10 @@ openapi: ## write openapi/openapi.json from the code
 	@mkdir -p openapi
 	@cargo run --quiet --locked --bin sensorium -- openapi > openapi/.new && mv openapi/.new openapi/openapi.json
 
+.PHONY: readme
+readme: ## put the real answers of the built program into README.md
+	@scripts/refresh-readme
+
 .PHONY: clean
 clean: ## remove the build folder; data and models stay
 	@cargo clean
