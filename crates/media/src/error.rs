@@ -3,7 +3,8 @@
 use crate::media_type::MediaType;
 
 /// What is supported, in the words of error messages.
-pub(crate) const SUPPORTED: &str = "plain text, Markdown; PNG, JPEG, WebP, GIF, SVG, TIFF, BMP; WAV, FLAC, MP3, Ogg Vorbis, M4A, AAC";
+pub(crate) const SUPPORTED: &str =
+    "plain text, Markdown; PNG, JPEG, WebP, GIF, SVG, TIFF, BMP; WAV, FLAC, MP3, Ogg Vorbis, M4A, AAC";
 
 /// Why a file was not taken. Every message can be shown to the user who sent the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,24 +86,15 @@ impl MediaError {
     }
 
     pub(crate) fn unsupported(found: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Unsupported {
-            found: found.into(),
-            reason: reason.into(),
-        }
+        Self::Unsupported { found: found.into(), reason: reason.into() }
     }
 
     pub(crate) fn corrupt(media_type: MediaType, reason: impl Into<String>) -> Self {
-        Self::Corrupt {
-            media_type,
-            reason: reason.into(),
-        }
+        Self::Corrupt { media_type, reason: reason.into() }
     }
 
     pub(crate) fn truncated(media_type: MediaType, reason: impl Into<String>) -> Self {
-        Self::Truncated {
-            media_type,
-            reason: reason.into(),
-        }
+        Self::Truncated { media_type, reason: reason.into() }
     }
 }
 

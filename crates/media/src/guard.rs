@@ -10,10 +10,6 @@ pub(crate) fn guarded<T>(
     media_type: MediaType,
     decode: impl FnOnce() -> Result<T, MediaError>,
 ) -> Result<T, MediaError> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_panic| {
-        Err(MediaError::corrupt(
-            media_type,
-            "the decoder cannot make sense of it",
-        ))
-    })
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_panic| Err(MediaError::corrupt(media_type, "the decoder cannot make sense of it")))
 }

@@ -23,9 +23,7 @@ mod text;
 
 pub use audio::{Sound, TimeSpan, decode_audio, peaks, resample, to_wav, windows};
 pub use error::{Measure, MediaError};
-pub use image::{
-    Filter, Picture, PixelBox, Rgb, Thumbnail, TileOptions, decode_image, resize_rgb, tiles,
-};
+pub use image::{Filter, Picture, PixelBox, Rgb, Thumbnail, TileOptions, decode_image, resize_rgb, tiles};
 pub use limits::Limits;
 pub use media_type::MediaType;
 pub use sensorium_domain::Modality;

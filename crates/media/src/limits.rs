@@ -26,8 +26,8 @@ pub struct Limits {
     /// Elements and characters of an SVG after all of its references (`use`, patterns, masks, markers, filters) are
     /// followed. Default 200,000.
     pub max_svg_nodes: u64,
-    /// Pixels that drawing an SVG may touch, layer by layer, with costly filters counted several times. Default
-    /// 4,000,000,000, which is some seconds of one core.
+    /// Pixels that drawing an SVG may touch, layer by layer, with costly filters counted several times and
+    /// opaque colours for less. Default 400,000,000, which is up to ten seconds of one core.
     pub max_svg_painted_pixels: u64,
     /// Segments that one file is cut into. Default 20,000.
     pub max_segments: u64,
@@ -43,7 +43,7 @@ impl Default for Limits {
             max_decoded_samples: 180_000_000,
             max_text_bytes: 16 * 1024 * 1024,
             max_svg_nodes: 200_000,
-            max_svg_painted_pixels: 4_000_000_000,
+            max_svg_painted_pixels: 400_000_000,
             max_segments: 20_000,
         }
     }

@@ -98,16 +98,8 @@ impl MediaType {
     pub const fn modality(self) -> Modality {
         match self {
             Self::PlainText | Self::Markdown => Modality::Text,
-            Self::Png
-            | Self::Jpeg
-            | Self::WebP
-            | Self::Gif
-            | Self::Svg
-            | Self::Tiff
-            | Self::Bmp => Modality::Image,
-            Self::Wav | Self::Flac | Self::Mp3 | Self::Ogg | Self::Mp4Audio | Self::Aac => {
-                Modality::Audio
-            }
+            Self::Png | Self::Jpeg | Self::WebP | Self::Gif | Self::Svg | Self::Tiff | Self::Bmp => Modality::Image,
+            Self::Wav | Self::Flac | Self::Mp3 | Self::Ogg | Self::Mp4Audio | Self::Aac => Modality::Audio,
         }
     }
 

@@ -7,9 +7,7 @@ use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::default::formats::{
-    AdtsReader, FlacReader, IsoMp4Reader, MpaReader, OggReader, WavReader,
-};
+use symphonia::default::formats::{AdtsReader, FlacReader, IsoMp4Reader, MpaReader, OggReader, WavReader};
 
 use super::mix::{End, Mix, check_rate};
 use super::sound::Sound;
@@ -28,16 +26,9 @@ use crate::sniff::after_id3;
 /// [`MediaError::TooLarge`] beyond the limits; [`MediaError::Truncated`] or [`MediaError::Corrupt`] when nothing, or too
 /// little of it, can be decoded; [`MediaError::Unsupported`] for codecs that are not taken; [`MediaError::Empty`] for a
 /// whole file without samples; [`MediaError::WrongKind`] for text and image types.
-pub fn decode_audio(
-    bytes: &[u8],
-    media_type: MediaType,
-    limits: &Limits,
-) -> Result<Sound, MediaError> {
+pub fn decode_audio(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Result<Sound, MediaError> {
     if media_type.modality() != Modality::Audio {
-        return Err(MediaError::WrongKind {
-            media_type,
-            wanted: "audio",
-        });
+        return Err(MediaError::WrongKind { media_type, wanted: "audio" });
     }
     limits.check_bytes(bytes.len() as u64)?;
     guarded(media_type, || {
@@ -91,10 +82,7 @@ fn open<'a>(bytes: &'a [u8], media_type: MediaType) -> Result<Box<dyn FormatRead
         MediaType::Mp3 | MediaType::Aac | MediaType::Flac => &bytes[after_id3(bytes)..],
         _ => bytes,
     };
-    let stream = MediaSourceStream::new(
-        Box::new(Cursor::new(content)),
-        MediaSourceStreamOptions::default(),
-    );
+    let stream = MediaSourceStream::new(Box::new(Cursor::new(content)), MediaSourceStreamOptions::default());
     let options = FormatOptions::default();
     Ok(match media_type {
         MediaType::Wav => Box::new(WavReader::try_new(stream, options)?),
@@ -108,10 +96,7 @@ fn open<'a>(bytes: &'a [u8], media_type: MediaType) -> Result<Box<dyn FormatRead
 }
 
 /// The first sound track and a decoder for it.
-fn start(
-    reader: &mut dyn FormatReader,
-    media_type: MediaType,
-) -> Result<(u32, Box<dyn AudioDecoder>), MediaError> {
+fn start(reader: &mut dyn FormatReader, media_type: MediaType) -> Result<(u32, Box<dyn AudioDecoder>), MediaError> {
     let track = reader
         .default_track(TrackType::Audio)
         .ok_or_else(|| MediaError::corrupt(media_type, "it has no sound track that can be read"))?;

@@ -49,12 +49,7 @@ impl<'a> Mix<'a> {
     }
 
     /// Mixes the samples of one packet, the channels one after another in each frame, and adds them.
-    pub(super) fn add(
-        &mut self,
-        interleaved: &[f32],
-        rate: u32,
-        channels: usize,
-    ) -> Result<(), MediaError> {
+    pub(super) fn add(&mut self, interleaved: &[f32], rate: u32, channels: usize) -> Result<(), MediaError> {
         if interleaved.is_empty() || channels == 0 {
             return self.skip_packet();
         }
@@ -63,25 +58,18 @@ impl<'a> Mix<'a> {
             self.sample_rate_hz = rate;
             self.channels = channels;
         } else if self.sample_rate_hz != rate {
-            let reason = format!(
-                "its sample rate changes from {} to {rate} Hz",
-                self.sample_rate_hz
-            );
+            let reason = format!("its sample rate changes from {} to {rate} Hz", self.sample_rate_hz);
             return Err(MediaError::unsupported(self.media_type.as_str(), reason));
         }
         self.sounding_packets += 1;
         let total = (self.samples.len() + interleaved.len() / channels) as u64;
         self.limits.check(Measure::Samples, total)?;
-        self.limits.check(
-            Measure::DurationMs,
-            total.saturating_mul(1000) / u64::from(rate),
-        )?;
+        self.limits.check(Measure::DurationMs, total.saturating_mul(1000) / u64::from(rate))?;
         let share = 1.0 / channels as f32;
-        self.samples
-            .extend(interleaved.chunks_exact(channels).map(|frame| {
-                let mean = frame.iter().sum::<f32>() * share;
-                if mean.is_finite() { mean } else { 0.0 }
-            }));
+        self.samples.extend(interleaved.chunks_exact(channels).map(|frame| {
+            let mean = frame.iter().sum::<f32>() * share;
+            if mean.is_finite() { mean } else { 0.0 }
+        }));
         Ok(())
     }
 
@@ -89,10 +77,7 @@ impl<'a> Mix<'a> {
     pub(super) fn skip_packet(&mut self) -> Result<(), MediaError> {
         self.silent_packets += 1;
         if self.silent_packets > self.sounding_packets + PATIENCE_PACKETS {
-            return Err(MediaError::corrupt(
-                self.media_type,
-                "most of its packets cannot be decoded",
-            ));
+            return Err(MediaError::corrupt(self.media_type, "most of its packets cannot be decoded"));
         }
         Ok(())
     }
@@ -102,9 +87,7 @@ impl<'a> Mix<'a> {
         if self.samples.is_empty() {
             return Err(match end {
                 End::Broken(reason) => MediaError::corrupt(self.media_type, reason),
-                End::Cut => {
-                    MediaError::truncated(self.media_type, "it ends before its first sample")
-                }
+                End::Cut => MediaError::truncated(self.media_type, "it ends before its first sample"),
                 End::Clean if self.silent_packets > 0 => {
                     MediaError::corrupt(self.media_type, "none of its packets can be decoded")
                 }
@@ -124,8 +107,5 @@ pub(super) fn check_rate(rate: u32, media_type: MediaType) -> Result<(), MediaEr
     if SAMPLE_RATES_HZ.contains(&rate) {
         return Ok(());
     }
-    Err(MediaError::corrupt(
-        media_type,
-        format!("it claims a sample rate of {rate} Hz"),
-    ))
+    Err(MediaError::corrupt(media_type, format!("it claims a sample rate of {rate} Hz")))
 }

@@ -19,10 +19,7 @@ pub fn resample(sound: &Sound, sample_rate_hz: u32) -> Result<Sound, MediaError>
         return Ok(sound.clone());
     }
     let unsupported = |reason: String| {
-        let rates = format!(
-            "a sample rate of {} Hz brought to {sample_rate_hz} Hz",
-            sound.sample_rate_hz
-        );
+        let rates = format!("a sample rate of {} Hz brought to {sample_rate_hz} Hz", sound.sample_rate_hz);
         MediaError::unsupported(rates, reason)
     };
     let (from, to) = (sound.sample_rate_hz as usize, sample_rate_hz as usize);
@@ -44,17 +41,12 @@ pub fn resample(sound: &Sound, sample_rate_hz: u32) -> Result<Sound, MediaError>
             FixedSync::Both,
         )
         .map_err(|error| unsupported(error.to_string()))?;
-        let output = resampler
-            .process_all(&input, sound.samples.len(), None)
-            .map_err(|error| unsupported(error.to_string()))?;
+        let output =
+            resampler.process_all(&input, sound.samples.len(), None).map_err(|error| unsupported(error.to_string()))?;
         samples = output.take_data();
     }
     samples.resize(expected, 0.0);
-    Ok(Sound {
-        sample_rate_hz,
-        samples,
-        channels_in_file: sound.channels_in_file,
-    })
+    Ok(Sound { sample_rate_hz, samples, channels_in_file: sound.channels_in_file })
 }
 
 /// The samples of the original in one step: whole periods of the two rates, an even number of them, so that the delay of
@@ -65,9 +57,5 @@ fn step_samples(from: usize, to: usize) -> usize {
 }
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 {
-        a
-    } else {
-        greatest_common_divisor(b, a % b)
-    }
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }

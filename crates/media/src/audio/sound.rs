@@ -16,9 +16,7 @@ pub struct Sound {
 impl Sound {
     /// Length in milliseconds, rounded up, so that [`Sound::slice`] over the whole of it loses nothing.
     pub fn duration_ms(&self) -> u64 {
-        (self.samples.len() as u64)
-            .saturating_mul(1000)
-            .div_ceil(u64::from(self.sample_rate_hz.max(1)))
+        (self.samples.len() as u64).saturating_mul(1000).div_ceil(u64::from(self.sample_rate_hz.max(1)))
     }
 
     /// The stretch of the recording inside `span`; shorter, or without samples, where the recording ends before.
@@ -26,9 +24,7 @@ impl Sound {
     pub fn slice(&self, span: TimeSpan) -> Self {
         let sample_at = |ms: u64| {
             let sample = u128::from(ms) * u128::from(self.sample_rate_hz) / 1000;
-            usize::try_from(sample)
-                .unwrap_or(usize::MAX)
-                .min(self.samples.len())
+            usize::try_from(sample).unwrap_or(usize::MAX).min(self.samples.len())
         };
         let start = sample_at(span.start_ms);
         let end = sample_at(span.end_ms).max(start);
@@ -53,10 +49,9 @@ pub fn peaks(sound: &Sound, buckets: usize) -> Vec<(f32, f32)> {
             let start = position(bucket).min(count - 1);
             let end = position(bucket + 1).clamp(start + 1, count);
             let stretch = &sound.samples[start..end];
-            stretch.iter().fold(
-                (f32::INFINITY, f32::NEG_INFINITY),
-                |(low, high), &sample| (low.min(sample), high.max(sample)),
-            )
+            stretch
+                .iter()
+                .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &sample| (low.min(sample), high.max(sample)))
         })
         .collect()
 }

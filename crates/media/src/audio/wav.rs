@@ -19,12 +19,7 @@ pub fn to_wav(sound: &Sound) -> Vec<u8> {
     wav.extend_from_slice(&1_u16.to_le_bytes()); // PCM
     wav.extend_from_slice(&1_u16.to_le_bytes()); // one channel
     wav.extend_from_slice(&sound.sample_rate_hz.to_le_bytes());
-    wav.extend_from_slice(
-        &sound
-            .sample_rate_hz
-            .saturating_mul(BYTES_PER_SAMPLE)
-            .to_le_bytes(),
-    );
+    wav.extend_from_slice(&sound.sample_rate_hz.saturating_mul(BYTES_PER_SAMPLE).to_le_bytes());
     wav.extend_from_slice(&(BYTES_PER_SAMPLE as u16).to_le_bytes());
     wav.extend_from_slice(&16_u16.to_le_bytes()); // bits per sample
     wav.extend_from_slice(b"data");

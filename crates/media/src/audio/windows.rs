@@ -20,25 +20,16 @@ pub fn windows(duration_ms: u64, window_ms: u64, hop_ms: u64) -> Vec<TimeSpan> {
     }
     let window_ms = window_ms.max(1);
     if duration_ms <= window_ms {
-        return vec![TimeSpan {
-            start_ms: 0,
-            end_ms: duration_ms,
-        }];
+        return vec![TimeSpan { start_ms: 0, end_ms: duration_ms }];
     }
     let hop_ms = hop_ms.clamp(1, window_ms);
     let last_start = duration_ms - window_ms;
     let mut spans = Vec::new();
     let mut start_ms = 0;
     while start_ms < last_start {
-        spans.push(TimeSpan {
-            start_ms,
-            end_ms: start_ms + window_ms,
-        });
+        spans.push(TimeSpan { start_ms, end_ms: start_ms + window_ms });
         start_ms += hop_ms;
     }
-    spans.push(TimeSpan {
-        start_ms: last_start,
-        end_ms: duration_ms,
-    });
+    spans.push(TimeSpan { start_ms: last_start, end_ms: duration_ms });
     spans
 }

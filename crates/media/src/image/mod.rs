@@ -29,16 +29,9 @@ use crate::media_type::MediaType;
 /// # Errors
 /// [`MediaError::TooLarge`] beyond the limits; [`MediaError::Truncated`] and [`MediaError::Corrupt`] for bytes that are
 /// not a whole picture; [`MediaError::Unsupported`] for rare variants; [`MediaError::WrongKind`] for text and audio types.
-pub fn decode_image(
-    bytes: &[u8],
-    media_type: MediaType,
-    limits: &Limits,
-) -> Result<Picture, MediaError> {
+pub fn decode_image(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Result<Picture, MediaError> {
     if media_type.modality() != Modality::Image {
-        return Err(MediaError::WrongKind {
-            media_type,
-            wanted: "image",
-        });
+        return Err(MediaError::WrongKind { media_type, wanted: "image" });
     }
     limits.check_bytes(bytes.len() as u64)?;
     if media_type == MediaType::Svg {

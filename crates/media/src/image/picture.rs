@@ -50,17 +50,9 @@ impl Picture {
                 let blended = u32::from(channel) * alpha + 255 * (255 - alpha);
                 ((blended + 127) / 255) as u8
             };
-            rgb.extend_from_slice(&[
-                over_white(pixel[0]),
-                over_white(pixel[1]),
-                over_white(pixel[2]),
-            ]);
+            rgb.extend_from_slice(&[over_white(pixel[0]), over_white(pixel[1]), over_white(pixel[2])]);
         }
-        Rgb {
-            width_px: self.width_px,
-            height_px: self.height_px,
-            rgb,
-        }
+        Rgb { width_px: self.width_px, height_px: self.height_px, rgb }
     }
 
     /// The part of the picture inside `area`, which is first clipped to the picture; `None` when nothing is left of it.
@@ -76,18 +68,9 @@ impl Picture {
         let from = left as usize * 4;
         let until = from + width_px as usize * 4;
         let mut rgba = Vec::with_capacity(width_px as usize * height_px as usize * 4);
-        for row in self
-            .rgba
-            .chunks_exact(row_bytes)
-            .skip(top as usize)
-            .take(height_px as usize)
-        {
+        for row in self.rgba.chunks_exact(row_bytes).skip(top as usize).take(height_px as usize) {
             rgba.extend_from_slice(&row[from..until]);
         }
-        Some(Self {
-            width_px,
-            height_px,
-            rgba,
-        })
+        Some(Self { width_px, height_px, rgba })
     }
 }

@@ -16,11 +16,7 @@ const DECODER_SPARE_BYTES: u64 = 64 * 1024 * 1024;
 /// The deepest pixel that occurs on the way: four channels of 32-bit float, as in TIFF.
 const DEEPEST_PIXEL_BYTES: u64 = 16;
 
-pub(super) fn decode(
-    bytes: &[u8],
-    media_type: MediaType,
-    limits: &Limits,
-) -> Result<Picture, MediaError> {
+pub(super) fn decode(bytes: &[u8], media_type: MediaType, limits: &Limits) -> Result<Picture, MediaError> {
     let format = format_of(media_type)?;
     if media_type == MediaType::Jpeg && !jpeg_is_complete(bytes) {
         return Err(MediaError::truncated(media_type, "it has no end marker"));
@@ -33,24 +29,15 @@ pub(super) fn decode(
     let (width, height) = decoder.dimensions();
     limits.check_picture(u64::from(width), u64::from(height))?;
     if width == 0 || height == 0 {
-        return Err(MediaError::corrupt(
-            media_type,
-            format!("its size is {width} x {height} pixels"),
-        ));
+        return Err(MediaError::corrupt(media_type, format!("its size is {width} x {height} pixels")));
     }
-    decoder
-        .set_limits(allocation_limits(u64::from(width) * u64::from(height)))
-        .map_err(failed)?;
+    decoder.set_limits(allocation_limits(u64::from(width) * u64::from(height))).map_err(failed)?;
 
     let orientation = decoder.orientation().map_err(failed)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
     picture.apply_orientation(orientation);
     let picture = picture.into_rgba8();
-    Ok(Picture {
-        width_px: picture.width(),
-        height_px: picture.height(),
-        rgba: picture.into_raw(),
-    })
+    Ok(Picture { width_px: picture.width(), height_px: picture.height(), rgba: picture.into_raw() })
 }
 
 fn format_of(media_type: MediaType) -> Result<ImageFormat, MediaError> {
@@ -61,20 +48,13 @@ fn format_of(media_type: MediaType) -> Result<ImageFormat, MediaError> {
         MediaType::Gif => Ok(ImageFormat::Gif),
         MediaType::Tiff => Ok(ImageFormat::Tiff),
         MediaType::Bmp => Ok(ImageFormat::Bmp),
-        _ => Err(MediaError::WrongKind {
-            media_type,
-            wanted: "image",
-        }),
+        _ => Err(MediaError::WrongKind { media_type, wanted: "image" }),
     }
 }
 
 fn allocation_limits(pixels: u64) -> image::Limits {
     let mut limits = image::Limits::no_limits();
-    limits.max_alloc = Some(
-        pixels
-            .saturating_mul(DEEPEST_PIXEL_BYTES)
-            .saturating_add(DECODER_SPARE_BYTES),
-    );
+    limits.max_alloc = Some(pixels.saturating_mul(DEEPEST_PIXEL_BYTES).saturating_add(DECODER_SPARE_BYTES));
     limits
 }
 
@@ -108,14 +88,9 @@ fn explain(error: ImageError, media_type: MediaType) -> MediaError {
             MediaError::truncated(media_type, "it ends before its last pixel")
         }
         ImageError::Limits(error) if error.kind() == LimitErrorKind::InsufficientMemory => {
-            MediaError::corrupt(
-                media_type,
-                "decoding it takes more memory than its size accounts for",
-            )
+            MediaError::corrupt(media_type, "decoding it takes more memory than its size accounts for")
         }
-        ImageError::Unsupported(error) => {
-            MediaError::unsupported(media_type.as_str(), format!("{error}"))
-        }
+        ImageError::Unsupported(error) => MediaError::unsupported(media_type.as_str(), format!("{error}")),
         error => MediaError::corrupt(media_type, error.to_string()),
     }
 }
@@ -123,8 +98,6 @@ fn explain(error: ImageError, media_type: MediaType) -> MediaError {
 /// The number of pixels that a picture's header declares.
 pub(super) fn pixels(bytes: &[u8], media_type: MediaType) -> Option<u64> {
     let format = format_of(media_type).ok()?;
-    let (width, height) = ImageReader::with_format(Cursor::new(bytes), format)
-        .into_dimensions()
-        .ok()?;
+    let (width, height) = ImageReader::with_format(Cursor::new(bytes), format).into_dimensions().ok()?;
     Some(u64::from(width) * u64::from(height))
 }

@@ -21,25 +21,10 @@ pub enum Filter {
 ///
 /// # Errors
 /// [`MediaError::Corrupt`] when the buffer of `source` is shorter than its sides say.
-pub fn resize_rgb(
-    source: &Rgb,
-    width_px: u32,
-    height_px: u32,
-    filter: Filter,
-) -> Result<Rgb, MediaError> {
+pub fn resize_rgb(source: &Rgb, width_px: u32, height_px: u32, filter: Filter) -> Result<Rgb, MediaError> {
     let (width_px, height_px) = (width_px.max(1), height_px.max(1));
-    let rgb = resize(
-        &source.rgb,
-        (source.width_px, source.height_px),
-        (width_px, height_px),
-        PixelType::U8x3,
-        filter,
-    )?;
-    Ok(Rgb {
-        width_px,
-        height_px,
-        rgb,
-    })
+    let rgb = resize(&source.rgb, (source.width_px, source.height_px), (width_px, height_px), PixelType::U8x3, filter)?;
+    Ok(Rgb { width_px, height_px, rgb })
 }
 
 /// Resizes a picture with its transparency; colours are premultiplied meanwhile, so that no fringe appears.
@@ -50,18 +35,9 @@ pub(super) fn resize_rgba(
     filter: Filter,
 ) -> Result<Picture, MediaError> {
     let (width_px, height_px) = (width_px.max(1), height_px.max(1));
-    let rgba = resize(
-        &source.rgba,
-        (source.width_px, source.height_px),
-        (width_px, height_px),
-        PixelType::U8x4,
-        filter,
-    )?;
-    Ok(Picture {
-        width_px,
-        height_px,
-        rgba,
-    })
+    let rgba =
+        resize(&source.rgba, (source.width_px, source.height_px), (width_px, height_px), PixelType::U8x4, filter)?;
+    Ok(Picture { width_px, height_px, rgba })
 }
 
 fn resize(
@@ -75,16 +51,13 @@ fn resize(
     if from == to {
         return Ok(pixels.to_vec());
     }
-    let source = ImageRef::new(from.0, from.1, pixels, pixel_type)
-        .map_err(|error| failed(error.to_string()))?;
+    let source = ImageRef::new(from.0, from.1, pixels, pixel_type).map_err(|error| failed(error.to_string()))?;
     let mut target = Image::new(to.0, to.1, pixel_type);
     let filter = match filter {
         Filter::Bilinear => FilterType::Bilinear,
         Filter::Bicubic => FilterType::CatmullRom,
     };
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
-    Resizer::new()
-        .resize(&source, &mut target, &options)
-        .map_err(|error| failed(error.to_string()))?;
+    Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(error.to_string()))?;
     Ok(target.into_vec())
 }

@@ -35,17 +35,8 @@ impl Picture {
         let longer = self.width_px.max(self.height_px).max(1);
         let scale = (f64::from(max_side_px.max(1)) / f64::from(longer)).min(1.0);
         let scaled = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-        let small = resize_rgba(
-            self,
-            scaled(self.width_px),
-            scaled(self.height_px),
-            Filter::Bicubic,
-        )?;
-        let media_type = if small.has_transparency() {
-            MediaType::Png
-        } else {
-            MediaType::Jpeg
-        };
+        let small = resize_rgba(self, scaled(self.width_px), scaled(self.height_px), Filter::Bicubic)?;
+        let media_type = if small.has_transparency() { MediaType::Png } else { MediaType::Jpeg };
         let mut encoded = Cursor::new(Vec::new());
         let outcome = if media_type == MediaType::Png {
             PngEncoder::new(&mut encoded).write_image(
@@ -63,11 +54,6 @@ impl Picture {
             )
         };
         outcome.map_err(|error| MediaError::corrupt(media_type, error.to_string()))?;
-        Ok(Thumbnail {
-            media_type,
-            width_px: small.width_px,
-            height_px: small.height_px,
-            bytes: encoded.into_inner(),
-        })
+        Ok(Thumbnail { media_type, width_px: small.width_px, height_px: small.height_px, bytes: encoded.into_inner() })
     }
 }

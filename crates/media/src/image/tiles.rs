@@ -19,13 +19,7 @@ pub struct TileOptions {
 
 impl Default for TileOptions {
     fn default() -> Self {
-        Self {
-            min_side_px: 1024,
-            min_pixels: 600_000,
-            tile_side_px: 640,
-            overlap: 0.2,
-            max_tiles: 12,
-        }
+        Self { min_side_px: 1024, min_pixels: 600_000, tile_side_px: 640, overlap: 0.2, max_tiles: 12 }
     }
 }
 
@@ -36,11 +30,7 @@ pub fn tiles(width_px: u32, height_px: u32, options: &TileOptions) -> Vec<PixelB
     if longer <= options.min_side_px || pixels < options.min_pixels || options.max_tiles < 2 {
         return Vec::new();
     }
-    let overlap = if options.overlap.is_finite() {
-        f64::from(options.overlap).clamp(0.0, 0.5)
-    } else {
-        0.0
-    };
+    let overlap = if options.overlap.is_finite() { f64::from(options.overlap).clamp(0.0, 0.5) } else { 0.0 };
     let mut side = options.tile_side_px.clamp(1, longer);
     loop {
         let columns = count(width_px, side, overlap);
@@ -82,9 +72,5 @@ fn grid(width_px: u32, height_px: u32, side: u32, columns: u64, rows: u64) -> Ve
 /// Tiles are spread evenly: the first begins at the edge, the last ends at the other.
 fn start(length: u32, side: u32, tiles: u64, index: u64) -> u32 {
     let room = u64::from(length.saturating_sub(side));
-    if tiles < 2 {
-        0
-    } else {
-        (room * index / (tiles - 1)) as u32
-    }
+    if tiles < 2 { 0 } else { (room * index / (tiles - 1)) as u32 }
 }

@@ -30,10 +30,7 @@ fn ogg(bytes: &[u8]) -> Result<MediaType, MediaError> {
     let contains = |mark: &[u8]| head.windows(mark.len()).any(|window| window == mark);
     let refuse = |found: &str, reason: &str| Err(MediaError::unsupported(found, reason));
     if contains(b"\x80theora") {
-        return refuse(
-            "Ogg with Theora",
-            "video is not taken yet; send its sound or single frames",
-        );
+        return refuse("Ogg with Theora", "video is not taken yet; send its sound or single frames");
     }
     if contains(b"\x01vorbis") || contains(b"\x7fFLAC") {
         return Ok(MediaType::Ogg);
@@ -45,15 +42,9 @@ fn ogg(bytes: &[u8]) -> Result<MediaType, MediaError> {
         return refuse("Ogg with Speex", "convert it to Ogg Vorbis, FLAC or MP3");
     }
     if bytes.len() < 64 {
-        return Err(MediaError::truncated(
-            MediaType::Ogg,
-            "it ends in its first page",
-        ));
+        return Err(MediaError::truncated(MediaType::Ogg, "it ends in its first page"));
     }
-    refuse(
-        "Ogg with an unknown codec",
-        "convert it to Ogg Vorbis, FLAC or MP3",
-    )
+    refuse("Ogg with an unknown codec", "convert it to Ogg Vorbis, FLAC or MP3")
 }
 
 /// Where the content begins after ID3v2 tags at the front, if there are any.
@@ -63,9 +54,7 @@ pub(crate) fn after_id3(bytes: &[u8]) -> usize {
         if !header.starts_with(b"ID3") {
             break;
         }
-        let size = header[6..10]
-            .iter()
-            .fold(0_usize, |size, byte| size << 7 | usize::from(byte & 0x7f));
+        let size = header[6..10].iter().fold(0_usize, |size, byte| size << 7 | usize::from(byte & 0x7f));
         let footer = if header[5] & 0x10 == 0 { 0 } else { 10 };
         at += 10 + size + footer;
     }
@@ -75,10 +64,7 @@ pub(crate) fn after_id3(bytes: &[u8]) -> usize {
 fn tagged(bytes: &[u8]) -> Result<MediaType, MediaError> {
     let content = &bytes[after_id3(bytes)..];
     if content.is_empty() {
-        return Err(MediaError::truncated(
-            MediaType::Mp3,
-            "it ends inside its ID3 tag",
-        ));
+        return Err(MediaError::truncated(MediaType::Mp3, "it ends inside its ID3 tag"));
     }
     if content.starts_with(b"fLaC") {
         return Ok(MediaType::Flac);
@@ -91,17 +77,13 @@ fn tagged(bytes: &[u8]) -> Result<MediaType, MediaError> {
 fn frames(bytes: &[u8]) -> Option<Result<MediaType, MediaError>> {
     let header: [u8; 4] = bytes.get(..4)?.try_into().ok()?;
     if let Some(length) = adts_frame_bytes(bytes) {
-        let next_is_frame = bytes
-            .get(length..)
-            .is_none_or(|rest| rest.is_empty() || adts_frame_bytes(rest).is_some());
+        let next_is_frame = bytes.get(length..).is_none_or(|rest| rest.is_empty() || adts_frame_bytes(rest).is_some());
         return next_is_frame.then_some(Ok(MediaType::Aac));
     }
     let frame = MpegFrame::read(header)?;
     let rest = bytes.get(frame.bytes..).unwrap_or_default();
     let next_is_frame = match rest.get(..4) {
-        Some(next) => {
-            next.try_into().ok().and_then(MpegFrame::read).is_some() || rest.starts_with(b"TAG")
-        }
+        Some(next) => next.try_into().ok().and_then(MpegFrame::read).is_some() || rest.starts_with(b"TAG"),
         None => bytes.len() >= frame.bytes,
     };
     if !next_is_frame {
@@ -110,10 +92,7 @@ fn frames(bytes: &[u8]) -> Option<Result<MediaType, MediaError>> {
     Some(if frame.layer == 3 {
         Ok(MediaType::Mp3)
     } else {
-        Err(MediaError::unsupported(
-            "MPEG audio layer I or II",
-            "convert it to MP3 or FLAC",
-        ))
+        Err(MediaError::unsupported("MPEG audio layer I or II", "convert it to MP3 or FLAC"))
     })
 }
 
@@ -122,9 +101,7 @@ fn adts_frame_bytes(bytes: &[u8]) -> Option<usize> {
     let header = bytes.get(..7)?;
     let is_sync = header[0] == 0xff && header[1] & 0xf6 == 0xf0;
     let rate_index = header[2] >> 2 & 0xf;
-    let length = usize::from(header[3] & 3) << 11
-        | usize::from(header[4]) << 3
-        | usize::from(header[5]) >> 5;
+    let length = usize::from(header[3] & 3) << 11 | usize::from(header[4]) << 3 | usize::from(header[5]) >> 5;
     (is_sync && rate_index < 13 && length > 7).then_some(length)
 }
 
@@ -136,18 +113,10 @@ struct MpegFrame {
 impl MpegFrame {
     fn read(header: [u8; 4]) -> Option<Self> {
         const KBPS: [[usize; 14]; 5] = [
-            [
-                32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448,
-            ],
-            [
-                32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384,
-            ],
-            [
-                32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
-            ],
-            [
-                32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256,
-            ],
+            [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
+            [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+            [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+            [32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
             [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
         ];
         // FF FE is also the byte order mark of UTF-16; as a frame it would be layer I, which is not taken anyway.

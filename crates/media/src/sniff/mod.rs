@@ -65,10 +65,7 @@ fn riff_kind(bytes: &[u8]) -> Option<&[u8; 4]> {
 /// `BM` alone begins many a word; the size of the header that follows tells a bitmap from text.
 fn is_bitmap(bytes: &[u8]) -> bool {
     const HEADER_SIZES: [u32; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
-    let header_size = bytes
-        .get(14..18)
-        .and_then(|field| field.try_into().ok())
-        .map(u32::from_le_bytes);
+    let header_size = bytes.get(14..18).and_then(|field| field.try_into().ok()).map(u32::from_le_bytes);
     bytes.starts_with(b"BM") && header_size.is_some_and(|size| HEADER_SIZES.contains(&size))
 }
 
@@ -91,18 +88,10 @@ fn refused(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         (b"FLV\x01", "Flash video", NO_VIDEO),
         (b"\0\0\x01\xba", "MPEG video", NO_VIDEO),
         (b"\0\0\x01\xb3", "MPEG video", NO_VIDEO),
-        (
-            b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
-            "Windows Media",
-            CONVERT_AUDIO,
-        ),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Windows Media", CONVERT_AUDIO),
         (b"FORM", "AIFF", CONVERT_AUDIO),
         (b"caff", "Core Audio", CONVERT_AUDIO),
-        (
-            b"MThd",
-            "MIDI",
-            "it holds notes and no sound; render it to WAV",
-        ),
+        (b"MThd", "MIDI", "it holds notes and no sound; render it to WAV"),
         (b"wvpk", "WavPack", CONVERT_AUDIO),
         (b"#!AMR", "AMR", CONVERT_AUDIO),
         (b"RF64", "64-bit WAV", CONVERT_AUDIO),
@@ -111,11 +100,7 @@ fn refused(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         (b"\0\0\0\x0cJXL ", "JPEG XL", CONVERT_IMAGE),
         (b"\xff\x0a", "JPEG XL", CONVERT_IMAGE),
         (b"\0\0\0\x0cjP  ", "JPEG 2000", CONVERT_IMAGE),
-        (
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-            "Microsoft Office (old format)",
-            "send its text",
-        ),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Microsoft Office (old format)", "send its text"),
     ];
     let head = &bytes[..bytes.len().min(1024)];
     if head.windows(5).any(|window| window == b"%PDF-") {
@@ -133,8 +118,6 @@ fn refused(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     if riff_kind(bytes) == Some(b"AVI ") {
         return Some(("AVI", NO_VIDEO));
     }
-    let (_, found, reason) = MAGICS
-        .iter()
-        .find(|(magic, _, _)| bytes.starts_with(magic))?;
+    let (_, found, reason) = MAGICS.iter().find(|(magic, _, _)| bytes.starts_with(magic))?;
     Some((found, reason))
 }

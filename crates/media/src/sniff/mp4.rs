@@ -16,19 +16,13 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<MediaType, MediaError> {
     }
     let handlers = handlers(bytes);
     if handlers.contains(b"vide") {
-        return refuse(
-            "MP4 with video",
-            "video is not taken yet; send its sound or single frames",
-        );
+        return refuse("MP4 with video", "video is not taken yet; send its sound or single frames");
     }
     if handlers.contains(b"soun") || matches!(brand, b"M4A " | b"M4B ") {
         return Ok(MediaType::Mp4Audio);
     }
     if handlers.is_empty() {
-        return Err(MediaError::truncated(
-            MediaType::Mp4Audio,
-            "it has no list of tracks",
-        ));
+        return Err(MediaError::truncated(MediaType::Mp4Audio, "it has no list of tracks"));
     }
     refuse("MP4 without sound", "send a file with a sound track")
 }
@@ -65,10 +59,7 @@ fn box_header(bytes: &[u8]) -> Option<([u8; 4], usize, usize)> {
     let kind = bytes.get(4..8)?.try_into().ok()?;
     let (header, size) = match short {
         0 => (8, bytes.len()),
-        1 => (
-            16,
-            usize::try_from(u64::from_be_bytes(bytes.get(8..16)?.try_into().ok()?)).ok()?,
-        ),
+        1 => (16, usize::try_from(u64::from_be_bytes(bytes.get(8..16)?.try_into().ok()?)).ok()?),
         _ => (8, usize::try_from(short).ok()?),
     };
     (size >= header).then_some((kind, header, size))

@@ -37,11 +37,7 @@ pub fn chunk(
     max_tokens: usize,
     overlap_tokens: usize,
 ) -> Vec<Chunk> {
-    let mut outline = if markdown {
-        Outline::of_markdown(text)
-    } else {
-        Outline::of_plain_text(text)
-    };
+    let mut outline = if markdown { Outline::of_markdown(text) } else { Outline::of_plain_text(text) };
     if outline.blocks.is_empty() {
         // Markup alone, or nothing.
         outline = Outline::of_plain_text(text);
@@ -51,15 +47,8 @@ pub fn chunk(
     let overlap_tokens = overlap_tokens.min(splitter.budget() / 2);
     let mut drafts = Vec::new();
     for group in pack(&pieces, &splitter, overlap_tokens) {
-        let end = pieces
-            .get(group.end)
-            .map_or(text.len(), |next| next.source_start);
-        let cut = Cut {
-            outline: &outline,
-            pieces: &pieces,
-            count_tokens,
-            max_tokens,
-        };
+        let end = pieces.get(group.end).map_or(text.len(), |next| next.source_start);
+        let cut = Cut { outline: &outline, pieces: &pieces, count_tokens, max_tokens };
         cut.settle(group, end, &mut drafts);
     }
     // A group that was cut once more may reach beyond the beginning of the next, which repeats some of it.
@@ -68,17 +57,8 @@ pub fn chunk(
 }
 
 fn finish(text: &str, outline: &Outline, pieces: &[PlacedPiece], drafts: &[Draft]) -> Vec<Chunk> {
-    let sources: Vec<Range<usize>> = drafts
-        .iter()
-        .map(|draft| trimmed(text, &draft.source))
-        .collect();
-    let positions = CharPositions::new(
-        text,
-        sources
-            .iter()
-            .flat_map(|source| [source.start, source.end])
-            .collect(),
-    );
+    let sources: Vec<Range<usize>> = drafts.iter().map(|draft| trimmed(text, &draft.source)).collect();
+    let positions = CharPositions::new(text, sources.iter().flat_map(|source| [source.start, source.end]).collect());
     let headings = headings(outline);
     drafts
         .iter()
@@ -88,11 +68,8 @@ fn finish(text: &str, outline: &Outline, pieces: &[PlacedPiece], drafts: &[Draft
             start_char: positions.char_at(source.start),
             end_char: positions.char_at(source.end),
             text: outline.plain[draft.plain.clone()].trim().to_owned(),
-            heading: headings[pieces[draft.last].block].map(|heading| {
-                outline.plain[outline.blocks[heading].plain.clone()]
-                    .trim()
-                    .to_owned()
-            }),
+            heading: headings[pieces[draft.last].block]
+                .map(|heading| outline.plain[outline.blocks[heading].plain.clone()].trim().to_owned()),
         })
         .collect()
 }
@@ -106,13 +83,7 @@ fn headings(outline: &Outline) -> Vec<Option<usize>> {
         }
         current
     };
-    outline
-        .blocks
-        .iter()
-        .map(|block| block.is_heading)
-        .enumerate()
-        .map(under)
-        .collect()
+    outline.blocks.iter().map(|block| block.is_heading).enumerate().map(under).collect()
 }
 
 /// The range without white space at its ends, on character boundaries.

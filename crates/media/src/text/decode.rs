@@ -32,9 +32,7 @@ pub(crate) fn to_utf8(bytes: &[u8]) -> Result<Cow<'_, str>, MediaError> {
 fn from_utf8(bytes: &[u8], skipped: usize) -> Result<Cow<'_, str>, MediaError> {
     std::str::from_utf8(bytes)
         .map(Cow::Borrowed)
-        .map_err(|error| MediaError::NotUtf8 {
-            offset: (skipped + error.valid_up_to()) as u64,
-        })
+        .map_err(|error| MediaError::NotUtf8 { offset: (skipped + error.valid_up_to()) as u64 })
 }
 
 fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, str>, MediaError> {
@@ -46,9 +44,5 @@ fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, str
         offset += character.len_utf16() as u64 * 2;
         text.push(character);
     }
-    if odd.is_empty() {
-        Ok(Cow::Owned(text))
-    } else {
-        Err(MediaError::NotUtf8 { offset })
-    }
+    if odd.is_empty() { Ok(Cow::Owned(text)) } else { Err(MediaError::NotUtf8 { offset }) }
 }

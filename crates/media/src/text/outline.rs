@@ -34,22 +34,14 @@ impl Outline {
             let end = at + line.len();
             let is_blank = line.trim().is_empty();
             if after_blank && !is_blank {
-                blocks.push(Block {
-                    plain: at..end,
-                    source_start: at,
-                    is_heading: false,
-                });
+                blocks.push(Block { plain: at..end, source_start: at, is_heading: false });
             } else if let Some(block) = blocks.last_mut() {
                 block.plain.end = end;
             }
             after_blank = is_blank;
             at = end;
         }
-        Self {
-            plain: text.to_owned(),
-            blocks,
-            anchors: vec![(0, 0)],
-        }
+        Self { plain: text.to_owned(), blocks, anchors: vec![(0, 0)] }
     }
 
     /// Blocks of a Markdown text (CommonMark with tables, footnotes, task lists and strikethrough).
@@ -59,33 +51,20 @@ impl Outline {
             | Options::ENABLE_STRIKETHROUGH
             | Options::ENABLE_TASKLISTS
             | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-        let mut builder = Builder {
-            text,
-            ..Builder::default()
-        };
+        let mut builder = Builder { text, ..Builder::default() };
         for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
             builder.take(event, &range);
         }
         builder.close();
-        Self {
-            plain: builder.plain,
-            blocks: builder.blocks,
-            anchors: builder.anchors,
-        }
+        Self { plain: builder.plain, blocks: builder.blocks, anchors: builder.anchors }
     }
 
     /// Where in the source the character at byte `plain` comes from.
     pub(super) fn source_of(&self, plain: usize) -> usize {
         let after = self.anchors.partition_point(|&(start, _)| start <= plain);
-        match after
-            .checked_sub(1)
-            .and_then(|index| self.anchors.get(index))
-        {
+        match after.checked_sub(1).and_then(|index| self.anchors.get(index)) {
             Some(&(start, source)) => {
-                let next_source = self
-                    .anchors
-                    .get(after)
-                    .map_or(usize::MAX, |&(_, source)| source);
+                let next_source = self.anchors.get(after).map_or(usize::MAX, |&(_, source)| source);
                 (source + (plain - start)).min(next_source).max(source)
             }
             None => 0,
@@ -149,20 +128,12 @@ impl Builder<'_> {
 
     /// Begins a block. One that is open and has no words yet (a list item around a paragraph) is that block already.
     fn open(&mut self, source_start: usize) {
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|block| block.plain.start == self.plain.len())
-        {
+        if self.open.as_ref().is_some_and(|block| block.plain.start == self.plain.len()) {
             return;
         }
         self.close();
         let at = self.plain.len();
-        self.open = Some(Block {
-            plain: at..at,
-            source_start,
-            is_heading: self.in_heading,
-        });
+        self.open = Some(Block { plain: at..at, source_start, is_heading: self.in_heading });
     }
 
     fn close(&mut self) {
@@ -172,10 +143,7 @@ impl Builder<'_> {
         if self.plain[block.plain.start..].trim().is_empty() {
             // Nothing to read in it; what markup it has belongs to the block before.
             self.plain.truncate(block.plain.start);
-            self.anchors.truncate(
-                self.anchors
-                    .partition_point(|&(start, _)| start < block.plain.start),
-            );
+            self.anchors.truncate(self.anchors.partition_point(|&(start, _)| start < block.plain.start));
             return;
         }
         self.plain.push('\n');
@@ -188,11 +156,7 @@ impl Builder<'_> {
         if self.open.is_none() {
             self.open(range.start);
         }
-        let marks = self
-            .text
-            .get(range.clone())
-            .and_then(|source| source.find(words))
-            .unwrap_or(0);
+        let marks = self.text.get(range.clone()).and_then(|source| source.find(words)).unwrap_or(0);
         self.anchors.push((self.plain.len(), range.start + marks));
         self.plain.push_str(words);
     }

@@ -46,11 +46,7 @@ pub(super) fn place_pieces(outline: &Outline, splitter: &Splitter<'_>) -> Vec<Pl
 }
 
 /// Groups consecutive pieces, by index; groups overlap where a cut falls inside a section.
-pub(super) fn pack(
-    pieces: &[PlacedPiece],
-    splitter: &Splitter<'_>,
-    overlap_tokens: usize,
-) -> Vec<Range<usize>> {
+pub(super) fn pack(pieces: &[PlacedPiece], splitter: &Splitter<'_>, overlap_tokens: usize) -> Vec<Range<usize>> {
     let budget = splitter.budget();
     let mut groups = Vec::new();
     let mut start = 0;
@@ -60,17 +56,11 @@ pub(super) fn pack(
         let extent = pieces[start].piece.plain.start..placed.piece.plain.end;
         let full = splitter.exceeds(&extent, tokens + placed.piece.tokens);
         let new_section = placed.is_heading && placed.block_tokens.is_some() && has_words;
-        let paragraph_fits_better_next = tokens >= budget / 2
-            && placed
-                .block_tokens
-                .is_some_and(|whole| tokens + whole > budget);
+        let paragraph_fits_better_next =
+            tokens >= budget / 2 && placed.block_tokens.is_some_and(|whole| tokens + whole > budget);
         if index > start && (full || new_section || paragraph_fits_better_next) {
             groups.push(start..index);
-            let room = if new_section {
-                0
-            } else {
-                overlap_tokens.min(budget.saturating_sub(placed.piece.tokens))
-            };
+            let room = if new_section { 0 } else { overlap_tokens.min(budget.saturating_sub(placed.piece.tokens)) };
             (start, tokens) = overlap(pieces, start + 1..index, room);
             has_words = start < index;
         }

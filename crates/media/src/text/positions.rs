@@ -14,9 +14,7 @@ impl CharPositions {
         let mut chars = Vec::with_capacity(bytes.len());
         let (mut at_byte, mut at_char) = (0, 0_usize);
         for &byte in &bytes {
-            at_char += text
-                .get(at_byte..byte)
-                .map_or(0, |between| between.chars().count());
+            at_char += text.get(at_byte..byte).map_or(0, |between| between.chars().count());
             at_byte = byte;
             chars.push(u32::try_from(at_char).unwrap_or(u32::MAX));
         }

@@ -30,67 +30,27 @@ impl Cut<'_> {
         let plain = self.pieces[group.start].piece.plain.start..self.pieces[last].piece.plain.end;
         let source = self.pieces[group.start].source_start..source_end;
         if group.len() == 1 {
-            self.settle_piece(
-                Draft {
-                    plain,
-                    source,
-                    last,
-                },
-                drafts,
-            );
+            self.settle_piece(Draft { plain, source, last }, drafts);
         } else if self.fits(&plain) {
-            drafts.push(Draft {
-                plain,
-                source,
-                last,
-            });
+            drafts.push(Draft { plain, source, last });
         } else {
             let middle = group.start + group.len() / 2;
-            self.settle(
-                group.start..middle,
-                self.pieces[middle].source_start,
-                drafts,
-            );
+            self.settle(group.start..middle, self.pieces[middle].source_start, drafts);
             self.settle(middle..group.end, source_end, drafts);
         }
     }
 
     fn settle_piece(&self, draft: Draft, drafts: &mut Vec<Draft>) {
-        let Draft {
-            plain,
-            source,
-            last,
-        } = draft;
+        let Draft { plain, source, last } = draft;
         let words = &self.outline.plain[plain.clone()];
         let middle = plain.start + words.floor_char_boundary(words.len().div_ceil(2));
         if middle == plain.start || self.fits(&plain) {
-            drafts.push(Draft {
-                plain,
-                source,
-                last,
-            });
+            drafts.push(Draft { plain, source, last });
             return;
         }
-        let source_middle = self
-            .outline
-            .source_of(middle)
-            .clamp(source.start, source.end);
-        self.settle_piece(
-            Draft {
-                plain: plain.start..middle,
-                source: source.start..source_middle,
-                last,
-            },
-            drafts,
-        );
-        self.settle_piece(
-            Draft {
-                plain: middle..plain.end,
-                source: source_middle..source.end,
-                last,
-            },
-            drafts,
-        );
+        let source_middle = self.outline.source_of(middle).clamp(source.start, source.end);
+        self.settle_piece(Draft { plain: plain.start..middle, source: source.start..source_middle, last }, drafts);
+        self.settle_piece(Draft { plain: middle..plain.end, source: source_middle..source.end, last }, drafts);
     }
 
     fn fits(&self, plain: &Range<usize>) -> bool {

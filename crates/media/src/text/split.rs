@@ -27,19 +27,10 @@ pub(super) struct Splitter<'a> {
 }
 
 impl<'a> Splitter<'a> {
-    pub(super) fn new(
-        plain: &'a str,
-        count_tokens: &'a dyn Fn(&str) -> usize,
-        max_tokens: usize,
-    ) -> Self {
+    pub(super) fn new(plain: &'a str, count_tokens: &'a dyn Fn(&str) -> usize, max_tokens: usize) -> Self {
         let fixed_tokens = count_tokens("");
         let budget = max_tokens.saturating_sub(fixed_tokens).max(1);
-        Self {
-            plain,
-            count_tokens,
-            fixed_tokens,
-            budget,
-        }
+        Self { plain, count_tokens, fixed_tokens, budget }
     }
 
     /// Tokens that the words of a chunk may have.
@@ -70,48 +61,32 @@ impl<'a> Splitter<'a> {
     /// Sentence boundaries of Unicode (UAX 29), which know CJK punctuation. A line end inside a block is a space: text is
     /// often wrapped by hand.
     fn sentences(&self, block: &Range<usize>) -> Vec<Range<usize>> {
-        let unwrapped: String = self.plain[block.clone()]
-            .chars()
-            .map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c })
-            .collect();
+        let unwrapped: String =
+            self.plain[block.clone()].chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }).collect();
         ranges(block.start, unwrapped.split_sentence_bounds())
     }
 
     fn split_sentence(&self, sentence: Range<usize>, pieces: &mut Vec<Piece>) {
         let tokens = self.count(&sentence);
         if !self.exceeds(&sentence, tokens) {
-            pieces.push(Piece {
-                plain: sentence,
-                tokens,
-            });
+            pieces.push(Piece { plain: sentence, tokens });
             return;
         }
         let words = ranges(sentence.start, self.plain[sentence].split_word_bounds());
         self.gather(words, pieces, &|word, pieces| {
             let graphemes = ranges(word.start, self.plain[word].graphemes(true));
             self.gather(graphemes, pieces, &|grapheme, pieces| {
-                let chars = ranges(
-                    grapheme.start,
-                    self.plain[grapheme].split_inclusive(|_| true),
-                );
+                let chars = ranges(grapheme.start, self.plain[grapheme].split_inclusive(|_| true));
                 self.gather(chars, pieces, &|char, pieces| {
                     let tokens = self.count(&char);
-                    pieces.push(Piece {
-                        plain: char,
-                        tokens,
-                    });
+                    pieces.push(Piece { plain: char, tokens });
                 });
             });
         });
     }
 
     /// Joins neighbours as long as the sum of their tokens fits the budget; `split` takes what does not fit by itself.
-    fn gather(
-        &self,
-        parts: Vec<Range<usize>>,
-        pieces: &mut Vec<Piece>,
-        split: &dyn Fn(Range<usize>, &mut Vec<Piece>),
-    ) {
+    fn gather(&self, parts: Vec<Range<usize>>, pieces: &mut Vec<Piece>, split: &dyn Fn(Range<usize>, &mut Vec<Piece>)) {
         let mut open: Option<Piece> = None;
         for part in parts {
             let tokens = self.count(&part);
@@ -121,16 +96,11 @@ impl<'a> Splitter<'a> {
                 continue;
             }
             match &mut open {
-                Some(piece)
-                    if !self.exceeds(&(piece.plain.start..part.end), piece.tokens + tokens) =>
-                {
+                Some(piece) if !self.exceeds(&(piece.plain.start..part.end), piece.tokens + tokens) => {
                     piece.plain.end = part.end;
                     piece.tokens += tokens;
                 }
-                open => pieces.extend(open.replace(Piece {
-                    plain: part,
-                    tokens,
-                })),
+                open => pieces.extend(open.replace(Piece { plain: part, tokens })),
             }
         }
         pieces.extend(open);

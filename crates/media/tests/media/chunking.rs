@@ -8,9 +8,7 @@ use sensorium_media::{Chunk, Limits, chunk, decode_text};
 
 /// One token for each word, one more for each eight letters of it.
 fn count_words(text: &str) -> usize {
-    text.split_whitespace()
-        .map(|word| 1 + word.chars().count() / 8)
-        .sum()
+    text.split_whitespace().map(|word| 1 + word.chars().count() / 8).sum()
 }
 
 fn plain(text: &str, max_tokens: usize, overlap_tokens: usize) -> Vec<Chunk> {
@@ -26,10 +24,7 @@ fn texts(chunks: &[Chunk]) -> Vec<&str> {
 }
 
 fn slice(text: &str, chunk: &Chunk) -> String {
-    text.chars()
-        .skip(chunk.start_char as usize)
-        .take((chunk.end_char - chunk.start_char) as usize)
-        .collect()
+    text.chars().skip(chunk.start_char as usize).take((chunk.end_char - chunk.start_char) as usize).collect()
 }
 
 /// The characters that are no white space and lie in no chunk.
@@ -38,11 +33,7 @@ fn uncovered(text: &str, chunks: &[Chunk]) -> String {
     for chunk in chunks {
         covered[chunk.start_char as usize..chunk.end_char as usize].fill(true);
     }
-    text.chars()
-        .zip(covered)
-        .filter(|(c, covered)| !covered && !c.is_whitespace())
-        .map(|(c, _)| c)
-        .collect()
+    text.chars().zip(covered).filter(|(c, covered)| !covered && !c.is_whitespace()).map(|(c, _)| c).collect()
 }
 
 #[test]
@@ -51,26 +42,12 @@ fn text_is_decoded_without_its_mark() {
     assert_eq!(decode_text(b"\xef\xbb\xbfhi", &limits).as_deref(), Ok("hi"));
     assert_eq!(decode_text(b"\xfe\xff\0h\0i", &limits).as_deref(), Ok("hi"));
     assert_eq!(decode_text(b"\xff\xfeh\0i\0", &limits).as_deref(), Ok("hi"));
-    assert_eq!(
-        decode_text(b"\xff\xfe\x00\xd8", &limits)
-            .expect_err("half a pair")
-            .code(),
-        "text_not_utf8"
-    );
+    assert_eq!(decode_text(b"\xff\xfe\x00\xd8", &limits).expect_err("half a pair").code(), "text_not_utf8");
     let error = decode_text(b"a\xff", &limits).expect_err("no UTF-8");
     assert!(error.to_string().contains("offset 1"), "{error}");
-    assert_eq!(
-        decode_text(b"", &limits).expect_err("nothing").code(),
-        "file_empty"
-    );
-    let small = Limits {
-        max_text_bytes: 3,
-        ..limits
-    };
-    assert_eq!(
-        decode_text(b"four", &small).expect_err("too long").code(),
-        "text_too_large"
-    );
+    assert_eq!(decode_text(b"", &limits).expect_err("nothing").code(), "file_empty");
+    let small = Limits { max_text_bytes: 3, ..limits };
+    assert_eq!(decode_text(b"four", &small).expect_err("too long").code(), "text_too_large");
 }
 
 #[test]
@@ -84,21 +61,10 @@ fn short_texts_are_one_chunk_and_blank_ones_none() {
 #[test]
 fn cuts_fall_between_paragraphs_before_sentences() {
     let text = "One two three. Four five six.\n\nSeven eight nine. Ten eleven twelve.";
-    assert_eq!(
-        texts(&plain(text, 9, 0)),
-        [
-            "One two three. Four five six.",
-            "Seven eight nine. Ten eleven twelve."
-        ]
-    );
+    assert_eq!(texts(&plain(text, 9, 0)), ["One two three. Four five six.", "Seven eight nine. Ten eleven twelve."]);
     assert_eq!(
         texts(&plain(text, 3, 0)),
-        [
-            "One two three.",
-            "Four five six.",
-            "Seven eight nine.",
-            "Ten eleven twelve."
-        ]
+        ["One two three.", "Four five six.", "Seven eight nine.", "Ten eleven twelve."]
     );
     assert_eq!(texts(&plain(text, 2, 0))[..2], ["One two", "three."]);
 }
@@ -106,29 +72,14 @@ fn cuts_fall_between_paragraphs_before_sentences() {
 #[test]
 fn sentences_wrapped_by_hand_stay_whole() {
     let text = "This sentence runs\nover two lines. The next\none as well.";
-    assert_eq!(
-        texts(&plain(text, 7, 0)),
-        [
-            "This sentence runs\nover two lines.",
-            "The next\none as well."
-        ]
-    );
+    assert_eq!(texts(&plain(text, 7, 0)), ["This sentence runs\nover two lines.", "The next\none as well."]);
 }
 
 #[test]
 fn chinese_and_japanese_are_cut_at_their_own_stops() {
     let per_char = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
-    let chunks = chunk(
-        "今日は雨です。明日は晴れます。傘を忘れないで！",
-        false,
-        &per_char,
-        8,
-        0,
-    );
-    assert_eq!(
-        texts(&chunks),
-        ["今日は雨です。", "明日は晴れます。", "傘を忘れないで！"]
-    );
+    let chunks = chunk("今日は雨です。明日は晴れます。傘を忘れないで！", false, &per_char, 8, 0);
+    assert_eq!(texts(&chunks), ["今日は雨です。", "明日は晴れます。", "傘を忘れないで！"]);
 }
 
 #[test]
@@ -137,11 +88,7 @@ fn whole_sentences_are_repeated() {
     let chunks = plain(text, 6, 3);
     assert_eq!(
         texts(&chunks),
-        [
-            "One two three. Four five six.",
-            "Four five six. Seven eight nine.",
-            "Seven eight nine. Ten eleven twelve."
-        ]
+        ["One two three. Four five six.", "Four five six. Seven eight nine.", "Seven eight nine. Ten eleven twelve."]
     );
     assert_eq!((chunks[1].start_char, chunks[1].end_char), (15, 47));
     assert_eq!(slice(text, &chunks[1]), chunks[1].text);
@@ -152,18 +99,9 @@ fn markdown_sections_carry_their_heading_and_lose_their_markup() {
     let text = "---\ntitle: x\n---\nIntro with `code`.\n\n# First *one*\n\nSome **bold** text and a [link](https://example.org).\n\n\
                 - item one\n- item two\n\n## Deeper\n\n| a | b |\n|---|---|\n| c | d |\n\nLast\n====\n\n```rust\nlet x = 1;\n```\n";
     let chunks = markdown(text, 100);
-    let headings: Vec<_> = chunks
-        .iter()
-        .map(|chunk| chunk.heading.as_deref())
-        .collect();
-    assert_eq!(
-        headings,
-        [None, Some("First one"), Some("Deeper"), Some("Last")]
-    );
-    assert_eq!(
-        chunks[1].text,
-        "First one\nSome bold text and a link.\nitem one\nitem two"
-    );
+    let headings: Vec<_> = chunks.iter().map(|chunk| chunk.heading.as_deref()).collect();
+    assert_eq!(headings, [None, Some("First one"), Some("Deeper"), Some("Last")]);
+    assert_eq!(chunks[1].text, "First one\nSome bold text and a link.\nitem one\nitem two");
     assert_eq!(chunks[3].text, "Last\nlet x = 1;");
     assert!(slice(text, &chunks[1]).starts_with("# First *one*"));
     assert!(slice(text, &chunks[2]).ends_with("| c | d |"));
@@ -172,34 +110,22 @@ fn markdown_sections_carry_their_heading_and_lose_their_markup() {
 
 #[test]
 fn headings_without_words_stay_with_what_follows() {
-    let chunks = markdown(
-        "# Book\n\n## Chapter\n\nWords of the chapter.\n\n## Next\n\nMore words.",
-        50,
-    );
-    assert_eq!(
-        texts(&chunks),
-        ["Book\nChapter\nWords of the chapter.", "Next\nMore words."]
-    );
+    let chunks = markdown("# Book\n\n## Chapter\n\nWords of the chapter.\n\n## Next\n\nMore words.", 50);
+    assert_eq!(texts(&chunks), ["Book\nChapter\nWords of the chapter.", "Next\nMore words."]);
     assert_eq!(chunks[0].heading.as_deref(), Some("Chapter"));
 }
 
 #[test]
 fn markup_alone_is_kept_as_it_is() {
     let chunks = markdown("---\n\n***\n\n[a]: https://example.org", 50);
-    assert_eq!(
-        uncovered("---\n\n***\n\n[a]: https://example.org", &chunks),
-        ""
-    );
+    assert_eq!(uncovered("---\n\n***\n\n[a]: https://example.org", &chunks), "");
 }
 
 #[test]
 fn a_counter_that_adds_special_tokens_is_understood() {
     let with_special = |text: &str| count_words(text) + 2;
     let text = "One two three. Four five six. Seven eight nine.";
-    assert_eq!(
-        texts(&chunk(text, false, &with_special, 8, 0)),
-        ["One two three. Four five six.", "Seven eight nine."]
-    );
+    assert_eq!(texts(&chunk(text, false, &with_special, 8, 0)), ["One two three. Four five six.", "Seven eight nine."]);
 }
 
 #[test]
@@ -260,11 +186,7 @@ fn work_grows_with_the_text_and_not_faster() {
                 chunks.len(),
                 counted.get()
             );
-            assert!(
-                counted.get() < 12 * text.len(),
-                "{shape:?} counts {} bytes",
-                counted.get()
-            );
+            assert!(counted.get() < 12 * text.len(), "{shape:?} counts {} bytes", counted.get());
             assert!(seconds < 20.0, "{shape:?} takes {seconds} s");
         }
     }
@@ -294,19 +216,8 @@ fn prose() -> impl Strategy<Value = String> {
     proptest::collection::vec(word, 0..60).prop_map(|words| words.join(" "))
 }
 
-fn check(
-    text: &str,
-    as_markdown: bool,
-    max_tokens: usize,
-    overlap: usize,
-) -> Result<(), TestCaseError> {
-    let chunks = chunk(
-        text,
-        as_markdown,
-        &|text| text.chars().count().div_ceil(3),
-        max_tokens,
-        overlap,
-    );
+fn check(text: &str, as_markdown: bool, max_tokens: usize, overlap: usize) -> Result<(), TestCaseError> {
+    let chunks = chunk(text, as_markdown, &|text| text.chars().count().div_ceil(3), max_tokens, overlap);
     prop_assert_eq!(uncovered(text, &chunks), "");
     let mut start = 0;
     for chunk in &chunks {

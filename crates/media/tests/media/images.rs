@@ -2,11 +2,9 @@
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb as RgbPixel};
 use proptest::prelude::*;
-use sensorium_media::{
-    Limits, MediaType, Picture, PixelBox, TileOptions, decode_image, sniff, tiles,
-};
+use sensorium_media::{Limits, MediaType, Picture, PixelBox, TileOptions, decode_image, sniff, tiles};
 
-use crate::support::{CMYK_JPEG, GREY_JPEG, TURNED_JPEG, drawing, encode, rasters};
+use crate::support::{CMYK_JPEG, GREY_JPEG, MOVING_GIF, MOVING_WEBP, TURNED_JPEG, drawing, encode, rasters};
 
 fn decode(bytes: &[u8]) -> Picture {
     let media_type = sniff(bytes, None).expect("the type is known");
@@ -27,11 +25,7 @@ fn assert_near(found: [u8; 4], expected: [u8; 4]) {
 fn every_format_decodes_to_the_same_pixels() {
     for (media_type, bytes) in rasters() {
         let picture = decode(&bytes);
-        assert_eq!(
-            (picture.width_px, picture.height_px),
-            (24, 16),
-            "{media_type}"
-        );
+        assert_eq!((picture.width_px, picture.height_px), (24, 16), "{media_type}");
         assert_near(pixel(&picture, 2, 2), [255, 0, 0, 255]);
         assert_near(pixel(&picture, 20, 2), [255, 255, 255, 255]);
     }
@@ -48,6 +42,15 @@ fn rare_pixels_become_rgba() {
     assert_near(pixel(&decode(CMYK_JPEG), 4, 4), [255, 0, 0, 255]);
     let gradient = decode(GREY_JPEG);
     assert!(pixel(&gradient, 8, 1)[0] < 40 && pixel(&gradient, 8, 14)[0] > 200);
+}
+
+#[test]
+fn of_moving_pictures_the_first_frame_is_taken() {
+    for file in [MOVING_GIF, MOVING_WEBP] {
+        let picture = decode(file);
+        assert_eq!((picture.width_px, picture.height_px), (8, 8));
+        assert_near(pixel(&picture, 4, 4), [255, 0, 0, 255]);
+    }
 }
 
 #[test]
@@ -71,12 +74,7 @@ fn transparency_is_laid_on_white() {
 #[test]
 fn crops_are_clipped_to_the_picture() {
     let picture = decode(&rasters()[0].1);
-    let corner = PixelBox {
-        x_px: 20,
-        y_px: 10,
-        width_px: 100,
-        height_px: 100,
-    };
+    let corner = PixelBox { x_px: 20, y_px: 10, width_px: 100, height_px: 100 };
     let cropped = picture.crop(corner).expect("a part is left");
     assert_eq!((cropped.width_px, cropped.height_px), (4, 6));
     assert_eq!(pixel(&cropped, 0, 0), pixel(&picture, 20, 10));
@@ -93,19 +91,9 @@ fn thumbnails_are_small_files_of_their_type() {
     assert_eq!(sniff(&thumbnail.bytes, None), Ok(MediaType::Png));
     assert_near(pixel(&decode(&thumbnail.bytes), 2, 2), [255, 0, 0, 255]);
 
-    let opaque = encode(
-        &DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(drawing()).to_rgb8()),
-        ImageFormat::Bmp,
-    );
+    let opaque = encode(&DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(drawing()).to_rgb8()), ImageFormat::Bmp);
     let thumbnail = decode(&opaque).thumbnail(512).expect("a thumbnail");
-    assert_eq!(
-        (
-            thumbnail.width_px,
-            thumbnail.height_px,
-            thumbnail.media_type
-        ),
-        (24, 16, MediaType::Jpeg)
-    );
+    assert_eq!((thumbnail.width_px, thumbnail.height_px, thumbnail.media_type), (24, 16, MediaType::Jpeg));
     assert_eq!(sniff(&thumbnail.bytes, None), Ok(MediaType::Jpeg));
 }
 

@@ -15,10 +15,7 @@ fn every_supported_type_is_recognised_whatever_the_name_says() {
     }
     assert_eq!(code(support::SVG.as_bytes()), "image/svg+xml");
     assert_eq!(code(b"Plain words, nothing else."), "text/plain");
-    assert_eq!(
-        code(b"# Title\n\nSome **bold** words and a [link](https://example.org)."),
-        "text/markdown"
-    );
+    assert_eq!(code(b"# Title\n\nSome **bold** words and a [link](https://example.org)."), "text/markdown");
 }
 
 #[test]
@@ -32,33 +29,17 @@ fn names_are_stable_and_read_back() {
 #[test]
 fn the_hint_decides_between_plain_and_markdown_only() {
     let cases = [
-        (
-            "# Title\n\n- one\n- two",
-            Some("a.txt"),
-            MediaType::PlainText,
-        ),
+        ("# Title\n\n- one\n- two", Some("a.txt"), MediaType::PlainText),
         ("# Title\n\n- one\n- two", None, MediaType::Markdown),
         ("just words", Some("README.md"), MediaType::Markdown),
-        (
-            "just words",
-            Some("text/markdown; charset=utf-8"),
-            MediaType::Markdown,
-        ),
+        ("just words", Some("text/markdown; charset=utf-8"), MediaType::Markdown),
         ("just words", Some("picture.png"), MediaType::PlainText),
         ("just words", Some("image/png"), MediaType::PlainText),
-        (
-            "# Title\n\n- one\n- two",
-            Some("application/octet-stream"),
-            MediaType::Markdown,
-        ),
+        ("# Title\n\n- one\n- two", Some("application/octet-stream"), MediaType::Markdown),
         ("# a comment in a script\nls -l", None, MediaType::PlainText),
     ];
     for (text, hint, expected) in cases {
-        assert_eq!(
-            sniff(text.as_bytes(), hint),
-            Ok(expected),
-            "{text:?} with {hint:?}"
-        );
+        assert_eq!(sniff(text.as_bytes(), hint), Ok(expected), "{text:?} with {hint:?}");
     }
 }
 
@@ -84,38 +65,24 @@ fn what_is_known_and_not_taken_is_named() {
         let error = sniff(bytes, None).expect_err(name);
         assert_eq!(error.code(), "media_type_unsupported", "{name}");
         let message = error.to_string();
-        assert!(
-            message.contains(name) && message.contains("supported are"),
-            "{message}"
-        );
+        assert!(message.contains(name) && message.contains("supported are"), "{message}");
     }
 }
 
 #[test]
 fn what_is_nothing_says_so() {
     assert_eq!(sniff(b"", None), Err(MediaError::Empty));
-    assert_eq!(
-        code(b"\0\x01\x02\x03\x04\x05\x06\x07\x08"),
-        "media_type_unknown"
-    );
-    assert_eq!(
-        code(&[0xde, 0xad, 0xbe, 0xef, 0x00, 0x90, 0xfe, 0x01]),
-        "media_type_unknown"
-    );
-    assert_eq!(
-        code(b"caf\xe9 in Latin-1, as older programs write it"),
-        "text_not_utf8"
-    );
+    assert_eq!(code(b"\0\x01\x02\x03\x04\x05\x06\x07\x08"), "media_type_unknown");
+    assert_eq!(code(&[0xde, 0xad, 0xbe, 0xef, 0x00, 0x90, 0xfe, 0x01]), "media_type_unknown");
+    assert_eq!(code(b"caf\xe9 in Latin-1, as older programs write it"), "text_not_utf8");
     assert_eq!(code(b"BMW is a word and no bitmap"), "text/plain");
     assert_eq!(code(b"II*"), "text/plain");
 }
 
 #[test]
 fn byte_order_marks_and_utf16_are_understood() {
-    let utf16: Vec<u8> = std::iter::once(0xfeff)
-        .chain("h\u{e9}llo \u{1f600}".encode_utf16())
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf16: Vec<u8> =
+        std::iter::once(0xfeff).chain("h\u{e9}llo \u{1f600}".encode_utf16()).flat_map(u16::to_le_bytes).collect();
     assert_eq!(code(&utf16), "text/plain");
     let hello = b"\xff\xfeh\0e\0l\0l\0o\0";
     assert_eq!(code(hello), "text/plain");

@@ -18,6 +18,8 @@ pub const VIDEO_WEBM: &[u8] = include_bytes!("../fixtures/video.webm");
 pub const CMYK_JPEG: &[u8] = include_bytes!("../fixtures/cmyk.jpg");
 pub const TURNED_JPEG: &[u8] = include_bytes!("../fixtures/turned.jpg");
 pub const GREY_JPEG: &[u8] = include_bytes!("../fixtures/grey.jpg");
+pub const MOVING_WEBP: &[u8] = include_bytes!("../fixtures/moving.webp");
+pub const MOVING_GIF: &[u8] = include_bytes!("../fixtures/moving.gif");
 
 /// A small picture: red at the top left, half transparent blue at the bottom right, white elsewhere.
 pub fn drawing() -> RgbaImage {
@@ -30,9 +32,7 @@ pub fn drawing() -> RgbaImage {
 
 pub fn encode(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    picture
-        .write_to(&mut file, format)
-        .expect("the picture can be encoded");
+    picture.write_to(&mut file, format).expect("the picture can be encoded");
     file.into_inner()
 }
 
@@ -54,14 +54,8 @@ pub fn rasters() -> Vec<(MediaType, Vec<u8>)> {
 pub fn tone(sample_rate_hz: u32, seconds: f32) -> Sound {
     let count = (seconds * sample_rate_hz as f32) as usize;
     let step = 440.0 * std::f32::consts::TAU / sample_rate_hz as f32;
-    let samples = (0..count)
-        .map(|index| (index as f32 * step).sin() * 0.5)
-        .collect();
-    Sound {
-        sample_rate_hz,
-        samples,
-        channels_in_file: 1,
-    }
+    let samples = (0..count).map(|index| (index as f32 * step).sin() * 0.5).collect();
+    Sound { sample_rate_hz, samples, channels_in_file: 1 }
 }
 
 pub fn recordings() -> Vec<(MediaType, Vec<u8>)> {
@@ -87,14 +81,7 @@ pub const SVG: &str = r##"<?xml version="1.0"?>
 </svg>"##;
 
 /// A WAV file of this format with this content; the header may claim any length.
-pub fn wav(
-    format: u16,
-    channels: u16,
-    rate: u32,
-    bits: u16,
-    claimed_bytes: u32,
-    data: &[u8],
-) -> Vec<u8> {
+pub fn wav(format: u16, channels: u16, rate: u32, bits: u16, claimed_bytes: u32, data: &[u8]) -> Vec<u8> {
     let frame_bytes = channels * bits / 8;
     let mut file = b"RIFF".to_vec();
     file.extend_from_slice(&claimed_bytes.saturating_add(36).to_le_bytes());

@@ -23,24 +23,12 @@ const POINTS_PER_NODE: u64 = 8;
 
 /// Refuses a document that has more than `max_svg_nodes` elements once references are followed, or refers to itself.
 pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), MediaError> {
-    let sheets = document
-        .descendants()
-        .filter(|node| node.tag_name().name() == "style");
-    let styles = Styles::read(
-        sheets
-            .flat_map(|sheet| sheet.children())
-            .filter_map(|text| text.text()),
-    );
+    let sheets = document.descendants().filter(|node| node.tag_name().name() == "style");
+    let styles = Styles::read(sheets.flat_map(|sheet| sheet.children()).filter_map(|text| text.text()));
     let elements = document.descendants().filter(Node::is_element).count();
     if styles.rules.saturating_mul(elements) > MOST_MATCHES {
-        let found = format!(
-            "an SVG with {} style rules for {elements} elements",
-            styles.rules
-        );
-        return Err(MediaError::unsupported(
-            found,
-            "use fewer rules or attributes in their place",
-        ));
+        let found = format!("an SVG with {} style rules for {elements} elements", styles.rules);
+        return Err(MediaError::unsupported(found, "use fewer rules or attributes in their place"));
     }
     let mut ids = HashMap::new();
     for node in document.descendants() {
@@ -48,12 +36,7 @@ pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), Medi
             ids.entry(id).or_insert(node);
         }
     }
-    let mut expansion = Expansion {
-        ids,
-        styles,
-        limits,
-        known: HashMap::new(),
-    };
+    let mut expansion = Expansion { ids, styles, limits, known: HashMap::new() };
     expansion.visit(document.root_element(), 0)?;
     Ok(())
 }
@@ -70,9 +53,7 @@ struct Size {
 impl Size {
     fn add(&mut self, other: Self, times: u64) {
         self.nodes = self.nodes.saturating_add(other.nodes.saturating_mul(times));
-        self.points = self
-            .points
-            .saturating_add(other.points.saturating_mul(times));
+        self.points = self.points.saturating_add(other.points.saturating_mul(times));
     }
 }
 
@@ -93,9 +74,7 @@ impl<'a, 'i> Expansion<'a, 'i> {
             None => {}
         }
         if level > MOST_LEVELS {
-            return Err(corrupt(format!(
-                "its elements nest deeper than {MOST_LEVELS} levels"
-            )));
+            return Err(corrupt(format!("its elements nest deeper than {MOST_LEVELS} levels")));
         }
         self.known.insert(key, None);
         let size = self.size(node, level)?;
@@ -106,10 +85,7 @@ impl<'a, 'i> Expansion<'a, 'i> {
 
     fn size(&mut self, node: Node<'a, 'i>, level: usize) -> Result<Size, MediaError> {
         let points = own_points(&node);
-        let mut size = Size {
-            nodes: 1 + points / POINTS_PER_NODE,
-            points,
-        };
+        let mut size = Size { nodes: 1 + points / POINTS_PER_NODE, points };
         for child in node.children() {
             if child.is_element() {
                 size.add(self.visit(child, level + 1)?, 1);
@@ -123,14 +99,9 @@ impl<'a, 'i> Expansion<'a, 'i> {
         // Fill and markers are inherited, so that each shape inside may use them.
         let inside = size;
         if node.tag_name().name() == "text" {
-            let texts = node
-                .descendants()
-                .filter(Node::is_text)
-                .filter_map(|text| text.text());
+            let texts = node.descendants().filter(Node::is_text).filter_map(|text| text.text());
             let chars = texts.map(|text| text.len() as u64).sum::<u64>();
-            size.nodes = size
-                .nodes
-                .saturating_add(chars.saturating_mul(chars) / CHARS_PER_CHAR);
+            size.nodes = size.nodes.saturating_add(chars.saturating_mul(chars) / CHARS_PER_CHAR);
         }
         for target in self.targets(&node) {
             let times = match target.tag_name().name() {
@@ -148,32 +119,19 @@ impl<'a, 'i> Expansion<'a, 'i> {
 
     /// The element that this one is drawn from.
     fn template(&self, node: &Node<'a, 'i>) -> Option<Node<'a, 'i>> {
-        if !matches!(
-            node.tag_name().name(),
-            "use" | "pattern" | "feImage" | "filter" | "mask" | "clipPath"
-        ) {
+        if !matches!(node.tag_name().name(), "use" | "pattern" | "feImage" | "filter" | "mask" | "clipPath") {
             return None;
         }
-        let href = node
-            .attributes()
-            .find(|attribute| attribute.name() == "href")?;
-        self.ids
-            .get(href.value().trim().strip_prefix('#')?)
-            .copied()
+        let href = node.attributes().find(|attribute| attribute.name() == "href")?;
+        self.ids.get(href.value().trim().strip_prefix('#')?).copied()
     }
 
     fn targets(&self, node: &Node<'a, 'i>) -> Vec<Node<'a, 'i>> {
-        let in_attributes = node
-            .attributes()
-            .flat_map(|attribute| references(attribute.value()));
-        let mut ids: Vec<&str> = in_attributes
-            .chain(self.styles.references_of(node))
-            .collect();
+        let in_attributes = node.attributes().flat_map(|attribute| references(attribute.value()));
+        let mut ids: Vec<&str> = in_attributes.chain(self.styles.references_of(node)).collect();
         ids.sort_unstable();
         ids.dedup();
-        ids.into_iter()
-            .filter_map(|id| self.ids.get(id).copied())
-            .collect()
+        ids.into_iter().filter_map(|id| self.ids.get(id).copied()).collect()
     }
 }
 
@@ -200,8 +158,5 @@ fn own_points(node: &Node<'_, '_>) -> u64 {
 
 /// Elements whose text is not drawn.
 fn is_silent(node: &Node<'_, '_>) -> bool {
-    matches!(
-        node.tag_name().name(),
-        "style" | "script" | "title" | "desc" | "metadata"
-    )
+    matches!(node.tag_name().name(), "style" | "script" | "title" | "desc" | "metadata")
 }

@@ -18,31 +18,14 @@ fn fonts() -> &'static Fonts {
         for set in [Database::set_serif_family, Database::set_sans_serif_family] {
             set(&mut database, default_family.clone());
         }
-        Fonts {
-            database: Arc::new(database),
-            default_family,
-        }
+        Fonts { database: Arc::new(database), default_family }
     })
 }
 
 /// A family that exists here: one of the usual ones, else the first with upright letters.
 fn default_among(database: &Database) -> String {
-    const USUAL: [&str; 6] = [
-        "DejaVu Sans",
-        "Liberation Sans",
-        "Noto Sans",
-        "Arial",
-        "Helvetica",
-        "Times New Roman",
-    ];
-    let exists = |name: &str| {
-        database
-            .query(&Query {
-                families: &[Family::Name(name)],
-                ..Query::default()
-            })
-            .is_some()
-    };
+    const USUAL: [&str; 6] = ["DejaVu Sans", "Liberation Sans", "Noto Sans", "Arial", "Helvetica", "Times New Roman"];
+    let exists = |name: &str| database.query(&Query { families: &[Family::Name(name)], ..Query::default() }).is_some();
     if let Some(name) = USUAL.into_iter().find(|name| exists(name)) {
         return name.to_owned();
     }

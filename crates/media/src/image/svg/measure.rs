@@ -3,28 +3,36 @@
 use resvg::tiny_skia::{PathSegment, Point, Transform};
 use resvg::usvg::{Path, filter};
 
-/// What any step of a filter costs for a pixel, in pixels painted plainly.
-const FILTER_PIXEL: f64 = 10.0;
+/// What a plain step of a filter costs for a pixel, in pixels painted.
+const FILTER_PIXEL: f64 = 3.0;
+const BOX_BLUR: f64 = 6.0;
+const FINE_BLUR: f64 = 30.0;
+const MATRIX_CELL: f64 = 0.5;
+const MORPHOLOGY_CELL: f64 = 0.15;
+const OCTAVE: f64 = 4.0;
 
 /// What one step of a filter costs for each of the `area` pixels of its layer, at this scale.
 pub(super) fn filter_weight(kind: &filter::Kind, scale: f64, area: f64) -> f64 {
     let window = |radius: f64| (radius * scale * 2.0 + 1.0).clamp(1.0, area);
+    let blur = |x: f32, y: f32| {
+        // The renderer blurs by boxes from 2 pixels on.
+        if f64::from(x.min(y)) * scale < 2.0 { FINE_BLUR } else { BOX_BLUR }
+    };
     match kind {
         filter::Kind::ConvolveMatrix(matrix) => {
-            f64::from(matrix.matrix().columns()) * f64::from(matrix.matrix().rows()) * FILTER_PIXEL
+            let cells = f64::from(matrix.matrix().columns()) * f64::from(matrix.matrix().rows());
+            FILTER_PIXEL + cells * MATRIX_CELL
         }
         filter::Kind::Morphology(morphology) => {
-            let (x, y) = (
-                f64::from(morphology.radius_x().get()),
-                f64::from(morphology.radius_y().get()),
-            );
-            (window(x) * window(y)).min(area) * FILTER_PIXEL
+            let (x, y) = (morphology.radius_x().get(), morphology.radius_y().get());
+            let cells = (window(f64::from(x)) * window(f64::from(y))).min(area);
+            FILTER_PIXEL + cells * MORPHOLOGY_CELL
         }
-        filter::Kind::Turbulence(turbulence) => {
-            f64::from(turbulence.num_octaves()) * 80.0 + FILTER_PIXEL
-        }
-        filter::Kind::Merge(merge) => (merge.inputs().len() as f64 + 1.0) * FILTER_PIXEL,
-        _ => FILTER_PIXEL * 3.0,
+        filter::Kind::Turbulence(turbulence) => FILTER_PIXEL + f64::from(turbulence.num_octaves()) * OCTAVE,
+        filter::Kind::Merge(merge) => FILTER_PIXEL + merge.inputs().len() as f64,
+        filter::Kind::GaussianBlur(step) => FILTER_PIXEL + blur(step.std_dev_x().get(), step.std_dev_y().get()),
+        filter::Kind::DropShadow(step) => FILTER_PIXEL + blur(step.std_dev_x().get(), step.std_dev_y().get()),
+        _ => FILTER_PIXEL,
     }
 }
 
@@ -44,11 +52,7 @@ pub(super) struct Outline {
 
 impl Outline {
     pub(super) fn of(path: &Path, scale: f64) -> Self {
-        let mut outline = Self {
-            segments: 0.0,
-            length: 0.0,
-            rise: 0.0,
-        };
+        let mut outline = Self { segments: 0.0, length: 0.0, rise: 0.0 };
         let mut last = Point::zero();
         let mut first = last;
         for segment in path.data().segments() {

@@ -35,15 +35,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, MediaErro
     limits.check(Measure::TextBytes, bytes.len() as u64)?;
     let text = to_utf8(bytes)?;
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("svg".to_owned())
-            .stack_size(STACK_BYTES);
+        let thread = std::thread::Builder::new().name("svg".to_owned()).stack_size(STACK_BYTES);
         let drawing = thread.spawn_scoped(scope, || draw(&text, limits));
         let failed = || corrupt("the renderer cannot make sense of it");
-        drawing
-            .map_err(|_no_thread| failed())?
-            .join()
-            .map_err(|_panic| failed())?
+        drawing.map_err(|_no_thread| failed())?.join().map_err(|_panic| failed())?
     })
 }
 
@@ -54,13 +49,8 @@ fn corrupt(reason: impl Into<String>) -> MediaError {
 fn draw(text: &str, limits: &Limits) -> Result<Picture, MediaError> {
     source::check(text)?;
     let nodes_limit = u32::try_from(limits.max_svg_nodes).unwrap_or(u32::MAX);
-    let options = ParsingOptions {
-        allow_dtd: true,
-        nodes_limit,
-        ..ParsingOptions::default()
-    };
-    let document = Document::parse_with_options(text, options)
-        .map_err(|error| explain(&error, text, limits))?;
+    let options = ParsingOptions { allow_dtd: true, nodes_limit, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text, options).map_err(|error| explain(&error, text, limits))?;
     expand::check(&document, limits)?;
 
     let embedded_pixels = AtomicU64::new(0);
@@ -71,21 +61,13 @@ fn draw(text: &str, limits: &Limits) -> Result<Picture, MediaError> {
     cost::check(&tree, (width, height), scale, limits)?;
 
     let mut pixmap = Pixmap::new(width, height).ok_or_else(|| corrupt("it has no size"))?;
-    resvg::render(
-        &tree,
-        Transform::from_scale(scale, scale),
-        &mut pixmap.as_mut(),
-    );
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
     let mut rgba = Vec::with_capacity(pixmap.pixels().len() * 4);
     for pixel in pixmap.pixels() {
         let color = pixel.demultiply();
         rgba.extend_from_slice(&[color.red(), color.green(), color.blue(), color.alpha()]);
     }
-    Ok(Picture {
-        width_px: width,
-        height_px: height,
-        rgba,
-    })
+    Ok(Picture { width_px: width, height_px: height, rgba })
 }
 
 /// Width and height of the drawing in pixels, and the scale that brings it there.
@@ -105,11 +87,7 @@ fn explain(error: &resvg::usvg::roxmltree::Error, text: &str, limits: &Limits) -
     match error {
         Error::NodesLimitReached => {
             let limit = limits.max_svg_nodes;
-            MediaError::TooLarge {
-                what: Measure::SvgNodes,
-                value: limit.saturating_add(1),
-                limit,
-            }
+            MediaError::TooLarge { what: Measure::SvgNodes, value: limit.saturating_add(1), limit }
         }
         error if matches!(error, Error::UnclosedRootNode) || !text.trim_end().ends_with('>') => {
             MediaError::truncated(MediaType::Svg, error.to_string())
@@ -124,22 +102,10 @@ fn options_for<'a>(text: &str, limits: &'a Limits, embedded_pixels: &'a AtomicU6
     let resolve_data = move |_type: &str, data: Arc<Vec<u8>>, _: &Options| {
         let media_type = crate::sniff(&data, None).ok()?;
         let (kind, pixels) = match media_type {
-            MediaType::Png => (
-                ImageKind::PNG(Arc::clone(&data)),
-                raster::pixels(&data, media_type)?,
-            ),
-            MediaType::Jpeg => (
-                ImageKind::JPEG(Arc::clone(&data)),
-                raster::pixels(&data, media_type)?,
-            ),
-            MediaType::Gif => (
-                ImageKind::GIF(Arc::clone(&data)),
-                raster::pixels(&data, media_type)?,
-            ),
-            MediaType::WebP => (
-                ImageKind::WEBP(Arc::clone(&data)),
-                raster::pixels(&data, media_type)?,
-            ),
+            MediaType::Png => (ImageKind::PNG(Arc::clone(&data)), raster::pixels(&data, media_type)?),
+            MediaType::Jpeg => (ImageKind::JPEG(Arc::clone(&data)), raster::pixels(&data, media_type)?),
+            MediaType::Gif => (ImageKind::GIF(Arc::clone(&data)), raster::pixels(&data, media_type)?),
+            MediaType::WebP => (ImageKind::WEBP(Arc::clone(&data)), raster::pixels(&data, media_type)?),
             _ => return None,
         };
         let before = embedded_pixels.fetch_add(pixels, Ordering::Relaxed);

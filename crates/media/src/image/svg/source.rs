@@ -47,9 +47,7 @@ fn element(tag: &str) -> Result<Option<usize>, MediaError> {
             _ => {}
         }
         if attributes > MOST_ATTRIBUTES {
-            return Err(corrupt(format!(
-                "an element has more than {MOST_ATTRIBUTES} attributes"
-            )));
+            return Err(corrupt(format!("an element has more than {MOST_ATTRIBUTES} attributes")));
         }
     }
     Ok(None)
@@ -64,9 +62,7 @@ fn doctype(text: &str) -> Result<Option<usize>, MediaError> {
             (None, b'"' | b'\'') => quote = Some(byte),
             (Some(open), byte) if open == byte => quote = None,
             (Some(_), b'<' | b'&') => {
-                return Err(corrupt(
-                    "an entity holds elements or other entities, which is not taken",
-                ));
+                return Err(corrupt("an entity holds elements or other entities, which is not taken"));
             }
             (None, b'[') => in_brackets = true,
             (None, b']') => in_brackets = false,
@@ -82,15 +78,9 @@ fn check_entity_uses(text: &str, doctype_bytes: usize) -> Result<(), MediaError>
     if doctype_bytes == 0 {
         return Ok(());
     }
-    let uses = text
-        .split('&')
-        .skip(1)
-        .filter(|rest| !PREDEFINED.iter().any(|name| rest.starts_with(name)))
-        .count();
+    let uses = text.split('&').skip(1).filter(|rest| !PREDEFINED.iter().any(|name| rest.starts_with(name))).count();
     if uses.saturating_mul(doctype_bytes) > MOST_ENTITY_BYTES {
-        return Err(corrupt(format!(
-            "it uses entities {uses} times, which is not taken"
-        )));
+        return Err(corrupt(format!("it uses entities {uses} times, which is not taken")));
     }
     Ok(())
 }

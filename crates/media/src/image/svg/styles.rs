@@ -19,10 +19,7 @@ struct Selector<'a> {
 
 impl<'a> Styles<'a> {
     pub(super) fn read(sheets: impl Iterator<Item = &'a str>) -> Self {
-        let mut styles = Self {
-            rules: 0,
-            referring: Vec::new(),
-        };
+        let mut styles = Self { rules: 0, referring: Vec::new() };
         for block in sheets.flat_map(|sheet| sheet.split('}')) {
             let Some((selectors, declarations)) = block.rsplit_once('{') else {
                 continue;
@@ -33,9 +30,7 @@ impl<'a> Styles<'a> {
             for selector in selectors.split(',') {
                 styles.rules += 1;
                 if !ids.is_empty() {
-                    styles
-                        .referring
-                        .push((Selector::read(selector), ids.clone()));
+                    styles.referring.push((Selector::read(selector), ids.clone()));
                 }
             }
         }
@@ -43,10 +38,7 @@ impl<'a> Styles<'a> {
     }
 
     /// The ids that rules which may match `node` refer to.
-    pub(super) fn references_of<'s>(
-        &'s self,
-        node: &Node<'_, '_>,
-    ) -> impl Iterator<Item = &'a str> + 's {
+    pub(super) fn references_of<'s>(&'s self, node: &Node<'_, '_>) -> impl Iterator<Item = &'a str> + 's {
         let name = node.tag_name().name().to_owned();
         let id = node.attribute("id").unwrap_or_default().to_owned();
         let classes = node.attribute("class").unwrap_or_default().to_owned();
@@ -55,10 +47,7 @@ impl<'a> Styles<'a> {
             .filter(move |(selector, _)| {
                 selector.name.is_none_or(|wanted| wanted == name)
                     && selector.id.is_none_or(|wanted| wanted == id)
-                    && selector
-                        .classes
-                        .iter()
-                        .all(|wanted| classes.split_whitespace().any(|class| class == *wanted))
+                    && selector.classes.iter().all(|wanted| classes.split_whitespace().any(|class| class == *wanted))
             })
             .flat_map(|(_, ids)| ids.iter().copied())
     }
@@ -66,19 +55,11 @@ impl<'a> Styles<'a> {
 
 impl<'a> Selector<'a> {
     fn read(selector: &'a str) -> Self {
-        let last = selector
-            .trim()
-            .rsplit([' ', '\t', '\n', '\r', '>', '+', '~'])
-            .next()
-            .unwrap_or_default();
+        let last = selector.trim().rsplit([' ', '\t', '\n', '\r', '>', '+', '~']).next().unwrap_or_default();
         let last = last.split([':', '[']).next().unwrap_or_default();
         let name_end = last.find(['.', '#']).unwrap_or(last.len());
         let name = Some(&last[..name_end]).filter(|name| !name.is_empty() && *name != "*");
-        let mut selector = Self {
-            name,
-            id: None,
-            classes: Vec::new(),
-        };
+        let mut selector = Self { name, id: None, classes: Vec::new() };
         let mut rest = &last[name_end..];
         while let Some(mark) = rest.chars().next() {
             let end = rest[1..].find(['.', '#']).map_or(rest.len(), |end| end + 1);
@@ -96,10 +77,6 @@ impl<'a> Selector<'a> {
 pub(super) fn references(text: &str) -> impl Iterator<Item = &str> {
     text.split("url(").skip(1).filter_map(|rest| {
         let target = rest.split(')').next()?;
-        target
-            .trim()
-            .trim_matches(['"', '\''])
-            .trim()
-            .strip_prefix('#')
+        target.trim().trim_matches(['"', '\'']).trim().strip_prefix('#')
     })
 }
