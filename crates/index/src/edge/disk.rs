@@ -1,6 +1,7 @@
-//! How much a folder takes on disk.
+//! How much a folder takes on disk, and small files that are written whole or not at all.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
+use std::io;
 use std::path::Path;
 
 /// Bytes that the files under `folder` take. Files that vanish meanwhile count nothing.
@@ -28,4 +29,17 @@ fn allocated(metadata: &Metadata) -> u64 {
 #[cfg(not(unix))]
 fn allocated(metadata: &Metadata) -> u64 {
     metadata.len()
+}
+
+/// Replaces a file durably: after a crash it holds the old bytes or the new.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    fs::write(&draft, bytes)?;
+    File::open(&draft)?.sync_all()?;
+    fs::rename(&draft, path)?;
+    // Folders can be synced on Unix only.
+    match path.parent().map(File::open) {
+        Some(Ok(folder)) if cfg!(unix) => folder.sync_all(),
+        _ => Ok(()),
+    }
 }

@@ -15,9 +15,9 @@ pub(super) fn from_edge(error: &OperationError) -> IndexError {
         | OperationError::ValidationError { .. }
         | OperationError::WrongSparse
         | OperationError::WrongMulti => IndexError::Rejected(text),
-        OperationError::OutOfMemory { .. }
-        | OperationError::Timeout { .. }
-        | OperationError::Cancelled { .. } => IndexError::Unavailable(text),
+        OperationError::OutOfMemory { .. } | OperationError::Timeout { .. } | OperationError::Cancelled { .. } => {
+            IndexError::Unavailable(text)
+        }
         OperationError::InconsistentStorage { .. } => IndexError::Corrupt(text),
         _ => IndexError::Internal(text),
     }
@@ -35,8 +35,5 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a panic without a message");
     // The library's errors carry backtraces.
-    text.split(", backtrace: ")
-        .next()
-        .unwrap_or(text)
-        .to_owned()
+    text.split(", backtrace: ").next().unwrap_or(text).to_owned()
 }

@@ -6,8 +6,7 @@
 
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
-    Condition, FieldCondition, Filter, HasIdCondition, IsEmptyCondition, JsonPath, Match, PointId,
-    Range, ValueVariants,
+    Condition, FieldCondition, Filter, HasIdCondition, IsEmptyCondition, JsonPath, Match, PointId, Range, ValueVariants,
 };
 use sensorium_domain::filter::{self as domain, Key};
 use sensorium_domain::index::Scope;
@@ -17,16 +16,9 @@ use serde_json::Value;
 use super::payload;
 
 /// Everything that a query of `tenant` over `scope` may see.
-pub(super) fn of_scope(
-    tenant: &TenantId,
-    scope: &Scope,
-    modality: Option<Modality>,
-) -> Result<Filter, IndexError> {
+pub(super) fn of_scope(tenant: &TenantId, scope: &Scope, modality: Option<Modality>) -> Result<Filter, IndexError> {
     if let Some(fault) = scope.filter.check().into_iter().next() {
-        return Err(IndexError::Rejected(format!(
-            "filter{}: {}",
-            fault.pointer, fault.detail
-        )));
+        return Err(IndexError::Rejected(format!("filter{}: {}", fault.pointer, fault.detail)));
     }
     let mut must = vec![equals(payload::TENANT, tenant.as_str())];
     if !scope.collections.is_empty() {
@@ -49,22 +41,13 @@ pub(super) fn of_scope(
 
 /// The points of a document, if it is `tenant`'s.
 pub(super) fn of_document(tenant: &TenantId, document: DocumentId) -> Filter {
-    all(vec![
-        equals(payload::TENANT, tenant.as_str()),
-        equals(payload::DOCUMENT, &document.to_string()),
-    ])
+    all(vec![equals(payload::TENANT, tenant.as_str()), equals(payload::DOCUMENT, &document.to_string())])
 }
 
 /// Those of the segments that are `tenant`'s.
 pub(super) fn of_segments(tenant: &TenantId, segments: &[SegmentId]) -> Filter {
-    let ids: HasIdCondition = segments
-        .iter()
-        .map(|segment| PointId::Uuid(segment.uuid()))
-        .collect();
-    all(vec![
-        equals(payload::TENANT, tenant.as_str()),
-        Condition::HasId(ids),
-    ])
+    let ids: HasIdCondition = segments.iter().map(|segment| PointId::Uuid(segment.uuid())).collect();
+    all(vec![equals(payload::TENANT, tenant.as_str()), Condition::HasId(ids)])
 }
 
 /// The path of a filter key in the payload.
@@ -75,17 +58,11 @@ pub(super) fn path(key: &str) -> Result<JsonPath, IndexError> {
 }
 
 fn all(must: Vec<Condition>) -> Filter {
-    Filter {
-        must: Some(must),
-        ..Filter::new()
-    }
+    Filter { must: Some(must), ..Filter::new() }
 }
 
 fn any_of(should: Vec<Condition>) -> Condition {
-    Condition::Filter(Filter {
-        should: Some(should),
-        ..Filter::new()
-    })
+    Condition::Filter(Filter { should: Some(should), ..Filter::new() })
 }
 
 fn equals(name: &str, text: &str) -> Condition {
@@ -102,12 +79,7 @@ fn any_text(path: JsonPath, texts: impl Iterator<Item = String>) -> Condition {
 }
 
 fn number(path: JsonPath, value: f64) -> Condition {
-    let range = Range {
-        gte: Some(OrderedFloat(value)),
-        lte: Some(OrderedFloat(value)),
-        gt: None,
-        lt: None,
-    };
+    let range = Range { gte: Some(OrderedFloat(value)), lte: Some(OrderedFloat(value)), gt: None, lt: None };
     Condition::Field(FieldCondition::new_range(path, range))
 }
 
@@ -121,29 +93,17 @@ fn condition(condition: &domain::Condition) -> Result<Condition, IndexError> {
         return Ok(any_value(&path, &matches.values()));
     }
     if let Some(range) = &condition.range {
-        let bound =
-            |bound: &Option<domain::Bound>| bound.as_ref().map(|b| OrderedFloat(b.as_f64()));
-        let range = Range {
-            gt: bound(&range.gt),
-            gte: bound(&range.gte),
-            lt: bound(&range.lt),
-            lte: bound(&range.lte),
-        };
+        let bound = |bound: &Option<domain::Bound>| bound.as_ref().map(|b| OrderedFloat(b.as_f64()));
+        let range =
+            Range { gt: bound(&range.gt), gte: bound(&range.gte), lt: bound(&range.lt), lte: bound(&range.lte) };
         return Ok(Condition::Field(FieldCondition::new_range(path, range)));
     }
     let empty = Condition::IsEmpty(IsEmptyCondition::from(path));
-    Ok(if condition.exists == Some(true) {
-        Condition::Filter(Filter::new_must_not(empty))
-    } else {
-        empty
-    })
+    Ok(if condition.exists == Some(true) { Condition::Filter(Filter::new_must_not(empty)) } else { empty })
 }
 
 fn any_value(path: &JsonPath, values: &[&Value]) -> Condition {
-    let texts: Vec<String> = values
-        .iter()
-        .filter_map(|value| value.as_str().map(str::to_owned))
-        .collect();
+    let texts: Vec<String> = values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
     let mut either = Vec::new();
     if !texts.is_empty() {
         either.push(any_text(path.clone(), texts.into_iter()));

@@ -21,10 +21,7 @@ pub(super) fn cut(index: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        let start = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("closed-"))
-            .and_then(|start| start.parse().ok());
+        let start = name.to_str().and_then(|name| name.strip_prefix("closed-")).and_then(|start| start.parse().ok());
         if let Some(start) = start {
             closed.push((start, entry.path()));
         }
@@ -51,20 +48,12 @@ mod tests {
         let index = tempfile::tempdir().unwrap();
         let folder = index.path().join(FOLDER);
         fs::create_dir(&folder).unwrap();
-        for name in [
-            "closed-0",
-            "closed-90",
-            "closed-1000",
-            "open-4",
-            "first-index",
-        ] {
+        for name in ["closed-0", "closed-90", "closed-1000", "open-4", "first-index"] {
             fs::write(folder.join(name), "x").unwrap();
         }
         cut(index.path()).unwrap();
-        let mut left: Vec<_> = fs::read_dir(&folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut left: Vec<_> =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();
         assert_eq!(left, ["closed-1000", "first-index", "open-4"]);
     }

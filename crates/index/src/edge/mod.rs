@@ -6,14 +6,17 @@
 //!
 //! The library does not replay its log when it is opened: after a crash, what was written after the last flush is gone.
 
+mod deletions;
 mod disk;
 mod error;
 mod filter;
 mod log;
 mod options;
 mod payload;
+mod places;
 mod query;
 mod read;
+mod recovery;
 mod shape;
 mod shard;
 mod turns;
@@ -22,6 +25,8 @@ mod write;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
@@ -33,6 +38,7 @@ use tokio::task::spawn_blocking;
 
 pub use options::{EdgeOptions, HnswOptions, OptimizerOptions, WordsOptions};
 
+use places::Places;
 use query::Search;
 use shape::Shape;
 use shard::Shard;
@@ -43,6 +49,7 @@ use words::Words;
 #[derive(Clone)]
 pub struct EdgeIndex {
     shard: Arc<Shard>,
+    places: Arc<Places>,
     words: Arc<Words>,
     shape: Arc<Shape>,
     options: Arc<EdgeOptions>,
@@ -51,6 +58,8 @@ pub struct EdgeIndex {
     writing: Arc<Mutex<()>>,
     optimizing: Arc<Mutex<()>>,
     flushes: Turns,
+    /// What a leg took lately, in microseconds.
+    pace: Arc<AtomicU64>,
 }
 
 impl EdgeIndex {
@@ -58,18 +67,18 @@ impl EdgeIndex {
     ///
     /// A folder that was built for other spaces or dimensions is [`IndexError::Mismatch`]; one that another process has open is
     /// [`IndexError::Unavailable`]; one that cannot be read is [`IndexError::Corrupt`], and is left as it is.
-    pub fn open(
-        dir: &Path,
-        spaces: &[(SpaceName, usize)],
-        options: EdgeOptions,
-    ) -> Result<Self, IndexError> {
+    pub fn open(dir: &Path, spaces: &[(SpaceName, usize)], options: EdgeOptions) -> Result<Self, IndexError> {
         let shape = Shape::new(spaces, &options)?;
         let words = Words::new(&options.words)?;
-        shape.check(dir)?;
+        let is_known = shape.check(dir)?;
         let shard = Shard::open(dir, shape.config(&options))?;
-        shape.save(dir)?;
+        if !is_known {
+            shape.save(dir)?;
+        }
         Ok(Self {
             shard: Arc::new(shard),
+            places: Arc::new(Places::new(options.remembered_segments)),
+            pace: Arc::default(),
             words: Arc::new(words),
             shape: Arc::new(shape),
             searches: Arc::new(Semaphore::new(options.search_threads())),
@@ -113,12 +122,34 @@ impl EdgeIndex {
         .await
     }
 
-    fn plan(
-        &self,
-        tenant: &TenantId,
-        scope: &Scope,
-        leg: &Leg,
-    ) -> Result<Option<Search>, IndexError> {
+    /// How many of `legs` one thread takes: all, where handing them out would cost more than it saves or no thread is free.
+    fn legs_at_a_time(&self, legs: usize) -> usize {
+        /// Waking another thread costs a good part of this.
+        const WORTHWHILE_US: u64 = 500;
+        let expected_us = self.pace.load(Ordering::Relaxed) * legs as u64;
+        let threads =
+            if expected_us < WORTHWHILE_US { 1 } else { self.searches.available_permits().clamp(1, legs.max(1)) };
+        legs.div_ceil(threads).max(1)
+    }
+
+    /// Runs legs one after the other. Blocks.
+    fn run(&self, searches: Vec<Option<Search>>) -> Result<Vec<Vec<ScoredPoint>>, IndexError> {
+        let begun = Instant::now();
+        let count = searches.len().max(1) as u64;
+        let lists = searches
+            .into_iter()
+            .map(|search| match search {
+                Some(search) => search.run(&self.shard, &self.places),
+                None => Ok(Vec::new()),
+            })
+            .collect();
+        let leg_us = begun.elapsed().as_micros() as u64 / count;
+        let pace = self.pace.load(Ordering::Relaxed);
+        self.pace.store((pace * 7 + leg_us) / 8, Ordering::Relaxed);
+        lists
+    }
+
+    fn plan(&self, tenant: &TenantId, scope: &Scope, leg: &Leg) -> Result<Option<Search>, IndexError> {
         let filter = filter::of_scope(tenant, scope, leg.modality)?;
         Search::plan(leg, filter, &self.shape, &self.words, &self.options.hnsw)
     }
@@ -127,23 +158,26 @@ impl EdgeIndex {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
 ) -> Result<T, IndexError> {
-    spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(IndexError::Internal(error.to_string())))
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(IndexError::Internal(error.to_string())))
 }
 
 #[async_trait]
 impl VectorIndex for EdgeIndex {
     async fn upsert(&self, tenant: &TenantId, points: Vec<Point>) -> Result<(), IndexError> {
-        points
-            .iter()
-            .try_for_each(|point| query::check_point(&self.shape, point))?;
+        points.iter().try_for_each(|point| query::check_point(&self.shape, point))?;
         if points.is_empty() {
             return Ok(());
         }
         let tenant = tenant.clone();
-        self.write(move |index| write::upsert(&index.shard, &index.words, &tenant, points))
-            .await
+        self.write(move |index| {
+            let places = points.iter().map(|point| {
+                let place = (point.payload.document, point.payload.modality);
+                (point.id, place)
+            });
+            index.places.remember(places);
+            write::upsert(&index.shard, &index.words, &tenant, points)
+        })
+        .await
     }
 
     async fn flush(&self) -> Result<(), IndexError> {
@@ -158,27 +192,17 @@ impl VectorIndex for EdgeIndex {
         .await
     }
 
-    async fn delete_segments(
-        &self,
-        tenant: &TenantId,
-        segments: &[SegmentId],
-    ) -> Result<(), IndexError> {
+    async fn delete_segments(&self, tenant: &TenantId, segments: &[SegmentId]) -> Result<(), IndexError> {
         if segments.is_empty() {
             return Ok(());
         }
         let (tenant, segments) = (tenant.clone(), segments.to_vec());
-        self.write(move |index| write::delete_segments(&index.shard, &tenant, &segments))
-            .await
+        self.write(move |index| write::delete_segments(&index.shard, &tenant, &segments)).await
     }
 
-    async fn delete_document(
-        &self,
-        tenant: &TenantId,
-        document: DocumentId,
-    ) -> Result<(), IndexError> {
+    async fn delete_document(&self, tenant: &TenantId, document: DocumentId) -> Result<(), IndexError> {
         let tenant = tenant.clone();
-        self.write(move |index| write::delete_document(&index.shard, &tenant, document))
-            .await
+        self.write(move |index| write::delete_document(&index.shard, &tenant, document)).await
     }
 
     async fn query_batch(
@@ -187,17 +211,15 @@ impl VectorIndex for EdgeIndex {
         scope: &Scope,
         legs: &[Leg],
     ) -> Result<Vec<Vec<ScoredPoint>>, IndexError> {
-        let searches = legs
-            .iter()
-            .map(|leg| self.plan(tenant, scope, leg))
-            .collect::<Result<Vec<_>, _>>()?;
-        let lists = searches.into_iter().map(|search| async move {
-            match search {
-                Some(search) => self.search(move |index| search.run(&index.shard)).await,
-                None => Ok(Vec::new()),
-            }
-        });
-        try_join_all(lists).await
+        let searches = legs.iter().map(|leg| self.plan(tenant, scope, leg)).collect::<Result<Vec<_>, _>>()?;
+        let group = self.legs_at_a_time(searches.len());
+        let mut groups: Vec<Vec<Option<Search>>> = Vec::new();
+        let mut searches = searches.into_iter().peekable();
+        while searches.peek().is_some() {
+            groups.push(searches.by_ref().take(group).collect());
+        }
+        let lists = groups.into_iter().map(|some| self.search(move |index| index.run(some)));
+        Ok(try_join_all(lists).await?.concat())
     }
 
     async fn vectors(
@@ -208,14 +230,12 @@ impl VectorIndex for EdgeIndex {
     ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
         self.shape.dimension(space)?;
         let (tenant, space, segments) = (tenant.clone(), space.clone(), segments.to_vec());
-        self.search(move |index| read::vectors(&index.shard, &tenant, &space, &segments))
-            .await
+        self.search(move |index| read::vectors(&index.shard, &tenant, &space, &segments)).await
     }
 
     async fn count(&self, tenant: &TenantId, scope: &Scope) -> Result<u64, IndexError> {
         let filter = filter::of_scope(tenant, scope, None)?;
-        self.search(move |index| read::count(&index.shard, filter))
-            .await
+        self.search(move |index| read::count(&index.shard, filter)).await
     }
 
     async fn facet(
@@ -227,27 +247,28 @@ impl VectorIndex for EdgeIndex {
     ) -> Result<Vec<(Value, u64)>, IndexError> {
         let filter = filter::of_scope(tenant, scope, None)?;
         let key = key.to_owned();
-        self.search(move |index| read::facet(&index.shard, filter, &key, limit))
-            .await
+        self.search(move |index| read::facet(&index.shard, filter, &key, limit)).await
     }
 
-    async fn scroll(
-        &self,
-        after: Option<SegmentId>,
-        limit: usize,
-    ) -> Result<Vec<(TenantId, SegmentId)>, IndexError> {
-        self.search(move |index| read::scroll(&index.shard, after, limit))
-            .await
+    async fn scroll(&self, after: Option<SegmentId>, limit: usize) -> Result<Vec<(TenantId, SegmentId)>, IndexError> {
+        self.search(move |index| read::scroll(&index.shard, after, limit)).await
     }
 
     async fn optimize(&self) -> Result<bool, IndexError> {
         let turn = self.optimizing.clone().lock_owned().await;
+        self.write(|index| {
+            index.shard.flush()?;
+            index.shard.deletions().watch();
+            Ok(())
+        })
+        .await?;
         let this = self.clone();
         let (turn, changed) = blocking(move || Ok((turn, this.shard.optimize()?))).await?;
-        self.flush().await?;
         let limit = self.options.optimizer.log_limit_mb << 20;
         self.write(move |index| {
             let _turn = turn;
+            index.shard.flush()?;
+            index.shard.forget_deletions()?;
             index.shard.cut_log(limit)
         })
         .await?;

@@ -6,17 +6,31 @@ use qdrant_edge::{EdgeOptimizersConfig, HnswIndexConfig};
 use serde::{Deserialize, Serialize};
 
 /// Settings of the embedded index. Every field has a default; unknown fields are refused.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EdgeOptions {
     /// How many searches run at once, each on a thread of its own; the number of cores when absent.
     pub search_threads: Option<NonZeroUsize>,
+    /// How many segments' documents are kept in memory, at about 100 bytes each, so that hits need not be read from disk.
+    pub remembered_segments: usize,
     /// The graph of nearest neighbours.
     pub hnsw: HnswOptions,
     /// When `optimize` has work to do.
     pub optimizer: OptimizerOptions,
     /// How words are weighed. Part of the index's shape: a change needs a reindex.
     pub words: WordsOptions,
+}
+
+impl Default for EdgeOptions {
+    fn default() -> Self {
+        Self {
+            search_threads: None,
+            remembered_segments: 2_000_000,
+            hnsw: HnswOptions::default(),
+            optimizer: OptimizerOptions::default(),
+            words: WordsOptions::default(),
+        }
+    }
 }
 
 /// The graph of nearest neighbours (HNSW), one per space and index segment.
@@ -39,14 +53,7 @@ pub struct HnswOptions {
 
 impl Default for HnswOptions {
     fn default() -> Self {
-        Self {
-            m: 16,
-            ef_construct: 128,
-            ef: 128,
-            full_scan_threshold_kb: 4_000,
-            exact: false,
-            indexing_threads: 0,
-        }
+        Self { m: 16, ef_construct: 128, ef: 128, full_scan_threshold_kb: 4_000, exact: false, indexing_threads: 0 }
     }
 }
 
@@ -94,21 +101,14 @@ pub struct WordsOptions {
 
 impl Default for WordsOptions {
     fn default() -> Self {
-        Self {
-            language: "english".to_owned(),
-            k1: 1.2,
-            b: 0.75,
-            average_words: 100.0,
-        }
+        Self { language: "english".to_owned(), k1: 1.2, b: 0.75, average_words: 100.0 }
     }
 }
 
 impl EdgeOptions {
     /// How many searches run at once.
     pub fn search_threads(&self) -> usize {
-        self.search_threads
-            .or_else(|| std::thread::available_parallelism().ok())
-            .map_or(1, NonZeroUsize::get)
+        self.search_threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
     }
 
     pub(super) fn hnsw_config(&self) -> HnswIndexConfig {

@@ -21,10 +21,7 @@ pub(super) const UPDATED_AT: &str = "updated_at";
 
 /// The path of a field at the top of the payload.
 pub(super) fn field(name: &str) -> JsonPath {
-    JsonPath {
-        first_key: name.to_owned(),
-        rest: Vec::new(),
-    }
+    JsonPath { first_key: name.to_owned(), rest: Vec::new() }
 }
 
 /// Asks the index for some fields only.
@@ -87,9 +84,7 @@ pub(super) fn tenant(payload: &Payload) -> Result<TenantId, IndexError> {
 }
 
 /// Reads back what a hit is grouped by.
-pub(super) fn document_and_modality(
-    payload: &Payload,
-) -> Result<(DocumentId, Modality), IndexError> {
+pub(super) fn document_and_modality(payload: &Payload) -> Result<(DocumentId, Modality), IndexError> {
     Ok((read(payload, DOCUMENT)?, read(payload, MODALITY)?))
 }
 

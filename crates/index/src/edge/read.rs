@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use qdrant_edge::{
-    CountRequest, FacetRequest, FacetValue, Filter, JsonPath, PointId, Record, ScrollRequest,
-    VectorInternal, VectorStructInternal, WithPayloadInterface, WithVector,
+    CountRequest, FacetRequest, FacetValue, Filter, JsonPath, PointId, Record, ScrollRequest, VectorInternal,
+    VectorStructInternal, WithPayloadInterface, WithVector,
 };
 use sensorium_domain::filter::Key;
 use sensorium_domain::index::IndexStats;
@@ -12,6 +12,7 @@ use sensorium_domain::{IndexError, SegmentId, SpaceName, TenantId};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::places::Place;
 use super::query::segment;
 use super::shard::Shard;
 use super::{disk, filter, payload};
@@ -26,10 +27,7 @@ pub(super) fn vectors(
     space: &SpaceName,
     segments: &[SegmentId],
 ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
-    let ids: Vec<PointId> = segments
-        .iter()
-        .map(|segment| PointId::Uuid(segment.uuid()))
-        .collect();
+    let ids: Vec<PointId> = segments.iter().map(|segment| PointId::Uuid(segment.uuid())).collect();
     let records = shard.with(|shard| {
         shard.retrieve(
             &ids,
@@ -52,46 +50,54 @@ pub(super) fn vectors(
     Ok(found)
 }
 
+/// The document and modality of segments, whoever owns them; unknown ones are left out.
+pub(super) fn places(shard: &Shard, segments: &[SegmentId]) -> Result<Vec<(SegmentId, Place)>, IndexError> {
+    let ids: Vec<PointId> = segments.iter().map(|segment| PointId::Uuid(segment.uuid())).collect();
+    let fields = payload::only(&[payload::DOCUMENT, payload::MODALITY]);
+    let records = shard.with(|shard| shard.retrieve(&ids, Some(fields), None))?;
+    records
+        .into_iter()
+        .map(|record| {
+            let payload = record.payload.unwrap_or_default();
+            let place = payload::document_and_modality(&payload)?;
+            Ok((segment(record.id)?, place))
+        })
+        .collect()
+}
+
+/// The ids of the points that pass the filter.
+pub(super) fn ids(shard: &Shard, filter: &Filter) -> Result<Vec<PointId>, IndexError> {
+    let nothing = WithPayloadInterface::Bool(false);
+    let mut ids = Vec::new();
+    let mut next = Some(PointId::Uuid(Uuid::nil()));
+    while let Some(offset) = next {
+        let (records, following) = page(shard, offset, PAGE, Some(filter), &nothing)?;
+        ids.extend(records.into_iter().map(|record| record.id));
+        next = following;
+    }
+    Ok(ids)
+}
+
 /// How many points pass the filter.
 pub(super) fn count(shard: &Shard, filter: Filter) -> Result<u64, IndexError> {
-    let request = CountRequest {
-        filter: Some(filter),
-        exact: true,
-    };
+    let request = CountRequest { filter: Some(filter), exact: true };
     Ok(shard.with(|shard| shard.count(request))? as u64)
 }
 
 /// Counts points by the values of a filter key: most first, equal counts by value.
-pub(super) fn facet(
-    shard: &Shard,
-    filter: Filter,
-    key: &str,
-    limit: usize,
-) -> Result<Vec<(Value, u64)>, IndexError> {
+pub(super) fn facet(shard: &Shard, filter: Filter, key: &str, limit: usize) -> Result<Vec<(Value, u64)>, IndexError> {
     let path = filter::path(key)?;
     let mut counts = match Key::parse(key) {
         Some(Key::Tags | Key::Modality | Key::Document) => indexed_facet(shard, filter, path)?,
         _ => plain_facet(shard, &filter, &path)?,
     };
-    counts.sort_by(|a, b| {
-        b.1.cmp(&a.1)
-            .then_with(|| a.0.to_string().cmp(&b.0.to_string()))
-    });
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.to_string().cmp(&b.0.to_string())));
     counts.truncate(limit);
     Ok(counts)
 }
 
-fn indexed_facet(
-    shard: &Shard,
-    filter: Filter,
-    key: JsonPath,
-) -> Result<Vec<(Value, u64)>, IndexError> {
-    let request = FacetRequest {
-        key,
-        limit: usize::MAX,
-        filter: Some(filter),
-        exact: true,
-    };
+fn indexed_facet(shard: &Shard, filter: Filter, key: JsonPath) -> Result<Vec<(Value, u64)>, IndexError> {
+    let request = FacetRequest { key, limit: usize::MAX, filter: Some(filter), exact: true };
     let response = shard.with(|shard| shard.facet(request))?;
     let counts = response.hits.into_iter().map(|hit| {
         let value = match hit.value {
@@ -105,11 +111,7 @@ fn indexed_facet(
     Ok(counts.collect())
 }
 
-fn plain_facet(
-    shard: &Shard,
-    filter: &Filter,
-    path: &JsonPath,
-) -> Result<Vec<(Value, u64)>, IndexError> {
+fn plain_facet(shard: &Shard, filter: &Filter, path: &JsonPath) -> Result<Vec<(Value, u64)>, IndexError> {
     let mut counts: HashMap<Value, u64> = HashMap::new();
     let fields = WithPayloadInterface::Fields(vec![path.clone()]);
     let mut next = Some(PointId::Uuid(Uuid::nil()));
@@ -190,10 +192,7 @@ fn page(
 
 /// Numbers about the folder.
 pub(super) fn stats(shard: &Shard) -> Result<IndexStats, IndexError> {
-    let everything = CountRequest {
-        filter: None,
-        exact: true,
-    };
+    let everything = CountRequest { filter: None, exact: true };
     let (points, info) = shard.with(|shard| Ok((shard.count(everything)?, shard.info())))?;
     Ok(IndexStats {
         points: points as u64,

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use qdrant_edge::{
-    Distance, EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams, Modifier, WalOptions,
-};
+use qdrant_edge::{Distance, EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams, Modifier, WalOptions};
 use sensorium_domain::{IndexError, SpaceName};
 use serde::{Deserialize, Serialize};
 
+use super::disk;
 use super::log;
 use super::options::{EdgeOptions, WordsOptions};
 use super::words::WORDS;
@@ -26,10 +25,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) fn new(
-        spaces: &[(SpaceName, usize)],
-        options: &EdgeOptions,
-    ) -> Result<Self, IndexError> {
+    pub(super) fn new(spaces: &[(SpaceName, usize)], options: &EdgeOptions) -> Result<Self, IndexError> {
         let mut by_name = BTreeMap::new();
         for (name, dimension) in spaces {
             if *dimension == 0 || name.as_str() == WORDS {
@@ -38,16 +34,10 @@ impl Shape {
                 )));
             }
             if by_name.insert(name.to_string(), *dimension).is_some() {
-                return Err(IndexError::Rejected(format!(
-                    "space \"{name}\" is given twice"
-                )));
+                return Err(IndexError::Rejected(format!("space \"{name}\" is given twice")));
             }
         }
-        Ok(Self {
-            version: VERSION,
-            spaces: by_name,
-            words: options.words.clone(),
-        })
+        Ok(Self { version: VERSION, spaces: by_name, words: options.words.clone() })
     }
 
     /// The dimension of a space.
@@ -58,44 +48,32 @@ impl Shape {
             .ok_or_else(|| IndexError::Rejected(format!("there is no space \"{space}\"")))
     }
 
-    /// Compares with the folder's; a folder without one (a new one) fits.
-    pub(super) fn check(&self, folder: &Path) -> Result<(), IndexError> {
+    /// Compares with the folder's; whether the folder has one (a new one has none, and fits).
+    pub(super) fn check(&self, folder: &Path) -> Result<bool, IndexError> {
         let bytes = match fs::read(folder.join(FILE)) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(IndexError::Internal(format!("{FILE}: {error}"))),
         };
-        let found: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| IndexError::Corrupt(format!("{FILE}: {error}")))?;
+        let found: Self =
+            serde_json::from_slice(&bytes).map_err(|error| IndexError::Corrupt(format!("{FILE}: {error}")))?;
         if found == *self {
-            return Ok(());
+            return Ok(true);
         }
-        Err(IndexError::Mismatch(format!(
-            "it was built for {found}, not for {self}"
-        )))
+        Err(IndexError::Mismatch(format!("it was built for {found}, not for {self}")))
     }
 
     /// Writes it beside the index, whole or not at all.
     pub(super) fn save(&self, folder: &Path) -> Result<(), IndexError> {
         let failed = |error: String| IndexError::Internal(format!("{FILE}: {error}"));
         let bytes = serde_json::to_vec_pretty(self).map_err(|error| failed(error.to_string()))?;
-        let draft = folder.join(format!("{FILE}.new"));
-        fs::write(&draft, bytes)
-            .and_then(|()| fs::File::open(&draft)?.sync_all())
-            .and_then(|()| fs::rename(&draft, folder.join(FILE)))
-            .map_err(|error| failed(error.to_string()))
+        disk::replace(&folder.join(FILE), &bytes).map_err(|error| failed(error.to_string()))
     }
 
     /// The library's configuration for this shape.
     pub(super) fn config(&self, options: &EdgeOptions) -> EdgeConfig {
-        let words = EdgeSparseVectorParams {
-            modifier: Some(Modifier::Idf),
-            ..EdgeSparseVectorParams::default()
-        };
-        let log = WalOptions {
-            segment_capacity: log::FILE_BYTES,
-            ..WalOptions::default()
-        };
+        let words = EdgeSparseVectorParams { modifier: Some(Modifier::Idf), ..EdgeSparseVectorParams::default() };
+        let log = WalOptions { segment_capacity: log::FILE_BYTES, ..WalOptions::default() };
         let mut builder = EdgeConfig::builder()
             .wal_options(log)
             .hnsw_config(options.hnsw_config())
@@ -116,10 +94,6 @@ impl std::fmt::Display for Shape {
             write!(f, " {name}({dimension})")?;
         }
         let words = &self.words;
-        write!(
-            f,
-            " and words {}(k1 {}, b {}, average {})",
-            words.language, words.k1, words.b, words.average_words
-        )
+        write!(f, " and words {}(k1 {}, b {}, average {})", words.language, words.k1, words.b, words.average_words)
     }
 }

@@ -6,18 +6,20 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use qdrant_edge::{
-    CreateIndex, EdgeConfig, EdgeShard, FieldIndexOperations, IntegerIndexParams,
-    KeywordIndexParams, PayloadFieldSchema, PayloadSchemaParams, UpdateOperation,
+    CreateIndex, EdgeConfig, EdgeShard, FieldIndexOperations, IntegerIndexParams, KeywordIndexParams,
+    PayloadFieldSchema, PayloadSchemaParams, PointOperations, UpdateOperation,
 };
 use sensorium_domain::IndexError;
 
+use super::deletions::{self, Deletions};
 use super::error::{catching, from_edge};
-use super::{log, payload};
+use super::{log, payload, recovery};
 
 /// A folder of the library, which is entered by many threads at once. Writing and making durable must not meet: callers see to that.
 pub(super) struct Shard {
     folder: PathBuf,
     config: EdgeConfig,
+    deletions: Deletions,
     /// `None` after the folder could not be opened again.
     open: RwLock<Option<EdgeShard>>,
 }
@@ -27,6 +29,7 @@ impl Shard {
     pub(super) fn open(folder: &Path, config: EdgeConfig) -> Result<Self, IndexError> {
         fs::create_dir_all(folder)
             .map_err(|error| IndexError::Unavailable(format!("{}: {error}", folder.display())))?;
+        let was_open = recovery::mark_open(folder)?;
         let is_new = !folder.join("edge_config.json").exists() && !folder.join("segments").exists();
         let shard = if is_new {
             catching(|| EdgeShard::new(folder, config.clone()))
@@ -35,13 +38,38 @@ impl Shard {
         } else {
             load(folder, config.clone())?
         };
-        let shard = Self {
-            folder: folder.to_owned(),
-            config,
-            open: RwLock::new(Some(shard)),
-        };
-        shard.create_field_indexes()?;
+        let shard =
+            Self { folder: folder.to_owned(), config, deletions: Deletions::default(), open: RwLock::new(Some(shard)) };
+        let mut is_changed = shard.create_field_indexes()?;
+        is_changed |= shard.delete_left_over()?;
+        is_changed |= was_open && shard.unite_doubles()?;
+        if is_changed {
+            shard.flush()?;
+        }
+        shard.forget_deletions()?;
         Ok(shard)
+    }
+
+    /// Whether there were any.
+    fn delete_left_over(&self) -> Result<bool, IndexError> {
+        let ids =
+            deletions::left_over(&self.folder).map_err(|error| IndexError::Corrupt(format!("deletions: {error}")))?;
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        tracing::warn!(points = ids.len(), "deletions that a crash had undone are repeated");
+        self.update(PointOperations::DeletePoints { ids })?;
+        Ok(true)
+    }
+
+    /// Whether there were any.
+    fn unite_doubles(&self) -> Result<bool, IndexError> {
+        let doubles = self.with(|shard| Ok(catching(|| recovery::unite_doubles(shard))))?;
+        let doubles = doubles.map_err(IndexError::Corrupt)?.map_err(|error| from_edge(&error))?;
+        if doubles > 0 {
+            tracing::warn!(doubles, "points that a crash had left twice are united");
+        }
+        Ok(doubles > 0)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -54,14 +82,32 @@ impl Shard {
         work: impl FnOnce(&EdgeShard) -> qdrant_edge::OperationResult<T>,
     ) -> Result<T, IndexError> {
         let guard = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let shard = guard
-            .as_ref()
-            .ok_or_else(|| IndexError::Unavailable("the index folder is closed".to_owned()))?;
+        let shard = guard.as_ref().ok_or_else(|| IndexError::Unavailable("the index folder is closed".to_owned()))?;
         work(shard).map_err(|error| from_edge(&error))
+    }
+
+    /// Changes points.
+    pub(super) fn update(&self, operation: PointOperations) -> Result<(), IndexError> {
+        self.with(|shard| shard.update(UpdateOperation::PointOperation(operation)))
+    }
+
+    /// What `optimize` makes the library forget.
+    pub(super) fn deletions(&self) -> &Deletions {
+        &self.deletions
+    }
+
+    /// To be called after a flush, when no `optimize` runs.
+    pub(super) fn forget_deletions(&self) -> Result<(), IndexError> {
+        self.deletions.forget(&self.folder).map_err(|error| IndexError::Internal(format!("deletions: {error}")))
     }
 
     /// Writes all that is in memory to the disk. No write may run meanwhile.
     pub(super) fn flush(&self) -> Result<(), IndexError> {
+        self.flush_library()?;
+        self.deletions.save(&self.folder).map_err(|error| IndexError::Internal(format!("deletions: {error}")))
+    }
+
+    fn flush_library(&self) -> Result<(), IndexError> {
         /// The library gives up where a running `optimize` swaps index segments; that takes moments.
         const ATTEMPTS: u32 = 200;
         let mut attempt = 1;
@@ -102,26 +148,31 @@ impl Shard {
         Ok(())
     }
 
-    fn create_field_indexes(&self) -> Result<(), IndexError> {
-        let keyword = |is_tenant: bool| {
+    /// Whether any was missing.
+    fn create_field_indexes(&self) -> Result<bool, IndexError> {
+        // Graphs of their own help searches whose filter leaves a good part of the points; they cost as much again to build.
+        let keyword = |is_tenant: bool, has_graph: bool| {
             PayloadSchemaParams::Keyword(KeywordIndexParams {
                 is_tenant: is_tenant.then_some(true),
+                enable_hnsw: Some(has_graph),
                 ..KeywordIndexParams::default()
             })
         };
         let moment = PayloadSchemaParams::Integer(IntegerIndexParams {
             lookup: Some(false),
             range: Some(true),
+            enable_hnsw: Some(false),
             ..IntegerIndexParams::default()
         });
         let wanted = [
-            (payload::TENANT, keyword(true)),
-            (payload::COLLECTION, keyword(false)),
-            (payload::DOCUMENT, keyword(false)),
-            (payload::MODALITY, keyword(false)),
-            (payload::TAGS, keyword(false)),
+            (payload::TENANT, keyword(true, true)),
+            (payload::COLLECTION, keyword(false, true)),
+            (payload::DOCUMENT, keyword(false, false)),
+            (payload::MODALITY, keyword(false, true)),
+            (payload::TAGS, keyword(false, false)),
             (payload::CREATED_AT, moment),
         ];
+        let mut is_changed = false;
         let present = self.with(|shard| Ok(shard.info()))?.payload_schema;
         for (name, params) in wanted {
             let path = payload::field(name);
@@ -133,8 +184,9 @@ impl Shard {
                 field_schema: Some(PayloadFieldSchema::FieldParams(params)),
             });
             self.with(|shard| shard.update(UpdateOperation::FieldIndexOperation(create)))?;
+            is_changed = true;
         }
-        self.flush()
+        Ok(is_changed)
     }
 }
 
@@ -142,25 +194,31 @@ impl Drop for Shard {
     /// The library flushes when it is closed, and panics when it cannot.
     fn drop(&mut self) {
         let slot = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let closed = slot.take();
-        if let Err(reason) = catching(|| drop(closed)) {
-            tracing::error!(folder = %self.folder.display(), reason, "the index could not be flushed at its end");
+        let Some(closed) = slot.take() else {
+            return;
+        };
+        match catching(|| drop(closed)) {
+            Ok(()) => {
+                if self.deletions.forget(&self.folder).is_ok() {
+                    recovery::mark_closed(&self.folder);
+                }
+            }
+            Err(reason) => {
+                tracing::error!(folder = %self.folder.display(), reason, "the index could not be flushed at its end");
+            }
         }
     }
 }
 
 fn load(folder: &Path, config: EdgeConfig) -> Result<EdgeShard, IndexError> {
-    log::cut(folder).map_err(|error| IndexError::Unavailable(format!("log: {error}")))?;
-    catching(|| EdgeShard::load(folder, Some(config)))
-        .map_err(IndexError::Corrupt)?
-        .map_err(|error| {
-            let text = error.to_string();
-            if text.contains("WouldBlock") {
-                return IndexError::Unavailable(format!(
-                    "{} is open in another process",
-                    folder.display()
-                ));
-            }
-            IndexError::Corrupt(text)
-        })
+    log::cut(folder)
+        .and_then(|()| recovery::remove_leftovers(folder))
+        .map_err(|error| IndexError::Unavailable(format!("{}: {error}", folder.display())))?;
+    catching(|| EdgeShard::load(folder, Some(config))).map_err(IndexError::Corrupt)?.map_err(|error| {
+        let text = error.to_string();
+        if text.contains("WouldBlock") {
+            return IndexError::Unavailable(format!("{} is open in another process", folder.display()));
+        }
+        IndexError::Corrupt(text)
+    })
 }

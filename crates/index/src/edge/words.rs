@@ -18,8 +18,7 @@ pub(super) struct Words(EdgeBm25);
 impl Words {
     pub(super) fn new(options: &WordsOptions) -> Result<Self, IndexError> {
         let number = |name: &str, value: f64| {
-            NotNan::new(value)
-                .map_err(|_| IndexError::Rejected(format!("words.{name} is not a number")))
+            NotNan::new(value).map_err(|_| IndexError::Rejected(format!("words.{name} is not a number")))
         };
         let config = EdgeBm25Config {
             k: number("k1", options.k1)?,
@@ -29,9 +28,7 @@ impl Words {
             ascii_folding: Some(true),
             ..EdgeBm25Config::default()
         };
-        EdgeBm25::new(config)
-            .map(Self)
-            .map_err(|error| IndexError::Rejected(format!("words: {error}")))
+        EdgeBm25::new(config).map(Self).map_err(|error| IndexError::Rejected(format!("words: {error}")))
     }
 
     /// A text's vector; `None` where it has no words that count.

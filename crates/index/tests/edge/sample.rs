@@ -1,9 +1,7 @@
 //! Points for these tests.
 
 use sensorium_domain::index::{Leg, LegQuery, Point, PointPayload, Scope};
-use sensorium_domain::{
-    DocumentId, Modality, PartId, SegmentId, SegmentKind, SpaceName, TenantId, Timestamp,
-};
+use sensorium_domain::{DocumentId, Modality, PartId, SegmentId, SegmentKind, SpaceName, TenantId, Timestamp};
 use sensorium_index::EdgeOptions;
 use sensorium_index::edge::OptimizerOptions;
 use serde_json::{Map, json};
@@ -35,10 +33,7 @@ pub fn eager() -> EdgeOptions {
 }
 
 pub fn document(number: u64) -> DocumentId {
-    DocumentId::new(
-        Timestamp::from_millis(1_700_000_000_000),
-        u128::from(number),
-    )
+    DocumentId::new(Timestamp::from_millis(1_700_000_000_000), u128::from(number))
 }
 
 pub fn segment(number: u64) -> SegmentId {
@@ -47,10 +42,7 @@ pub fn segment(number: u64) -> SegmentId {
 
 /// The direction of point `number` in its `round`-th state.
 pub fn vector(number: u64, round: u64) -> Vec<f32> {
-    let mut state = number
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .wrapping_add(round)
-        | 1;
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(round) | 1;
     (0..DIMENSION)
         .map(|_| {
             state ^= state << 13;
@@ -86,21 +78,11 @@ pub fn point(number: u64, round: u64) -> Point {
 }
 
 pub fn near(vector: Vec<f32>, limit: usize) -> Leg {
-    Leg {
-        query: LegQuery::Dense {
-            space: space(),
-            vector,
-        },
-        modality: None,
-        limit,
-    }
+    Leg { query: LegQuery::Dense { space: space(), vector }, modality: None, limit }
 }
 
 /// The scope of points with a tag.
 pub fn tagged(tag: &str) -> Scope {
     let filter = json!({"must": [{"key": "tags", "match": {"value": tag}}]});
-    Scope {
-        collections: Vec::new(),
-        filter: serde_json::from_value(filter).unwrap(),
-    }
+    Scope { collections: Vec::new(), filter: serde_json::from_value(filter).unwrap() }
 }
