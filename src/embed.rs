@@ -112,18 +112,15 @@ pub async fn classify(app: &App, space: &SpaceInfo, input: EncodeInput, labels: 
 /// The entries of the profile's vocabulary that are nearest to a picture or sound.
 pub async fn nearest_labels(app: &App, input: EncodeInput, most: usize) -> Result<Vec<Label>, ApiError> {
     let modality = input.modality();
-    let no_labels = || ApiError::new(Code::NotInProfile, format!("the profile {} has no labels for {modality}", app.profile.name));
-    let space = space(app, None)?;
     let in_scope = app.profile.in_scope(&input);
-    let vector = embed(app, space, vec![input]).await?.swap_remove(0);
-    let nearest = app.profile.nearest_labels(modality, &vector, most).ok_or_else(no_labels)?;
+    let vector = embed(app, space(app, None)?, vec![input]).await?.swap_remove(0);
+    let nearest = app.profile.nearest_labels(modality, &vector, most);
+    if nearest.is_empty() {
+        return Err(ApiError::new(Code::NotInProfile, format!("the profile {} has no labels for {modality}", app.profile.name)));
+    }
     Ok(nearest
         .into_iter()
-        .map(|(label, similarity)| Label {
-            label,
-            score: app.profile.confidence(Modality::Text, modality, similarity) * in_scope,
-            similarity,
-        })
+        .map(|(label, similarity, confidence)| Label { label, score: confidence * in_scope, similarity })
         .collect())
 }
 

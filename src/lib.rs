@@ -9,6 +9,7 @@ pub mod config;
 pub mod dashboard;
 pub mod embed;
 pub mod error;
+pub mod fsck;
 pub mod http;
 pub mod ingest;
 pub mod jobs;

@@ -3,13 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use sensorium_domain::encoder::{SpaceInfo, TowerInfo};
-use sensorium_domain::{EncodeError, EncodeInput, Encoder, Modality, ModelName, Priority, SpaceName};
+use sensorium_domain::encoder::{SpaceInfo, Tower, TowerInfo};
+use sensorium_domain::{EncodeInput, Encoder, Modality, ModelName, SpaceName};
+use sensorium_inference::{LocalEncoder, Options, SetupError};
+use sensorium_models::labels::Labels;
+use sensorium_models::source::sha256_of;
+use sensorium_models::starter::{Calibration, PictureTower, SoundTower};
 use sensorium_models::{Manifest, ModelError, Source, TextEncoder};
 
 use crate::config::{self, Config};
 use crate::ingest::CountTokens;
+
+/// Length of the vectors of the starter's space.
+const DIMENSIONS: usize = 384;
 
 /// The running profile.
 pub struct Profile {
@@ -18,6 +24,9 @@ pub struct Profile {
     /// Its towers behind their queues.
     pub encoder: Arc<dyn Encoder>,
     text: Arc<TextEncoder>,
+    calibration: Calibration,
+    labels: Labels,
+    chosen_by_default: bool,
 }
 
 /// Why the models could not be loaded.
@@ -26,46 +35,117 @@ pub enum ProfileError {
     /// A model.
     #[error("{0}")]
     Model(#[from] ModelError),
-    /// Files that are not where they should be.
+    /// The encoder.
     #[error("{0}")]
-    Missing(String),
+    Encoder(#[from] SetupError),
+    /// Files that are not where they should be.
+    #[error("{what} is not in {}: {advice}", .folder.display())]
+    Missing {
+        /// What was looked for.
+        what: &'static str,
+        /// Where.
+        folder: PathBuf,
+        /// What to do.
+        advice: &'static str,
+    },
 }
 
-struct Temporary(Vec<SpaceInfo>, Arc<TextEncoder>);
-
-#[async_trait]
-impl Encoder for Temporary {
-    fn spaces(&self) -> &[SpaceInfo] {
-        &self.0
-    }
-
-    async fn encode(&self, _: &SpaceName, input: EncodeInput, _: Priority) -> Result<Vec<f32>, EncodeError> {
-        let EncodeInput::Text(text) = input else { return Err(EncodeError::Stopped) };
-        self.1.encode(&[&text]).map(|mut v| v.swap_remove(0)).map_err(EncodeError::Model)
-    }
-}
-
-/// Loads the configured profile.
+/// Loads the configured profile on a thread of its own.
 pub async fn load(config: &Config) -> Result<Profile, ProfileError> {
-    let folder = text_model_dir(&config.profile);
-    let source = Source::Folder(folder);
-    Manifest::all_minilm_l6_v2().verify(&source)?;
-    let text = Arc::new(TextEncoder::load(&source)?);
-    let name = |text: &str| text.parse::<SpaceName>().map_err(|error| ProfileError::Missing(error.to_string()));
-    let spaces = vec![SpaceInfo {
-        name: name("shared")?,
-        dimensions: 384,
-        towers: vec![TowerInfo { modality: Modality::Text, model: ModelName("all-MiniLM-L6-v2@53aa5117".to_owned()) }],
-    }];
-    Ok(Profile { name: "starter".to_owned(), encoder: Arc::new(Temporary(spaces, text.clone())), text })
+    let config = config.clone();
+    let loading = tokio::task::spawn_blocking(move || load_starter(&config));
+    loading.await.unwrap_or_else(|error| Err(SetupError::Threads(error.to_string()).into()))
 }
 
-fn text_model_dir(settings: &config::Profile) -> PathBuf {
-    if settings.text_model_dir.as_os_str().is_empty() {
+fn load_starter(config: &Config) -> Result<Profile, ProfileError> {
+    let text_source = Source::Folder(text_model_dir(&config.profile)?);
+    let towers_source = Source::Bundled(starter_dir(&config.profile)?);
+    Manifest::all_minilm_l6_v2().verify(&text_source)?;
+    let text = Arc::new(TextEncoder::load(&text_source)?);
+    let calibration = Calibration::load(&towers_source)?;
+    let labels = Labels::load(&towers_source, &calibration)?;
+    let towers: Vec<Box<dyn Tower>> = vec![
+        Box::new(SharedText(text.clone())),
+        Box::new(PictureTower::load(&towers_source)?),
+        Box::new(SoundTower::load(&towers_source)?),
+    ];
+    let info = |modality, name: &str, file: PathBuf| {
+        let revision = sha256_of(&file)?;
+        Ok::<_, ModelError>(TowerInfo { modality, model: ModelName(format!("{name}@{}", &revision[..12])) })
+    };
+    let shared = SpaceInfo {
+        name: shared_space(),
+        dimensions: DIMENSIONS,
+        towers: vec![
+            info(Modality::Text, "all-MiniLM-L6-v2", text_source.weights("model.safetensors")?)?,
+            info(Modality::Image, "starter-picture", towers_source.weights("picture.safetensors")?)?,
+            info(Modality::Audio, "starter-sound", towers_source.weights("sound.safetensors")?)?,
+        ],
+    };
+    let options = Options {
+        threads: config.encoder.threads,
+        interactive_queue_cost: config.encoder.interactive_queue_cost,
+        bulk_queue_cost: config.encoder.bulk_queue_cost,
+        batch_cost: config.encoder.batch_cost,
+        interactive_deadline_ms: config.encoder.interactive_deadline_ms,
+        cache_bytes: config.encoder.cache_bytes,
+        ..Options::default()
+    };
+    let encoder = Arc::new(LocalEncoder::new(vec![(shared, towers)], options)?);
+    let chosen_by_default = config.profile.name == "auto";
+    Ok(Profile { name: "starter".to_owned(), encoder, text, calibration, labels, chosen_by_default })
+}
+
+/// The text tower, which also counts tokens for the cutting of texts.
+struct SharedText(Arc<TextEncoder>);
+
+impl Tower for SharedText {
+    fn modality(&self) -> Modality {
+        self.0.modality()
+    }
+
+    fn dimensions(&self) -> usize {
+        self.0.dimensions()
+    }
+
+    fn cost(&self, input: &EncodeInput) -> sensorium_domain::encoder::Cost {
+        self.0.cost(input)
+    }
+
+    fn forward(&self, inputs: &[EncodeInput]) -> sensorium_domain::encoder::TowerOutput {
+        self.0.forward(inputs)
+    }
+}
+
+fn shared_space() -> SpaceName {
+    "shared".parse().unwrap_or_else(|_| unreachable!("a plain name"))
+}
+
+fn text_model_dir(settings: &config::Profile) -> Result<PathBuf, ProfileError> {
+    let folder = if settings.text_model_dir.as_os_str().is_empty() {
         config::cache_dir().join("models/all-MiniLM-L6-v2")
     } else {
         settings.text_model_dir.clone()
+    };
+    let advice = "run scripts/fetch-text-model, or set profile.text_model_dir";
+    found(folder, "model.safetensors", "all-MiniLM-L6-v2", advice)
+}
+
+fn starter_dir(settings: &config::Profile) -> Result<PathBuf, ProfileError> {
+    let advice = "start in the repository's folder, or set profile.starter_dir";
+    if !settings.starter_dir.as_os_str().is_empty() {
+        return found(settings.starter_dir.clone(), "picture.safetensors", "the starter's towers", advice);
     }
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("models/starter")));
+    let here = PathBuf::from("models/starter");
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/starter");
+    let places = beside.into_iter().chain([here.clone(), built_from]);
+    let folder = places.into_iter().find(|folder| folder.join("picture.safetensors").exists()).unwrap_or(here);
+    found(folder, "picture.safetensors", "the starter's towers", advice)
+}
+
+fn found(folder: PathBuf, file: &str, what: &'static str, advice: &'static str) -> Result<PathBuf, ProfileError> {
+    if folder.join(file).exists() { Ok(folder) } else { Err(ProfileError::Missing { what, folder, advice }) }
 }
 
 impl Profile {
@@ -75,24 +155,31 @@ impl Profile {
         Arc::new(move |words| text.count_tokens(words))
     }
 
-    /// A query's vector for one target modality.
-    pub fn query_vector(&self, _asked_by: Modality, _target: Modality, vector: &[f32]) -> Vec<f32> {
-        vector.to_vec()
+    /// A query's vector for one target modality. Stored vectors are never changed; a query across modalities loses what all
+    /// queries of its modality share.
+    pub fn query_vector(&self, asked_by: Modality, target: Modality, vector: &[f32]) -> Vec<f32> {
+        self.calibration.query_vector(asked_by, target, vector)
     }
 
     /// The calibrated confidence of a cosine, from 0 to 1.
-    pub fn confidence(&self, _asked_by: Modality, _target: Modality, cosine: f32) -> f32 {
-        f32::midpoint(cosine, 1.0)
+    pub fn confidence(&self, asked_by: Modality, target: Modality, cosine: f32) -> f32 {
+        self.calibration.confidence(asked_by, target, cosine)
     }
 
-    /// How likely an input is something that the profile knows, from 0 to 1.
-    pub fn in_scope(&self, _input: &EncodeInput) -> f32 {
-        1.0
+    /// How likely an input is something that the profile knows, from 0 to 1. Below one half it looks like a photograph.
+    pub fn in_scope(&self, input: &EncodeInput) -> f32 {
+        let EncodeInput::Image { width_px, height_px, rgb } = input else { return 1.0 };
+        let gate = self.calibration.out_of_scope();
+        match gate.score(*width_px, *height_px, rgb) {
+            Ok(score) if score < gate.threshold => 1.0,
+            Ok(score) => (1.0 - score).min(0.4),
+            Err(_) => 1.0,
+        }
     }
 
     /// What to say of an input that it does not know.
     pub fn scope_note(&self) -> String {
-        "this profile knows drawings, icons and instruments; use `standard` for photographs".to_owned()
+        format!("it looks like a photograph, and the profile {} knows drawings, icons and instruments; use `standard`", self.name)
     }
 
     /// The temperature of zero-shot classification.
@@ -100,18 +187,26 @@ impl Profile {
         0.05
     }
 
-    /// The entries of the vocabulary nearest to a picture or sound, with cosines; `None` where there is no vocabulary.
-    pub fn nearest_labels(&self, _modality: Modality, _vector: &[f32], _most: usize) -> Option<Vec<(String, f32)>> {
-        None
+    /// The entries of the vocabulary nearest to a picture or sound, with cosine and confidence; none for other modalities.
+    pub fn nearest_labels(&self, modality: Modality, vector: &[f32], most: usize) -> Vec<(String, f32, f32)> {
+        let nearest = self.labels.nearest(modality, vector, most);
+        nearest.into_iter().map(|label| (label.text.to_owned(), label.cosine, label.confidence)).collect()
     }
 
     /// The licence of a model.
-    pub fn licence(&self, _model: &ModelName) -> String {
-        "Apache-2.0".to_owned()
+    pub fn licence(&self, model: &ModelName) -> &'static str {
+        if model.0.starts_with("starter-") { "Apache-2.0 (ingredients: models/starter/README.md)" } else { "Apache-2.0" }
     }
 
     /// What users should know.
     pub fn notes(&self) -> Vec<String> {
-        vec!["profile starter: good at text, drawings, icons and instruments; photographs need the profile standard".to_owned()]
+        let mut notes = vec![format!(
+            "profile {}: good at text, drawings, icons and instruments; photographs and real-world recordings need the profile standard",
+            self.name
+        )];
+        if self.chosen_by_default {
+            notes.push("profile auto took starter: standard is not in this version".to_owned());
+        }
+        notes
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod client;
+mod fsck;
 mod serve;
 mod token;
 
@@ -27,6 +28,8 @@ enum Command {
     Token(token::TokenArgs),
     /// Check the configuration and say every fault at once
     CheckConfig(SettingsArgs),
+    /// Compare catalog, blobs and index of a stopped server, and repair them
+    Fsck(fsck::FsckArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Add files and folders
@@ -89,6 +92,7 @@ pub async fn run() -> ExitCode {
             println!("the configuration is valid");
             ExitCode::SUCCESS
         }),
+        Command::Fsck(args) => fsck::run(args).await,
         Command::Openapi => {
             print!("{}", crate::openapi::text());
             Ok(ExitCode::SUCCESS)

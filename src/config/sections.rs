@@ -81,8 +81,10 @@ pub struct Profile {
 #[allow(missing_docs)]
 pub struct Encoder {
     pub threads: usize,
-    pub interactive_queue: usize,
-    pub bulk_queue: usize,
+    pub interactive_queue_cost: u64,
+    pub bulk_queue_cost: u64,
+    pub batch_cost: u64,
+    pub interactive_deadline_ms: u64,
     pub cache_bytes: usize,
 }
 
@@ -233,8 +235,8 @@ impl Config {
             "search.lexical_weight: must be 0 or more",
         );
         require(
-            self.encoder.interactive_queue > 0 && self.encoder.bulk_queue > 0,
-            "encoder: interactive_queue and bulk_queue must be above 0",
+            self.encoder.interactive_queue_cost > 0 && self.encoder.bulk_queue_cost > 0 && self.encoder.batch_cost > 0,
+            "encoder: interactive_queue_cost, bulk_queue_cost and batch_cost must be above 0",
         );
         require((4..=256).contains(&self.index.hnsw_m), "index.hnsw_m: must be from 4 to 256");
         require(matches!(self.log.format.as_str(), "text" | "json"), "log.format: must be text or json");

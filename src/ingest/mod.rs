@@ -12,7 +12,7 @@ mod run;
 pub use accept::accept;
 pub use cut::{CountTokens, Cut, Piece, SAMPLE_RATE_HZ, cut, image_input, sound_input};
 pub use delete::{delete_collection, delete_document};
-pub use points::{rebuild_document, rebuild_index};
+pub use points::{rebuild_document, rebuild_index, scrub};
 pub use refresh::refresh;
 pub use request::{DocumentRequest, PartBytes, PartRequest, decode_base64, metadata_fault, tag_faults};
 pub use run::ingest;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sensorium_domain::catalog::{JobEnd, Lease};
 use sensorium_domain::index::{Point, PointPayload};
 use sensorium_domain::job::Progress;
-use sensorium_domain::{Document, Part, PartId, Place, Segment, SpaceName, TenantId};
+use sensorium_domain::{Document, DocumentId, Part, PartId, Place, Segment, SpaceName, TenantId};
 
 use crate::error::ApiError;
 use crate::jobs::{JobFailure, Running};
@@ -83,6 +83,15 @@ pub async fn rebuild_document(app: &App, tenant: &TenantId, document: &Document)
         written += points.len() as u64;
         app.index.upsert(tenant, points).await?;
     }
+}
+
+/// Makes the index hold exactly what the catalog has of a document: nothing when it has no live version.
+pub async fn scrub(app: &App, tenant: &TenantId, document: DocumentId) -> Result<(), ApiError> {
+    app.index.delete_document(tenant, document).await?;
+    if let Ok(document) = app.catalog.document(tenant, document).await {
+        rebuild_document(app, tenant, &document).await?;
+    }
+    Ok(app.index.flush().await?)
 }
 
 /// The job that fills an empty or damaged index from the catalog.

@@ -92,8 +92,18 @@ async fn run(app: &App, lease: Lease) {
             app.catalog.end_job(&lease, JobEnd::Failed { error: failure.to_string() }).await
         }
     };
-    if let Err(error) = ended {
-        tracing::warn!(%error, "the job's end was not written; its lease will expire");
+    match ended {
+        Ok(()) => clean_up(app, &lease).await,
+        Err(error) => tracing::warn!(%error, "the job's end was not written; its lease will expire"),
+    }
+}
+
+/// An ingest that ended for good without success may have left points that no row knows.
+async fn clean_up(app: &App, lease: &Lease) {
+    let JobKind::Ingest { document, .. } = &lease.job.kind else { return };
+    let ended = app.catalog.job(&lease.tenant, lease.job.id).await.is_ok_and(|job| job.state.is_final());
+    if ended && let Err(error) = ingest::scrub(app, &lease.tenant, *document).await {
+        tracing::warn!(%error, "points of an abandoned ingest may be left; fsck --repair removes them");
     }
 }
 

@@ -31,4 +31,4 @@ mod waiting;
 mod watch;
 
 pub use connection::ConnectionArgs;
-pub use problem::{CliError, Exit, finish};
+pub use problem::finish;
