@@ -16,8 +16,8 @@ pub struct HeldBytes {
     _share: OwnedSemaphorePermit,
 }
 
-/// Takes a share of the memory bound for a body of unknown length: what its header claims, or one step of 1 MiB, growing by
-/// nothing; bodies without a length are charged the largest body.
+/// Takes a share of the memory bound for a body that is read piece by piece: what its header claims, or the largest body when
+/// it claims nothing.
 pub async fn reserve(app: &App, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, ApiError> {
     let limit = app.config.server.max_body_bytes;
     let declared = headers.get("content-length").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());

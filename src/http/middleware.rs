@@ -85,3 +85,34 @@ pub async fn harden(request: Request, next: Next) -> Response {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_problem_that_tells_nothing_and_the_server_lives() {
+        let routes = Router::new()
+            .route("/boom", get(|| async { if true { panic!("secret inner state") } }))
+            .route("/fine", get(|| async { "fine" }))
+            .layer(CatchPanicLayer::custom(panicked));
+        for _ in 0..2 {
+            let request = Request::get("/boom").body(Body::empty()).unwrap();
+            let response = routes.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), 500);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(problem["code"], "internal");
+            assert!(!problem.to_string().contains("secret"));
+        }
+        let request = Request::get("/fine").body(Body::empty()).unwrap();
+        assert_eq!(routes.oneshot(request).await.unwrap().status(), 200);
+    }
+}

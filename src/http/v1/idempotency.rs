@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use sensorium_domain::catalog::IdempotencyState;
 use sensorium_domain::{BlobHash, TenantId};
 use serde::Serialize;
+use tracing::Instrument;
 
 use crate::error::{ApiError, Code};
 use crate::startup::App;
@@ -54,14 +55,17 @@ impl IntoResponse for Created {
 }
 
 /// Does `work` unless a request with this key and fingerprint was answered before; then gives that answer again.
+///
+/// The work goes on to its end when the caller hangs up, so that a key is never left half used and a repeated request finds
+/// the answer.
 pub async fn once(
     app: &App,
     tenant: &TenantId,
     key: IdempotencyKey,
     fingerprint: BlobHash,
-    work: impl Future<Output = Result<Created, ApiError>>,
+    work: impl Future<Output = Result<Created, ApiError>> + Send + 'static,
 ) -> Result<Created, ApiError> {
-    let Some(key) = key.0 else { return work.await };
+    let Some(key) = key.0 else { return finish_even_alone(work).await };
     let expires = app.clock.now().plus_ms(app.config.jobs.idempotency_hours * 3_600_000);
     match app.catalog.idempotency_begin(tenant, &key, &fingerprint, expires).await? {
         IdempotencyState::New => {}
@@ -73,18 +77,27 @@ pub async fn once(
             return Err(ApiError::new(Code::IdempotencyMismatch, "this Idempotency-Key was used for another request"));
         }
         IdempotencyState::InFlight => {
-            return Err(ApiError::new(Code::InFlight, "the first request with this Idempotency-Key is still running").retry_after(1_000));
+            let detail = "the first request with this Idempotency-Key is still running";
+            return Err(ApiError::new(Code::InFlight, detail).retry_after(1_000));
         }
     }
-    match work.await {
-        Ok(created) => {
-            let (status, location) = (created.status.as_u16(), created.location.as_str());
-            app.catalog.idempotency_finish(tenant, &key, status, Some(location), &created.body).await?;
-            Ok(created)
+    let (app, tenant) = (app.clone(), tenant.clone());
+    finish_even_alone(async move {
+        match work.await {
+            Ok(created) => {
+                let (status, location) = (created.status.as_u16(), created.location.as_str());
+                app.catalog.idempotency_finish(&tenant, &key, status, Some(location), &created.body).await?;
+                Ok(created)
+            }
+            Err(error) => {
+                app.catalog.idempotency_forget(&tenant, &key).await?;
+                Err(error)
+            }
         }
-        Err(error) => {
-            app.catalog.idempotency_forget(tenant, &key).await?;
-            Err(error)
-        }
-    }
+    })
+    .await
+}
+
+async fn finish_even_alone(work: impl Future<Output = Result<Created, ApiError>> + Send + 'static) -> Result<Created, ApiError> {
+    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|panic| Err(ApiError::internal(panic)))
 }

@@ -68,15 +68,16 @@ pub async fn create(
     let document = upload.json.unwrap_or_default();
     let parts = document.resolve(upload.files, &app.config.ingest)?;
     let fingerprint = fingerprint(&document, &parts);
-    once(&app, &caller.tenant, key, fingerprint, async {
-        let (document, job) = accept(&app, &caller.tenant, document, parts).await?;
+    let (server, tenant) = (app.clone(), caller.tenant.clone());
+    once(&app, &caller.tenant, key, fingerprint, async move {
+        let (document, job) = accept(&server, &tenant, document, parts).await?;
         drop(share);
-        let job = wait_for_job(&app, &caller.tenant, job.id, patience).await?;
+        let job = wait_for_job(&server, &tenant, job.id, patience).await?;
         // A document that was deleted while we waited is shown as it was accepted.
-        let document = app.catalog.document(&caller.tenant, document.id).await.unwrap_or(document);
-        let parts = app.catalog.parts(&caller.tenant, document.id, Some(document.version)).await?;
+        let document = server.catalog.document(&tenant, document.id).await.unwrap_or(document);
+        let parts = server.catalog.parts(&tenant, document.id, Some(document.version)).await?;
         let location = format!("/v1/jobs/{}", job.id);
-        let body = Accepted { document: DocumentView::new(document, Some(parts)), job: JobView::new(job, app.clock.now()) };
+        let body = Accepted { document: DocumentView::new(document, Some(parts)), job: JobView::new(job, server.clock.now()) };
         Created::new(StatusCode::ACCEPTED, location, &body)
     })
     .await
