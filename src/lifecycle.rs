@@ -24,7 +24,7 @@ pub async fn serve(app: App) -> Result<(), StartupError> {
         tracing::warn!("{note}");
     }
     let stopping = app.stopping.clone();
-    let server = axum::serve(listener, router(app.clone())).with_graceful_shutdown(async move { stopping.cancelled().await });
+    let server = axum::serve(listener, router(&app)).with_graceful_shutdown(async move { stopping.cancelled().await });
     let server = tokio::spawn(server.into_future());
     signal().await;
     shut_down(&app, server, workers).await;

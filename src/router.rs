@@ -13,7 +13,7 @@ use crate::http::{docs, fallback, health, middleware, v1};
 use crate::startup::App;
 
 /// Every address of the server.
-pub fn router(app: App) -> Router {
+pub fn router(app: &App) -> Router {
     let routes = Router::new()
         // Documents
         .route("/v1/documents", get(v1::documents::list::list).post(v1::documents::create::create))
@@ -55,7 +55,7 @@ pub fn router(app: App) -> Router {
         .fallback(fallback::not_found)
         .method_not_allowed_fallback(fallback::method_not_allowed)
         .with_state(app.clone());
-    surround(routes, &app)
+    surround(routes, app)
 }
 
 /// What surrounds every route, from the inside out.

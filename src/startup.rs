@@ -270,9 +270,12 @@ async fn first_key(config: &Config, catalog: &dyn Catalog, clock: &dyn Clock, fo
 }
 
 fn random_text() -> String {
-    let mut bytes = [0; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let half = || {
+        let mut bytes = [0; 16];
+        rand::rng().fill_bytes(&mut bytes);
+        u128::from_be_bytes(bytes)
+    };
+    format!("{:032x}{:032x}", half(), half())
 }
 
 /// Writes a file that only its owner can read.

@@ -104,13 +104,12 @@ fn set_from_text(merged: &mut Table, defaults: &Table, path: &str, text: &str, s
     let value = if default.is_str() {
         Value::String(text.to_owned())
     } else {
-        match format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value")) {
-            Some(value) => value,
-            None => {
-                faults.push(format!("{shown}: \"{text}\" is not {}", form(default)));
-                return;
-            }
-        }
+        let parsed = format!("value = {text}").parse::<Table>().ok();
+        let Some(value) = parsed.and_then(|mut table| table.remove("value")) else {
+            faults.push(format!("{shown}: \"{text}\" is not {}", form(default)));
+            return;
+        };
+        value
     };
     set(merged, section, key, value, default, shown, faults);
 }

@@ -97,7 +97,7 @@ async fn look(app: &App, part: PartBytes) -> Result<(Sniffed, Option<ApiError>),
     let refusal = match found {
         Ok(kind) => {
             entry.modality = kind.modality();
-            entry.media_type = kind.as_str().to_owned();
+            kind.as_str().clone_into(&mut entry.media_type);
             None
         }
         Err(error) => {

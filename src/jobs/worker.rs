@@ -82,12 +82,12 @@ async fn run(app: &App, lease: Lease) {
         }
         JobFailure::Stopping => app.catalog.release_lease(&lease).await,
         JobFailure::Cancelled | JobFailure::Gone(_) => app.catalog.end_job(&lease, JobEnd::Cancelled).await,
-        failure if failure.is_worth_retrying() && lease.job.attempts < app.config.jobs.max_attempts => {
+        failure @ JobFailure::Request(_) if failure.is_worth_retrying() && lease.job.attempts < app.config.jobs.max_attempts => {
             let at = app.clock.now().plus_ms(back_off_ms(app, lease.job.attempts));
             tracing::warn!(%failure, %at, "attempt failed; trying again");
             app.catalog.end_job(&lease, JobEnd::Retry { error: failure.to_string(), at }).await
         }
-        failure => {
+        failure @ JobFailure::Request(_) => {
             tracing::error!(%failure, "job failed");
             app.catalog.end_job(&lease, JobEnd::Failed { error: failure.to_string() }).await
         }

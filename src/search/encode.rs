@@ -160,6 +160,8 @@ pub fn normalised(mut vector: Vec<f32>) -> Option<Vec<f32>> {
     if !length.is_finite() || length < 1e-12 {
         return None;
     }
-    vector.iter_mut().for_each(|value| *value /= length);
+    for value in &mut vector {
+        *value /= length;
+    }
     Some(vector)
 }

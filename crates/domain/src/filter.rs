@@ -317,6 +317,7 @@ impl Match {
         Ok(())
     }
 
+    #[allow(clippy::float_cmp)] // whole numbers compare exactly
     fn holds(&self, found: &Value) -> bool {
         self.values()
             .into_iter()

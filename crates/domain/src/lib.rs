@@ -3,6 +3,8 @@
 //! Nothing here depends on another crate of the workspace, on HTTP, on SQL or on a model.
 //! The feature `contract` adds one test suite per port, run by every implementation of it.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
+
 pub mod catalog;
 pub mod clock;
 #[cfg(feature = "contract")]

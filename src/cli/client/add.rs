@@ -169,7 +169,7 @@ async fn wait_all(
         let mut outcome = Outcome::accepted(path, &taken);
         if args.wait && lost.is_none() {
             match until_final(client, taken.job, |job| {
-                bar.set_message(job.stage().to_owned())
+                bar.set_message(job.stage().to_owned());
             })
             .await
             {

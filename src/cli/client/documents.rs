@@ -95,9 +95,9 @@ pub async fn run(args: DocumentsArgs, connection: ConnectionArgs) -> Result<Exit
         DocumentsCommand::Get(args) => {
             let document = client.get(&["documents", &args.id], &[]).await?;
             if args.json {
-                output::json(&document)?
+                output::json(&document)?;
             } else {
-                describe(&document)?
+                describe(&document)?;
             }
             Ok(Exit::Done)
         }

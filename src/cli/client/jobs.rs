@@ -250,9 +250,9 @@ async fn list(client: &Client, args: ListArgs) -> Result<Exit, CliError> {
 pub fn show(body: &Value, json: bool) -> Result<Exit, CliError> {
     let job: Job = typed(body)?;
     if json {
-        output::json(body)?
+        output::json(body)?;
     } else {
-        describe(&job)?
+        describe(&job)?;
     }
     Ok(job.exit())
 }
