@@ -27,13 +27,7 @@ struct Slot {
 impl Cache {
     /// An empty cache that holds at most `most_bytes`.
     pub fn new(most_bytes: usize) -> Self {
-        Self {
-            most_bytes,
-            bytes: 0,
-            slots: HashMap::new(),
-            by_use: BTreeMap::new(),
-            uses: 0,
-        }
+        Self { most_bytes, bytes: 0, slots: HashMap::new(), by_use: BTreeMap::new(), uses: 0 }
     }
 
     /// The vector under `key`; it counts as used.
@@ -61,13 +55,7 @@ impl Cache {
         }
         self.uses += 1;
         self.by_use.insert(self.uses, key);
-        self.slots.insert(
-            key,
-            Slot {
-                vector: vector.into(),
-                last_use: self.uses,
-            },
-        );
+        self.slots.insert(key, Slot { vector: vector.into(), last_use: self.uses });
         self.bytes += bytes;
     }
 

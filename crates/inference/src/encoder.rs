@@ -17,9 +17,7 @@ use crate::shared::{Shared, Submitted};
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A space names a tower that was not given, or the other way round.
-    #[error(
-        "space \"{space}\" is said to take {modality}, but its towers and its description do not agree on that"
-    )]
+    #[error("space \"{space}\" is said to take {modality}, but its towers and its description do not agree on that")]
     Mismatch {
         /// The space.
         space: SpaceName,
@@ -54,25 +52,15 @@ pub struct LocalEncoder {
 
 impl LocalEncoder {
     /// Starts the actor. Each space comes with its towers, one per modality that it describes, in any order.
-    pub fn new(
-        spaces: Vec<(SpaceInfo, Vec<Box<dyn Tower>>)>,
-        options: Options,
-    ) -> Result<Self, SetupError> {
+    pub fn new(spaces: Vec<(SpaceInfo, Vec<Box<dyn Tower>>)>, options: Options) -> Result<Self, SetupError> {
         let mut all: Vec<Arc<dyn Tower>> = Vec::new();
         let mut metrics = Vec::new();
         let mut infos = Vec::new();
         let mut by_space = Vec::new();
         for (info, towers) in spaces {
             let first = all.len();
-            let towers: Vec<Arc<dyn Tower>> = in_order(&info, towers)?
-                .into_iter()
-                .map(Arc::from)
-                .collect();
-            metrics.extend(
-                towers
-                    .iter()
-                    .map(|tower| TowerMetrics::new(info.name.clone(), tower.modality())),
-            );
+            let towers: Vec<Arc<dyn Tower>> = in_order(&info, towers)?.into_iter().map(Arc::from).collect();
+            metrics.extend(towers.iter().map(|tower| TowerMetrics::new(info.name.clone(), tower.modality())));
             by_space.push((first..).zip(towers.iter().cloned()).collect());
             all.extend(towers);
             infos.push(info);
@@ -83,21 +71,12 @@ impl LocalEncoder {
             .build()
             .map_err(|error| SetupError::Threads(error.to_string()))?;
         let shared = Arc::new(Shared::new(options, metrics));
-        let actor = Actor {
-            towers: all,
-            threads,
-            shared: Arc::clone(&shared),
-        };
+        let actor = Actor { towers: all, threads, shared: Arc::clone(&shared) };
         let actor = std::thread::Builder::new()
             .name("encoder".to_owned())
             .spawn(move || actor.run())
             .map_err(|error| SetupError::Threads(error.to_string()))?;
-        Ok(Self {
-            spaces: infos,
-            towers: by_space,
-            shared,
-            actor: Mutex::new(Some(actor)),
-        })
+        Ok(Self { spaces: infos, towers: by_space, shared, actor: Mutex::new(Some(actor)) })
     }
 
     /// What has been done so far.
@@ -108,11 +87,7 @@ impl LocalEncoder {
     /// Refuses what comes, drops what ingest has queued, finishes what searches have queued, and comes back when the actor has ended.
     pub async fn stop(&self) {
         self.shared.stop();
-        let actor = self
-            .actor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let actor = self.actor.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(actor) = actor {
             // It ends with a panic only by a fault of this crate, which its guard has already turned into answers.
             let _ = tokio::task::spawn_blocking(move || actor.join()).await;
@@ -127,19 +102,11 @@ impl Drop for LocalEncoder {
 }
 
 /// The towers in the order in which the space's description lists them.
-fn in_order(
-    info: &SpaceInfo,
-    mut towers: Vec<Box<dyn Tower>>,
-) -> Result<Vec<Box<dyn Tower>>, SetupError> {
-    let mismatch = |modality| SetupError::Mismatch {
-        space: info.name.clone(),
-        modality,
-    };
+fn in_order(info: &SpaceInfo, mut towers: Vec<Box<dyn Tower>>) -> Result<Vec<Box<dyn Tower>>, SetupError> {
+    let mismatch = |modality| SetupError::Mismatch { space: info.name.clone(), modality };
     let mut ordered = Vec::with_capacity(towers.len());
     for wanted in &info.towers {
-        let position = towers
-            .iter()
-            .position(|tower| tower.modality() == wanted.modality);
+        let position = towers.iter().position(|tower| tower.modality() == wanted.modality);
         let tower = towers.swap_remove(position.ok_or_else(|| mismatch(wanted.modality))?);
         if tower.dimensions() != info.dimensions {
             return Err(SetupError::Dimensions {
@@ -163,26 +130,12 @@ impl Encoder for LocalEncoder {
         &self.spaces
     }
 
-    async fn encode(
-        &self,
-        space: &SpaceName,
-        input: EncodeInput,
-        priority: Priority,
-    ) -> Result<Vec<f32>, EncodeError> {
+    async fn encode(&self, space: &SpaceName, input: EncodeInput, priority: Priority) -> Result<Vec<f32>, EncodeError> {
         let modality = input.modality();
-        let unsupported = || EncodeError::Unsupported {
-            space: space.clone(),
-            modality,
-        };
-        let position = self
-            .spaces
-            .iter()
-            .position(|info| info.name == *space)
-            .ok_or_else(unsupported)?;
-        let (number, tower) = self.towers[position]
-            .iter()
-            .find(|(_, tower)| tower.modality() == modality)
-            .ok_or_else(unsupported)?;
+        let unsupported = || EncodeError::Unsupported { space: space.clone(), modality };
+        let position = self.spaces.iter().position(|info| info.name == *space).ok_or_else(unsupported)?;
+        let (number, tower) =
+            self.towers[position].iter().find(|(_, tower)| tower.modality() == modality).ok_or_else(unsupported)?;
         let cost = tower.cost(&input);
         match self.shared.submit(*number, input, cost, priority)? {
             Submitted::Known(vector) => Ok(vector),

@@ -19,10 +19,7 @@ pub struct Executed {
 
 /// Runs `inputs` through `tower`. Where that fails as a whole the batch is halved, again and again, until what fails is alone.
 pub fn execute(tower: &dyn Tower, inputs: &[EncodeInput]) -> Executed {
-    let mut executed = Executed {
-        answers: Vec::with_capacity(inputs.len()),
-        panics: 0,
-    };
+    let mut executed = Executed { answers: Vec::with_capacity(inputs.len()), panics: 0 };
     run(tower, inputs, &mut executed);
     executed
 }
@@ -30,18 +27,10 @@ pub fn execute(tower: &dyn Tower, inputs: &[EncodeInput]) -> Executed {
 fn run(tower: &dyn Tower, inputs: &[EncodeInput], executed: &mut Executed) {
     let failure = match catch_unwind(AssertUnwindSafe(|| tower.forward(inputs))) {
         Ok(Ok(outputs)) if outputs.len() == inputs.len() => {
-            executed.answers.extend(
-                outputs
-                    .into_iter()
-                    .map(|output| check(output, tower.dimensions())),
-            );
+            executed.answers.extend(outputs.into_iter().map(|output| check(output, tower.dimensions())));
             return;
         }
-        Ok(Ok(outputs)) => format!(
-            "{} vectors came out for {} inputs",
-            outputs.len(),
-            inputs.len()
-        ),
+        Ok(Ok(outputs)) => format!("{} vectors came out for {} inputs", outputs.len(), inputs.len()),
         Ok(Err(failure)) => failure,
         Err(panic) => {
             executed.panics += 1;
@@ -55,11 +44,7 @@ fn run(tower: &dyn Tower, inputs: &[EncodeInput], executed: &mut Executed) {
         run(tower, right, executed);
     } else {
         tracing::error!(modality = %tower.modality(), failure, "a model failed");
-        executed.answers.extend(
-            inputs
-                .iter()
-                .map(|_| Err(EncodeError::Model(failure.clone()))),
-        );
+        executed.answers.extend(inputs.iter().map(|_| Err(EncodeError::Model(failure.clone()))));
     }
 }
 
@@ -67,20 +52,11 @@ fn run(tower: &dyn Tower, inputs: &[EncodeInput], executed: &mut Executed) {
 fn check(output: Result<Vec<f32>, String>, dimensions: usize) -> Answer {
     let mut vector = output.map_err(EncodeError::Input)?;
     if vector.len() != dimensions {
-        return Err(EncodeError::Model(format!(
-            "the vector has {} numbers, not {dimensions}",
-            vector.len()
-        )));
+        return Err(EncodeError::Model(format!("the vector has {} numbers, not {dimensions}", vector.len())));
     }
-    let length = vector
-        .iter()
-        .map(|x| f64::from(*x) * f64::from(*x))
-        .sum::<f64>()
-        .sqrt();
+    let length = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
     if !length.is_finite() || length == 0.0 {
-        return Err(EncodeError::Model(
-            "the vector is not a direction (not a number, or all zeros)".to_owned(),
-        ));
+        return Err(EncodeError::Model("the vector is not a direction (not a number, or all zeros)".to_owned()));
     }
     for value in &mut vector {
         *value = (f64::from(*value) / length) as f32;

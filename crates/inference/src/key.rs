@@ -17,19 +17,12 @@ impl Key {
         hasher.update((tower as u64).to_le_bytes());
         match input {
             EncodeInput::Text(text) if text.len() <= MOST_BYTES => hasher.update(text.as_bytes()),
-            EncodeInput::Image {
-                width_px,
-                height_px,
-                rgb,
-            } if rgb.len() <= MOST_BYTES => {
+            EncodeInput::Image { width_px, height_px, rgb } if rgb.len() <= MOST_BYTES => {
                 hasher.update(width_px.to_le_bytes());
                 hasher.update(height_px.to_le_bytes());
                 hasher.update(rgb);
             }
-            EncodeInput::Audio {
-                sample_rate_hz,
-                samples,
-            } if size_of_val(&**samples) <= MOST_BYTES => {
+            EncodeInput::Audio { sample_rate_hz, samples } if size_of_val(&**samples) <= MOST_BYTES => {
                 hasher.update(sample_rate_hz.to_le_bytes());
                 for sample in samples.iter() {
                     hasher.update(sample.to_le_bytes());

@@ -86,10 +86,7 @@ impl TowerMetrics {
     pub(crate) fn count_batch(&mut self, size: usize, busy: Duration) {
         self.batches += 1;
         self.busy += busy;
-        let class = BATCH_SIZES
-            .iter()
-            .position(|most| size <= *most)
-            .unwrap_or(BATCH_SIZES.len());
+        let class = BATCH_SIZES.iter().position(|most| size <= *most).unwrap_or(BATCH_SIZES.len());
         self.batches_by_size[class] += 1;
     }
 }

@@ -69,13 +69,7 @@ mod tests {
     #[test]
     fn what_is_not_set_has_its_default_and_what_is_unknown_is_refused() {
         let options: Options = serde_json::from_str(r#"{"threads": 3}"#).unwrap();
-        assert_eq!(
-            options,
-            Options {
-                threads: 3,
-                ..Options::default()
-            }
-        );
+        assert_eq!(options, Options { threads: 3, ..Options::default() });
         assert!(serde_json::from_str::<Options>(r#"{"thread": 3}"#).is_err());
     }
 }

@@ -70,12 +70,7 @@ struct Lane<T> {
 impl<T> Queue<T> {
     /// An empty queue.
     pub fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            interactive: Lane::new(),
-            bulk: Lane::new(),
-            interactive_run: 0,
-        }
+        Self { bounds, interactive: Lane::new(), bulk: Lane::new(), interactive_run: 0 }
     }
 
     /// Puts an entry at the end of its lane. A lane that would hold more than its bound gives it back; an empty one takes
@@ -90,40 +85,21 @@ impl<T> Queue<T> {
 
     /// Takes the next batch, of at most `budget`: searches first, then ingest; one tower at a time, that of the oldest entry.
     /// An entry above the budget travels alone. Entries that are late, or that `is_wanted` denies, are taken out of both lanes first.
-    pub fn next_batch(
-        &mut self,
-        budget: Cost,
-        now: Instant,
-        is_wanted: impl Fn(&T) -> bool,
-    ) -> Taken<T> {
-        let mut taken = Taken {
-            batch: None,
-            late: Vec::new(),
-            abandoned: Vec::new(),
-        };
+    pub fn next_batch(&mut self, budget: Cost, now: Instant, is_wanted: impl Fn(&T) -> bool) -> Taken<T> {
+        let mut taken = Taken { batch: None, late: Vec::new(), abandoned: Vec::new() };
         for lane in [&mut self.interactive, &mut self.bulk] {
             lane.sweep(now, &is_wanted, &mut taken);
         }
-        let bulk_is_due = !self.bulk.entries.is_empty()
-            && self.interactive_run >= self.bounds.interactive_in_a_row.get();
-        let priority = if self.interactive.entries.is_empty() || bulk_is_due {
-            Priority::Bulk
-        } else {
-            Priority::Interactive
-        };
+        let bulk_is_due =
+            !self.bulk.entries.is_empty() && self.interactive_run >= self.bounds.interactive_in_a_row.get();
+        let priority =
+            if self.interactive.entries.is_empty() || bulk_is_due { Priority::Bulk } else { Priority::Interactive };
         let entries = self.lane_mut(priority).take(budget, priority);
         if let Some(first) = entries.first() {
             let bulk_waits = !self.bulk.entries.is_empty();
-            self.interactive_run = if priority == Priority::Interactive && bulk_waits {
-                self.interactive_run + 1
-            } else {
-                0
-            };
-            taken.batch = Some(Batch {
-                tower: first.tower,
-                priority,
-                entries,
-            });
+            self.interactive_run =
+                if priority == Priority::Interactive && bulk_waits { self.interactive_run + 1 } else { 0 };
+            taken.batch = Some(Batch { tower: first.tower, priority, entries });
         }
         taken
     }
@@ -167,10 +143,7 @@ impl<T> Queue<T> {
 
 impl<T> Lane<T> {
     fn new() -> Self {
-        Self {
-            entries: VecDeque::new(),
-            cost: Cost::default(),
-        }
+        Self { entries: VecDeque::new(), cost: Cost::default() }
     }
 
     fn push(&mut self, entry: Entry<T>, bound: Cost) -> Result<(), Entry<T>> {
@@ -185,11 +158,7 @@ impl<T> Lane<T> {
 
     fn sweep(&mut self, now: Instant, is_wanted: &impl Fn(&T) -> bool, taken: &mut Taken<T>) {
         let is_late = |entry: &Entry<T>| entry.deadline.is_some_and(|deadline| deadline <= now);
-        if self
-            .entries
-            .iter()
-            .all(|entry| is_wanted(&entry.job) && !is_late(entry))
-        {
+        if self.entries.iter().all(|entry| is_wanted(&entry.job) && !is_late(entry)) {
             return;
         }
         for entry in std::mem::take(&mut self.entries) {
@@ -211,9 +180,8 @@ impl<T> Lane<T> {
             return Vec::new();
         };
         let (tower, cost) = (oldest.tower, oldest.cost);
-        let mut candidates: Vec<usize> = (0..self.entries.len())
-            .filter(|&index| self.entries[index].tower == tower)
-            .collect();
+        let mut candidates: Vec<usize> =
+            (0..self.entries.len()).filter(|&index| self.entries[index].tower == tower).collect();
         if priority == Priority::Bulk {
             candidates.sort_by_key(|&index| self.entries[index].cost.0.abs_diff(cost.0));
         }

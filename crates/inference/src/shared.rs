@@ -85,17 +85,10 @@ impl Shared {
             joints: HashMap::new(),
             next_flight: 0,
             cache: Cache::new(options.cache_bytes),
-            metrics: Metrics {
-                towers,
-                ..Metrics::default()
-            },
+            metrics: Metrics { towers, ..Metrics::default() },
             is_stopping: false,
         };
-        Self {
-            options,
-            state: Mutex::new(state),
-            bell: Condvar::new(),
-        }
+        Self { options, state: Mutex::new(state), bell: Condvar::new() }
     }
 
     /// A panic under the lock would be a fault of this module; what it guards stays whole, so the lock is not given up.
@@ -112,13 +105,9 @@ impl Shared {
         priority: Priority,
     ) -> Result<Submitted, EncodeError> {
         let key = Key::of(tower, &input);
-        let is_query = priority == Priority::Interactive
-            && matches!(input, EncodeInput::Text(_))
-            && self.options.cache_bytes > 0;
-        let deadline = self
-            .options
-            .deadline_ms(priority)
-            .map(|ms| Instant::now() + Duration::from_millis(ms));
+        let is_query =
+            priority == Priority::Interactive && matches!(input, EncodeInput::Text(_)) && self.options.cache_bytes > 0;
+        let deadline = self.options.deadline_ms(priority).map(|ms| Instant::now() + Duration::from_millis(ms));
         let mut state = self.lock();
         if state.is_stopping {
             return Err(EncodeError::Stopped);
@@ -137,32 +126,13 @@ impl Shared {
             return Ok(Submitted::Queued(waiting));
         }
         let id = state.next_flight;
-        if state
-            .queue
-            .push(
-                priority,
-                Entry {
-                    tower,
-                    cost,
-                    deadline,
-                    job: id,
-                },
-            )
-            .is_err()
-        {
+        if state.queue.push(priority, Entry { tower, cost, deadline, job: id }).is_err() {
             let retry_after_ms = state.retry_after_ms(priority);
             state.queue_metrics(priority).refused += 1;
             return Err(EncodeError::Overloaded { retry_after_ms });
         }
         state.next_flight += 1;
-        let flight = Flight {
-            tower,
-            input,
-            priority,
-            key,
-            is_query,
-            waiters: vec![waiter],
-        };
+        let flight = Flight { tower, input, priority, key, is_query, waiters: vec![waiter] };
         state.flights.insert(id, flight);
         if let Some(key) = key {
             state.joints.insert((key, priority), id);
@@ -182,10 +152,7 @@ impl Shared {
             if state.is_stopping {
                 return None;
             }
-            state = self
-                .bell
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -196,11 +163,7 @@ impl Shared {
         metrics.running = 0;
         let rate = work.cost.0 as f64 / busy.as_secs_f64().max(1e-6);
         let is_first = metrics.cost_per_second == 0.0;
-        metrics.cost_per_second = if is_first {
-            rate
-        } else {
-            0.8 * metrics.cost_per_second + 0.2 * rate
-        };
+        metrics.cost_per_second = if is_first { rate } else { 0.8 * metrics.cost_per_second + 0.2 * rate };
         let tower = &mut metrics.towers[work.tower];
         tower.count_batch(work.flights.len(), busy);
         tower.panics += executed.panics;
@@ -277,12 +240,7 @@ impl State {
             }
         }
         self.metrics.running = inputs.len();
-        Some(Work {
-            tower: batch.tower,
-            inputs,
-            cost: Cost(cost),
-            flights,
-        })
+        Some(Work { tower: batch.tower, inputs, cost: Cost(cost), flights })
     }
 
     /// Tells all who wait for a flight, and remembers the vector of a query.
@@ -328,9 +286,7 @@ impl State {
     fn retry_after_ms(&self, priority: Priority) -> u64 {
         let before = match priority {
             Priority::Interactive => self.queue.cost(Priority::Interactive).0,
-            Priority::Bulk => {
-                self.queue.cost(Priority::Interactive).0 + self.queue.cost(Priority::Bulk).0
-            }
+            Priority::Bulk => self.queue.cost(Priority::Interactive).0 + self.queue.cost(Priority::Bulk).0,
         };
         if self.metrics.cost_per_second <= 0.0 {
             return 1_000;

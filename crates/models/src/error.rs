@@ -102,9 +102,6 @@ pub enum ModelError {
 impl ModelError {
     /// A [`ModelError::Malformed`] of `path`.
     pub(crate) fn malformed(path: &Path, reason: &dyn std::fmt::Display) -> Self {
-        Self::Malformed {
-            path: path.to_owned(),
-            reason: reason.to_string(),
-        }
+        Self::Malformed { path: path.to_owned(), reason: reason.to_string() }
     }
 }

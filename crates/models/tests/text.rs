@@ -15,16 +15,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 
 fn texts() -> Vec<String> {
     let long = "a sentence that goes on and on, ".repeat(40);
-    [
-        "",
-        "a",
-        "The quick brown fox.",
-        "ünïcode ✓ 漢字",
-        "[CLS] [SEP]",
-        &long,
-    ]
-    .map(str::to_owned)
-    .to_vec()
+    ["", "a", "The quick brown fox.", "ünïcode ✓ 漢字", "[CLS] [SEP]", &long].map(str::to_owned).to_vec()
 }
 
 fn assert_batch_equals_alone(encoder: &TextEncoder) {
@@ -33,11 +24,7 @@ fn assert_batch_equals_alone(encoder: &TextEncoder) {
     let together = encoder.encode(&texts).unwrap();
     for (text, vector) in texts.iter().zip(&together) {
         let alone = &encoder.encode(&[text]).unwrap()[0];
-        let difference = alone
-            .iter()
-            .zip(vector)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f32::max);
+        let difference = alone.iter().zip(vector).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(difference <= 1e-5, "\"{text}\" differs by {difference}");
         assert!((cosine(vector, vector) - 1.0).abs() < 1e-5);
     }
@@ -93,9 +80,7 @@ mod tiny_model {
         let (_folder, source) = written();
         let encoder = TextEncoder::load(&source).unwrap();
         let full = "x ".repeat(encoder.tokens().room());
-        let vectors = encoder
-            .encode(&[&full, &format!("{full} y y y"), &full[2..]])
-            .unwrap();
+        let vectors = encoder.encode(&[&full, &format!("{full} y y y"), &full[2..]]).unwrap();
         assert_eq!(vectors[0], vectors[1]);
         assert_ne!(vectors[0], vectors[2]);
     }
@@ -104,17 +89,8 @@ mod tiny_model {
     fn an_input_of_another_kind_fails_alone() {
         let (_folder, source) = written();
         let encoder = TextEncoder::load(&source).unwrap();
-        let sound = EncodeInput::Audio {
-            sample_rate_hz: 16_000,
-            samples: vec![0.0].into(),
-        };
-        let out = encoder
-            .forward(&[
-                EncodeInput::Text("a".into()),
-                sound,
-                EncodeInput::Text("b".into()),
-            ])
-            .unwrap();
+        let sound = EncodeInput::Audio { sample_rate_hz: 16_000, samples: vec![0.0].into() };
+        let out = encoder.forward(&[EncodeInput::Text("a".into()), sound, EncodeInput::Text("b".into())]).unwrap();
         assert!(out[0].is_ok() && out[2].is_ok());
         assert_eq!(out[1].as_ref().unwrap_err(), "a text model takes no audio");
     }
@@ -131,60 +107,31 @@ mod tiny_model {
             "architecture \"mamba\" is not supported; supported: bert"
         );
         assert!(message("config.json", "\"gelu\"", "\"silu\"").contains("activation \"silu\""));
-        let error = message(
-            "config.json",
-            "\"intermediate_size\":64",
-            "\"intermediate_size\":65",
-        );
+        let error = message("config.json", "\"intermediate_size\":64", "\"intermediate_size\":65");
         assert!(
-            error.contains("intermediate.dense.weight")
-                && error.contains("[64, 32], expected [65, 32]"),
+            error.contains("intermediate.dense.weight") && error.contains("[64, 32], expected [65, 32]"),
             "{error}"
         );
-        let error = message(
-            "config.json",
-            "\"num_hidden_layers\":2",
-            "\"num_hidden_layers\":3",
-        );
-        assert!(
-            error.contains("no tensor \"encoder.layer.2.attention.self.query.weight\""),
-            "{error}"
-        );
-        assert!(
-            message("modules.json", "models.Normalize", "models.Dense")
-                .contains("module \"Dense\"")
-        );
+        let error = message("config.json", "\"num_hidden_layers\":2", "\"num_hidden_layers\":3");
+        assert!(error.contains("no tensor \"encoder.layer.2.attention.self.query.weight\""), "{error}");
+        assert!(message("modules.json", "models.Normalize", "models.Dense").contains("module \"Dense\""));
         assert!(message("1_Pooling/config.json", "true", "false").contains("pooling"));
-        assert!(
-            message("tokenizer.json", "WordPiece", "Nonsense")
-                .contains("tokenizer.json cannot be understood")
-        );
+        assert!(message("tokenizer.json", "WordPiece", "Nonsense").contains("tokenizer.json cannot be understood"));
     }
 
     #[test]
     fn a_missing_or_cut_file_is_named() {
-        for file in [
-            "config.json",
-            "tokenizer.json",
-            "model.safetensors",
-            "1_Pooling/config.json",
-        ] {
+        for file in ["config.json", "tokenizer.json", "model.safetensors", "1_Pooling/config.json"] {
             let (_folder, source) = written();
             std::fs::remove_file(source.folder().join(file)).unwrap();
             let error = TextEncoder::load(&source).err().unwrap();
-            assert!(
-                matches!(&error, ModelError::MissingFile { path } if path.ends_with(file)),
-                "{error}"
-            );
+            assert!(matches!(&error, ModelError::MissingFile { path } if path.ends_with(file)), "{error}");
         }
         let (_folder, source) = written();
         let path = source.folder().join("model.safetensors");
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert!(matches!(
-            TextEncoder::load(&source),
-            Err(ModelError::Truncated { .. })
-        ));
+        assert!(matches!(TextEncoder::load(&source), Err(ModelError::Truncated { .. })));
     }
 }
 
@@ -196,11 +143,8 @@ mod all_minilm_l6_v2 {
             return folder.into();
         }
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache
-            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-        cache
-            .unwrap_or_default()
-            .join("sensorium/models/all-MiniLM-L6-v2")
+        let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        cache.unwrap_or_default().join("sensorium/models/all-MiniLM-L6-v2")
     }
 
     fn encoder() -> &'static TextEncoder {
@@ -220,21 +164,13 @@ mod all_minilm_l6_v2 {
 
     #[test]
     fn cosines_are_the_published_ones() {
-        let texts = [
-            "That is a happy person",
-            "That is a happy dog",
-            "That is a very happy person",
-            "Today is a sunny day",
-        ];
+        let texts =
+            ["That is a happy person", "That is a happy dog", "That is a very happy person", "Today is a sunny day"];
         let vectors = encoder().encode(&texts).unwrap();
         assert_eq!(vectors[0].len(), 384);
         for (index, expected) in [(1, 0.695), (2, 0.943), (3, 0.257)] {
             let got = cosine(&vectors[0], &vectors[index]);
-            assert!(
-                (got - expected).abs() < 1e-3,
-                "{}: {got}, not {expected}",
-                texts[index]
-            );
+            assert!((got - expected).abs() < 1e-3, "{}: {got}, not {expected}", texts[index]);
         }
     }
 

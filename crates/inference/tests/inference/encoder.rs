@@ -9,11 +9,7 @@ use sensorium_domain::encoder::{EncodeError, EncodeInput, Encoder, Priority};
 use sensorium_inference::{LocalEncoder, Options, SetupError};
 
 fn options() -> Options {
-    Options {
-        threads: 2,
-        batch_cost: 100,
-        ..Options::default()
-    }
+    Options { threads: 2, batch_cost: 100, ..Options::default() }
 }
 
 fn encoder(tower: FakeTower, options: Options) -> Arc<LocalEncoder> {
@@ -22,17 +18,14 @@ fn encoder(tower: FakeTower, options: Options) -> Arc<LocalEncoder> {
 }
 
 async fn ask(encoder: &LocalEncoder, words: &str) -> Result<Vec<f32>, EncodeError> {
-    encoder
-        .encode(&"s".parse().unwrap(), text(words), Priority::Interactive)
-        .await
+    encoder.encode(&"s".parse().unwrap(), text(words), Priority::Interactive).await
 }
 
 /// Asks in a task of its own and comes back when the question is in the queue or at the model.
 async fn queued(encoder: &Arc<LocalEncoder>, input: EncodeInput, priority: Priority) -> Asked {
     let before = arrived(encoder);
     let mine = Arc::clone(encoder);
-    let task =
-        tokio::spawn(async move { mine.encode(&"s".parse().unwrap(), input, priority).await });
+    let task = tokio::spawn(async move { mine.encode(&"s".parse().unwrap(), input, priority).await });
     while arrived(encoder) == before && !task.is_finished() {
         tokio::task::yield_now().await;
     }
@@ -48,15 +41,8 @@ fn arrived(encoder: &LocalEncoder) -> usize {
         .iter()
         .map(|queue| queue.late + queue.abandoned + queue.refused)
         .sum::<u64>();
-    let done = metrics
-        .towers
-        .iter()
-        .map(|tower| tower.encoded + tower.failed)
-        .sum::<u64>();
-    metrics.interactive.depth
-        + metrics.bulk.depth
-        + metrics.running
-        + (left + done + metrics.joined) as usize
+    let done = metrics.towers.iter().map(|tower| tower.encoded + tower.failed).sum::<u64>();
+    metrics.interactive.depth + metrics.bulk.depth + metrics.running + (left + done + metrics.joined) as usize
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,10 +55,7 @@ async fn order_is_kept_under_concurrency() {
     }
     let metrics = encoder.metrics();
     assert_eq!(metrics.towers[0].encoded, 500);
-    assert!(
-        metrics.towers[0].batches < 500,
-        "batches fill while the one before runs"
-    );
+    assert!(metrics.towers[0].batches < 500, "batches fill while the one before runs");
     assert!(metrics.cost_per_second > 0.0);
 }
 
@@ -91,17 +74,10 @@ async fn a_poisonous_item_fails_alone() {
         assert!(first.await.unwrap().is_ok());
         for (index, task) in tasks.into_iter().enumerate() {
             let answer = task.await.unwrap();
-            assert_eq!(
-                matches!(answer, Err(EncodeError::Model(_))),
-                index == 2,
-                "{poison}: {answer:?}"
-            );
+            assert_eq!(matches!(answer, Err(EncodeError::Model(_))), index == 2, "{poison}: {answer:?}");
         }
         let metrics = encoder.metrics();
-        assert_eq!(
-            (metrics.towers[0].encoded, metrics.towers[0].failed),
-            (5, 1)
-        );
+        assert_eq!((metrics.towers[0].encoded, metrics.towers[0].failed), (5, 1));
         assert_eq!(metrics.towers[0].panics > 0, poison == "panic");
         assert!(ask(&encoder, "after").await.is_ok(), "the actor lives on");
     }
@@ -116,20 +92,11 @@ async fn first_at_model(question: impl Future<Output = Asked>, gate: &Gate) -> A
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_the_input_is_told_as_such() {
     let encoder = encoder(FakeTower::default(), options());
-    assert_eq!(
-        ask(&encoder, "refuse").await,
-        Err(EncodeError::Input("too odd".to_owned()))
-    );
+    assert_eq!(ask(&encoder, "refuse").await, Err(EncodeError::Input("too odd".to_owned())));
     let space_name = "s".parse().unwrap();
-    let error = encoder
-        .encode(&space_name, image(), Priority::Bulk)
-        .await
-        .unwrap_err();
+    let error = encoder.encode(&space_name, image(), Priority::Bulk).await.unwrap_err();
     assert_eq!(error.to_string(), "space \"s\" takes no image");
-    let error = encoder
-        .encode(&"other".parse().unwrap(), text("a"), Priority::Bulk)
-        .await
-        .unwrap_err();
+    let error = encoder.encode(&"other".parse().unwrap(), text("a"), Priority::Bulk).await.unwrap_err();
     assert!(matches!(error, EncodeError::Unsupported { .. }));
 }
 
@@ -138,11 +105,7 @@ async fn searches_go_before_ingest_and_ingest_still_moves() {
     let gate = Gate::default();
     let tower = FakeTower::gated(&gate);
     let log = tower.log();
-    let options = Options {
-        batch_cost: 1,
-        interactive_batches_in_a_row: NonZeroU32::new(2).unwrap(),
-        ..options()
-    };
+    let options = Options { batch_cost: 1, interactive_batches_in_a_row: NonZeroU32::new(2).unwrap(), ..options() };
     let encoder = encoder(tower, options);
     let first = first_at_model(queued(&encoder, text("first"), Priority::Bulk), &gate).await;
     let mut tasks = vec![first];
@@ -156,10 +119,7 @@ async fn searches_go_before_ingest_and_ingest_still_moves() {
     for task in tasks {
         task.await.unwrap().unwrap();
     }
-    assert_eq!(
-        log.words(),
-        ["first", "i1", "i2", "b1", "i3", "i4", "b2", "i5"]
-    );
+    assert_eq!(log.words(), ["first", "i1", "i2", "b1", "i3", "i4", "b2", "i5"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,11 +128,7 @@ async fn whoever_has_gone_is_not_served() {
     let tower = FakeTower::gated(&gate);
     let log = tower.log();
     let encoder = encoder(tower, options());
-    let first = first_at_model(
-        queued(&encoder, text("first"), Priority::Interactive),
-        &gate,
-    )
-    .await;
+    let first = first_at_model(queued(&encoder, text("first"), Priority::Interactive), &gate).await;
     let leaves = queued(&encoder, text("leaves"), Priority::Interactive).await;
     let stays = queued(&encoder, text("stays"), Priority::Interactive).await;
     leaves.abort();
@@ -187,50 +143,19 @@ async fn whoever_has_gone_is_not_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn overload_is_refused_with_a_hint_and_passes() {
     let gate = Gate::default();
-    let options = Options {
-        interactive_queue_cost: 5,
-        bulk_queue_cost: 3,
-        ..options()
-    };
+    let options = Options { interactive_queue_cost: 5, bulk_queue_cost: 3, ..options() };
     let encoder = encoder(FakeTower::gated(&gate), options);
-    let mut tasks = vec![
-        first_at_model(
-            queued(&encoder, text("first"), Priority::Interactive),
-            &gate,
-        )
-        .await,
-    ];
+    let mut tasks = vec![first_at_model(queued(&encoder, text("first"), Priority::Interactive), &gate).await];
     for number in 0..3 {
         tasks.push(queued(&encoder, text(&format!("bulk {number}")), Priority::Bulk).await);
     }
-    let refused = queued(&encoder, text("bulk more"), Priority::Bulk)
-        .await
-        .await
-        .unwrap();
-    assert!(
-        matches!(refused, Err(EncodeError::Overloaded { .. })),
-        "{refused:?}"
-    );
+    let refused = queued(&encoder, text("bulk more"), Priority::Bulk).await.await.unwrap();
+    assert!(matches!(refused, Err(EncodeError::Overloaded { .. })), "{refused:?}");
     for number in 0..5 {
-        tasks.push(
-            queued(
-                &encoder,
-                text(&format!("search {number}")),
-                Priority::Interactive,
-            )
-            .await,
-        );
+        tasks.push(queued(&encoder, text(&format!("search {number}")), Priority::Interactive).await);
     }
     let refused = ask(&encoder, "one more").await.unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            EncodeError::Overloaded {
-                retry_after_ms: 50..=60_000
-            }
-        ),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, EncodeError::Overloaded { retry_after_ms: 50..=60_000 }), "{refused:?}");
     gate.open();
     for task in tasks {
         task.await.unwrap().unwrap();
@@ -238,26 +163,13 @@ async fn overload_is_refused_with_a_hint_and_passes() {
     assert!(ask(&encoder, "one more").await.is_ok());
     let metrics = encoder.metrics();
     assert_eq!((metrics.interactive.refused, metrics.bulk.refused), (1, 1));
-    assert_eq!(
-        (
-            metrics.interactive.depth,
-            metrics.interactive.cost,
-            metrics.bulk.cost
-        ),
-        (0, 0, 0)
-    );
+    assert_eq!((metrics.interactive.depth, metrics.interactive.cost, metrics.bulk.cost), (0, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_past_its_deadline_is_refused() {
     let gate = Gate::default();
-    let encoder = encoder(
-        FakeTower::gated(&gate),
-        Options {
-            interactive_deadline_ms: 1,
-            ..options()
-        },
-    );
+    let encoder = encoder(FakeTower::gated(&gate), Options { interactive_deadline_ms: 1, ..options() });
     let first = first_at_model(queued(&encoder, text("first"), Priority::Bulk), &gate).await;
     let start = std::time::Instant::now();
     let late = queued(&encoder, text("late"), Priority::Interactive).await;
@@ -266,10 +178,7 @@ async fn what_waits_past_its_deadline_is_refused() {
     }
     gate.open();
     first.await.unwrap().unwrap();
-    assert!(matches!(
-        late.await.unwrap(),
-        Err(EncodeError::Overloaded { .. })
-    ));
+    assert!(matches!(late.await.unwrap(), Err(EncodeError::Overloaded { .. })));
     assert_eq!(encoder.metrics().interactive.late, 1);
 }
 
@@ -290,27 +199,16 @@ async fn equal_inputs_are_encoded_once_and_queries_are_remembered() {
     assert_eq!(ask(&encoder, "same").await.unwrap(), vector_of("same"));
     assert_eq!(log.words(), ["same", "other"]);
     let metrics = encoder.metrics();
-    assert_eq!(
-        (metrics.joined, metrics.cache_hits, metrics.cache_entries),
-        (2, 1, 1)
-    );
+    assert_eq!((metrics.joined, metrics.cache_hits, metrics.cache_entries), (2, 1, 1));
     assert!(ask(&encoder, "other").await.is_ok());
-    assert_eq!(
-        log.words().len(),
-        3,
-        "what ingest encodes is not remembered here"
-    );
+    assert_eq!(log.words().len(), 3, "what ingest encodes is not remembered here");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_who_leaves_does_not_take_the_others_with_him() {
     let gate = Gate::default();
     let encoder = encoder(FakeTower::gated(&gate), options());
-    let first = first_at_model(
-        queued(&encoder, text("first"), Priority::Interactive),
-        &gate,
-    )
-    .await;
+    let first = first_at_model(queued(&encoder, text("first"), Priority::Interactive), &gate).await;
     let leaves = queued(&encoder, text("same"), Priority::Interactive).await;
     let stays = queued(&encoder, text("same"), Priority::Interactive).await;
     leaves.abort();
@@ -343,22 +241,10 @@ fn towers_that_do_not_fit_their_space_are_refused() {
     let build = |dimensions, towers: Vec<Box<dyn sensorium_domain::encoder::Tower>>| {
         LocalEncoder::new(vec![(space("s", dimensions), towers)], options()).err()
     };
-    assert!(matches!(
-        build(2, Vec::new()),
-        Some(SetupError::Mismatch { .. })
-    ));
-    let two: Vec<Box<dyn sensorium_domain::encoder::Tower>> = vec![
-        Box::new(FakeTower::default()),
-        Box::new(FakeTower::default()),
-    ];
+    assert!(matches!(build(2, Vec::new()), Some(SetupError::Mismatch { .. })));
+    let two: Vec<Box<dyn sensorium_domain::encoder::Tower>> =
+        vec![Box::new(FakeTower::default()), Box::new(FakeTower::default())];
     assert!(matches!(build(2, two), Some(SetupError::Mismatch { .. })));
     let wrong = build(3, vec![Box::new(FakeTower::default())]);
-    assert!(matches!(
-        wrong,
-        Some(SetupError::Dimensions {
-            expected: 3,
-            found: 2,
-            ..
-        })
-    ));
+    assert!(matches!(wrong, Some(SetupError::Dimensions { expected: 3, found: 2, .. })));
 }

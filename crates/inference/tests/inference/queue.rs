@@ -19,12 +19,7 @@ fn queue(bound: u64) -> Queue<usize> {
 }
 
 fn entry(job: usize, tower: usize, cost: u64) -> Entry<usize> {
-    Entry {
-        tower,
-        cost: Cost(cost),
-        deadline: None,
-        job,
-    }
+    Entry { tower, cost: Cost(cost), deadline: None, job }
 }
 
 fn next(queue: &mut Queue<usize>) -> Option<Batch<usize>> {
@@ -155,30 +150,12 @@ fn what_is_late_or_abandoned_comes_out_apart() {
     let now = Instant::now();
     let later = now + Duration::from_secs(1);
     for (job, deadline) in [(0, Some(now)), (1, Some(later)), (2, None), (3, None)] {
-        queue
-            .push(
-                Priority::Interactive,
-                Entry {
-                    deadline,
-                    ..entry(job, 0, 1)
-                },
-            )
-            .unwrap();
+        queue.push(Priority::Interactive, Entry { deadline, ..entry(job, 0, 1) }).unwrap();
     }
     queue.push(Priority::Bulk, entry(4, 0, 1)).unwrap();
     let taken = queue.next_batch(BUDGET, now, |job| *job < 3);
-    assert_eq!(
-        taken.late.iter().map(|entry| entry.job).collect::<Vec<_>>(),
-        [0]
-    );
-    assert_eq!(
-        taken
-            .abandoned
-            .iter()
-            .map(|entry| entry.job)
-            .collect::<Vec<_>>(),
-        [3, 4]
-    );
+    assert_eq!(taken.late.iter().map(|entry| entry.job).collect::<Vec<_>>(), [0]);
+    assert_eq!(taken.abandoned.iter().map(|entry| entry.job).collect::<Vec<_>>(), [3, 4]);
     assert_eq!(jobs(&taken.batch.unwrap()), [1, 2]);
     assert!(queue.is_empty());
 }

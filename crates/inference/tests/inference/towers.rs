@@ -58,10 +58,7 @@ pub struct FakeTower {
 
 impl FakeTower {
     pub fn gated(gate: &Gate) -> Self {
-        Self {
-            gate: Some(gate.clone()),
-            log: Log::default(),
-        }
+        Self { gate: Some(gate.clone()), log: Log::default() }
     }
 
     pub fn log(&self) -> Log {
@@ -71,19 +68,11 @@ impl FakeTower {
 
 /// The unit vector that the fake tower gives for words.
 pub fn vector_of(words: &str) -> Vec<f32> {
-    let sum = words.bytes().fold(7_u32, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
-    });
+    let sum = words.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
     let angle = f64::from(sum) / f64::from(u32::MAX) * std::f64::consts::TAU;
     let raw = [angle.cos() as f32, angle.sin() as f32];
-    let length = raw
-        .iter()
-        .map(|x| f64::from(*x) * f64::from(*x))
-        .sum::<f64>()
-        .sqrt();
-    raw.iter()
-        .map(|x| (f64::from(*x) / length) as f32)
-        .collect()
+    let length = raw.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
+    raw.iter().map(|x| (f64::from(*x) / length) as f32).collect()
 }
 
 impl Tower for FakeTower {
@@ -109,10 +98,7 @@ impl Tower for FakeTower {
             return Err("out of memory".to_owned());
         }
         if words.contains(&"short") {
-            return Ok(vec![
-                Ok(vec![1.0, 0.0, 0.0]);
-                if words.len() == 1 { 1 } else { 0 }
-            ]);
+            return Ok(vec![Ok(vec![1.0, 0.0, 0.0]); usize::from(words.len() == 1)]);
         }
         Ok(words
             .into_iter()
@@ -141,22 +127,11 @@ pub fn text(words: &str) -> EncodeInput {
 }
 
 pub fn image() -> EncodeInput {
-    EncodeInput::Image {
-        width_px: 1,
-        height_px: 1,
-        rgb: vec![0, 0, 0].into(),
-    }
+    EncodeInput::Image { width_px: 1, height_px: 1, rgb: vec![0, 0, 0].into() }
 }
 
 /// A space that takes text.
 pub fn space(name: &str, dimensions: usize) -> SpaceInfo {
-    let tower = TowerInfo {
-        modality: Modality::Text,
-        model: ModelName("fake@1".to_owned()),
-    };
-    SpaceInfo {
-        name: name.parse().unwrap(),
-        dimensions,
-        towers: vec![tower],
-    }
+    let tower = TowerInfo { modality: Modality::Text, model: ModelName("fake@1".to_owned()) };
+    SpaceInfo { name: name.parse().unwrap(), dimensions, towers: vec![tower] }
 }

@@ -17,21 +17,13 @@ pub fn attention(qkv: &[f32], lengths: &[usize], heads: usize, head_width: usize
         *next += length;
         Some(start)
     });
-    let jobs: Vec<(usize, usize, usize)> = starts
-        .zip(lengths)
-        .flat_map(|(start, length)| (0..heads).map(move |head| (start, *length, head)))
-        .collect();
+    let jobs: Vec<(usize, usize, usize)> =
+        starts.zip(lengths).flat_map(|(start, length)| (0..heads).map(move |head| (start, *length, head))).collect();
     let mixed: Vec<Vec<f32>> = jobs
         .par_iter()
         .with_min_len(heads.div_ceil(4))
         .map(|&(start, length, head)| {
-            one_head(
-                &qkv[start * 3 * width..][..length * 3 * width],
-                length,
-                head * head_width,
-                width,
-                head_width,
-            )
+            one_head(&qkv[start * 3 * width..][..length * 3 * width], length, head * head_width, width, head_width)
         })
         .collect();
     let mut out = vec![0.0; qkv.len() / 3];
@@ -44,41 +36,15 @@ pub fn attention(qkv: &[f32], lengths: &[usize], heads: usize, head_width: usize
 }
 
 /// One head of one sequence; `offset` is the head's first column. Out comes tokens x `head_width`.
-fn one_head(
-    qkv: &[f32],
-    tokens: usize,
-    offset: usize,
-    width: usize,
-    head_width: usize,
-) -> Vec<f32> {
+fn one_head(qkv: &[f32], tokens: usize, offset: usize, width: usize, head_width: usize) -> Vec<f32> {
     let stride = 3 * width;
-    let keys = Packed::new(head_width, tokens, |depth, token| {
-        qkv[token * stride + width + offset + depth]
-    });
-    let values = Packed::new(tokens, head_width, |token, column| {
-        qkv[token * stride + 2 * width + offset + column]
-    });
+    let keys = Packed::new(head_width, tokens, |depth, token| qkv[token * stride + width + offset + depth]);
+    let values = Packed::new(tokens, head_width, |token, column| qkv[token * stride + 2 * width + offset + column]);
     let mut scores = vec![0.0; tokens * tokens];
-    serial(
-        0,
-        &Strided {
-            data: &qkv[offset..],
-            stride,
-        },
-        &keys,
-        &mut scores,
-    );
+    serial(0, &Strided { data: &qkv[offset..], stride }, &keys, &mut scores);
     softmax(&mut scores, tokens);
     let mut out = vec![0.0; tokens * head_width];
-    serial(
-        0,
-        &Strided {
-            data: &scores,
-            stride: tokens,
-        },
-        &values,
-        &mut out,
-    );
+    serial(0, &Strided { data: &scores, stride: tokens }, &values, &mut out);
     out
 }
 
@@ -91,34 +57,22 @@ mod tests {
         let (heads, head_width, lengths) = (3, 5, [4, 1, 9]);
         let width = heads * head_width;
         let tokens: usize = lengths.iter().sum();
-        let qkv: Vec<f32> = (0..tokens * 3 * width)
-            .map(|seed| ((seed * 31 + 7) % 19) as f32 / 6.0 - 1.5)
-            .collect();
+        let qkv: Vec<f32> = (0..tokens * 3 * width).map(|seed| ((seed * 31 + 7) % 19) as f32 / 6.0 - 1.5).collect();
         let out = attention(&qkv, &lengths, heads, head_width);
         let mut start = 0;
         for length in lengths {
             for query in start..start + length {
                 for head in 0..heads {
                     let at = |token: usize, third: usize, column: usize| {
-                        f64::from(
-                            qkv[token * 3 * width + third * width + head * head_width + column],
-                        )
+                        f64::from(qkv[token * 3 * width + third * width + head * head_width + column])
                     };
                     let weights: Vec<f64> = (start..start + length)
-                        .map(|key| {
-                            (0..head_width)
-                                .map(|c| at(query, 0, c) * at(key, 1, c))
-                                .sum::<f64>()
-                                .exp()
-                        })
+                        .map(|key| (0..head_width).map(|c| at(query, 0, c) * at(key, 1, c)).sum::<f64>().exp())
                         .collect();
                     let total: f64 = weights.iter().sum();
                     for column in 0..head_width {
-                        let exact: f64 = weights
-                            .iter()
-                            .zip(start..)
-                            .map(|(weight, key)| weight / total * at(key, 2, column))
-                            .sum();
+                        let exact: f64 =
+                            weights.iter().zip(start..).map(|(weight, key)| weight / total * at(key, 2, column)).sum();
                         let got = f64::from(out[query * width + head * head_width + column]);
                         assert!((got - exact).abs() < 1e-5, "{got} for {exact}");
                     }

@@ -26,10 +26,7 @@ impl Conv {
         kernel: usize,
         stride: usize,
     ) -> Result<Self, ModelError> {
-        let weight = weights.tensor(
-            &format!("{prefix}.weight"),
-            &[outputs, channels, kernel, kernel],
-        )?;
+        let weight = weights.tensor(&format!("{prefix}.weight"), &[outputs, channels, kernel, kernel])?;
         let area = kernel * kernel;
         // A window is written kernel row by kernel row, pixel by pixel, channel by channel.
         let packed = Packed::new(area * channels, outputs, |row, output| {
@@ -77,17 +74,7 @@ impl Conv {
     fn with(&self, x: &[f32], side: usize, finish: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
         let after = self.side_after(side);
         let pictures = x.len() / (side * side * self.channels);
-        multiply(
-            pictures * after * after,
-            &Windows {
-                conv: self,
-                x,
-                side,
-                after,
-            },
-            &self.weight,
-            &finish,
-        )
+        multiply(pictures * after * after, &Windows { conv: self, x, side, after }, &self.weight, &finish)
     }
 }
 
@@ -102,19 +89,12 @@ struct Windows<'a> {
 impl Rows for Windows<'_> {
     #[inline(always)]
     fn write(&self, row: usize, into: &mut [f32]) {
-        let Self {
-            conv, side, after, ..
-        } = *self;
+        let Self { conv, side, after, .. } = *self;
         let (picture, place) = (row / (after * after), row % (after * after));
         let (top, left) = (place / after * conv.stride, place % after * conv.stride);
-        let pixels =
-            &self.x[picture * side * side * conv.channels..][..side * side * conv.channels];
-        let columns_in =
-            conv.padding.saturating_sub(left)..conv.kernel.min(side + conv.padding - left);
-        for (ky, line) in into
-            .chunks_exact_mut(conv.kernel * conv.channels)
-            .enumerate()
-        {
+        let pixels = &self.x[picture * side * side * conv.channels..][..side * side * conv.channels];
+        let columns_in = conv.padding.saturating_sub(left)..conv.kernel.min(side + conv.padding - left);
+        for (ky, line) in into.chunks_exact_mut(conv.kernel * conv.channels).enumerate() {
             let y = top + ky;
             if y < conv.padding || y >= side + conv.padding {
                 line.fill(0.0);
@@ -139,35 +119,21 @@ mod tests {
         for (kernel, stride, side) in [(3, 1, 5), (3, 2, 6), (1, 2, 6), (3, 1, 1), (1, 1, 3)] {
             let (channels, outputs, pictures) = (3, 18, 2);
             let value = |seed: usize| ((seed * 37 + 11) % 23) as f32 / 11.0 - 1.0;
-            let weight = |o: usize, c: usize, ky: usize, kx: usize| {
-                value(((o * channels + c) * kernel + ky) * kernel + kx)
-            };
+            let weight =
+                |o: usize, c: usize, ky: usize, kx: usize| value(((o * channels + c) * kernel + ky) * kernel + kx);
             let packed = Packed::new(kernel * kernel * channels, outputs, |row, output| {
                 let (place, channel) = (row / channels, row % channels);
                 weight(output, channel, place / kernel, place % kernel)
             });
             let bias: Vec<f32> = (0..outputs).map(value).collect();
-            let conv = Conv {
-                kernel,
-                stride,
-                padding: kernel / 2,
-                channels,
-                weight: packed,
-                bias: bias.clone(),
-            };
-            let x: Vec<f32> = (0..pictures * side * side * channels)
-                .map(|seed| value(seed * 3))
-                .collect();
+            let conv = Conv { kernel, stride, padding: kernel / 2, channels, weight: packed, bias: bias.clone() };
+            let x: Vec<f32> = (0..pictures * side * side * channels).map(|seed| value(seed * 3)).collect();
             let out = conv.apply(&x, side);
             let after = conv.side_after(side);
             assert_eq!(out.len(), pictures * after * after * outputs);
             for (index, got) in out.iter().enumerate() {
                 let (place, output) = (index / outputs, index % outputs);
-                let (picture, y, x_out) = (
-                    place / (after * after),
-                    place / after % after,
-                    place % after,
-                );
+                let (picture, y, x_out) = (place / (after * after), place / after % after, place % after);
                 let mut exact = bias[output];
                 for ky in 0..kernel {
                     for kx in 0..kernel {
@@ -175,18 +141,13 @@ mod tests {
                         let inside = |at: usize| (kernel / 2..side + kernel / 2).contains(&at);
                         if inside(row) && inside(column) {
                             for channel in 0..channels {
-                                let pixel = (picture * side + row - kernel / 2) * side + column
-                                    - kernel / 2;
-                                exact +=
-                                    x[pixel * channels + channel] * weight(output, channel, ky, kx);
+                                let pixel = (picture * side + row - kernel / 2) * side + column - kernel / 2;
+                                exact += x[pixel * channels + channel] * weight(output, channel, ky, kx);
                             }
                         }
                     }
                 }
-                assert!(
-                    (got - exact).abs() < 1e-4,
-                    "{kernel} {stride} {side}: {got} for {exact}"
-                );
+                assert!((got - exact).abs() < 1e-4, "{kernel} {stride} {side}: {got} for {exact}");
             }
         }
     }

@@ -30,9 +30,7 @@ pub fn gelu(values: &mut [f32]) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
-            each(values, |x| {
-                0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
-            });
+            each(values, |x| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)));
         },
     );
 }
@@ -63,12 +61,7 @@ pub fn softmax(rows: &mut [f32], width: usize) {
 
 /// Folds `values`, mapped, in 16 independent strands: the order is fixed, and the compiler may use vectors.
 #[inline(always)]
-pub fn lanes_fold(
-    values: &[f32],
-    start: f32,
-    map: impl Fn(f32) -> f32,
-    combine: impl Fn(f32, f32) -> f32,
-) -> f32 {
+pub fn lanes_fold(values: &[f32], start: f32, map: impl Fn(f32) -> f32, combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut strands = [start; 16];
     let (chunks, rest) = values.as_chunks::<16>();
     for chunk in chunks {
@@ -122,10 +115,7 @@ fn exp(x: f32) -> f32 {
     let series = series * r + 0.5;
     let series = series * r + 1.0;
     let series = series * r + 1.0;
-    let exponent = shifted
-        .to_bits()
-        .wrapping_sub(ROUND.to_bits())
-        .wrapping_add(127);
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
     let power = series * f32::from_bits(exponent << 23);
     if x < -87.0 { 0.0 } else { power }
 }
@@ -158,19 +148,11 @@ mod tests {
             } else {
                 0.5 * x * (1.0 + exact_erf(x * std::f64::consts::FRAC_1_SQRT_2))
             };
-            assert!(
-                (f64::from(*got) - exact).abs() < 2e-6,
-                "gelu({x}) is {got}, not {exact}"
-            );
+            assert!((f64::from(*got) - exact).abs() < 2e-6, "gelu({x}) is {got}, not {exact}");
         }
         let mut extremes = [f32::INFINITY, 1e30, -1e30, f32::NAN];
         gelu(&mut extremes);
-        assert!(
-            extremes[0].is_infinite()
-                && extremes[1] == 1e30
-                && extremes[2] == 0.0
-                && extremes[3].is_nan()
-        );
+        assert!(extremes[0].is_infinite() && extremes[1] == 1e30 && extremes[2] == 0.0 && extremes[3].is_nan());
     }
 
     #[test]
@@ -185,15 +167,8 @@ mod tests {
 
     #[test]
     fn softmax_rows_add_up_to_one() {
-        let mut rows: Vec<f32> = (0..3 * 21)
-            .map(|seed| (seed * seed % 17) as f32 * 3.0 - 20.0)
-            .collect();
-        let largest = rows[..21]
-            .iter()
-            .enumerate()
-            .max_by(|a, b| a.1.total_cmp(b.1))
-            .unwrap()
-            .0;
+        let mut rows: Vec<f32> = (0..3 * 21).map(|seed| (seed * seed % 17) as f32 * 3.0 - 20.0).collect();
+        let largest = rows[..21].iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
         softmax(&mut rows, 21);
         for row in rows.chunks(21) {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);

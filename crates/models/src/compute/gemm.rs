@@ -14,6 +14,8 @@ use rayon::prelude::*;
 const BLOCK_ROWS: usize = 6;
 /// Vectors per panel of `b`.
 const PANEL_VECTORS: usize = 2;
+/// Columns of a panel of the widest vectors that there are, 16 numbers long.
+const MOST_PANEL_COLUMNS: usize = 16 * PANEL_VECTORS;
 /// Most rows that one task packs at a time; the packed rows should stay in the second-level cache.
 const TASK_ROWS: usize = 16 * BLOCK_ROWS;
 /// Work below which sharing out costs more than it saves, in multiply-adds.
@@ -67,12 +69,7 @@ impl Packed {
                 }
             }
         }
-        Self {
-            depth,
-            columns,
-            panel_columns,
-            data,
-        }
+        Self { depth, columns, panel_columns, data }
     }
 
     fn panels(&self) -> usize {
@@ -88,12 +85,7 @@ impl Packed {
 /// `a` (`rows` x `b.depth`) times `b`: `rows` x `b.columns`.
 ///
 /// `finish(first, block)` is applied to every finished block of whole rows while it is still in the cache; `first` is its first row.
-pub fn multiply(
-    rows: usize,
-    a: &impl Rows,
-    b: &Packed,
-    finish: &(impl Fn(usize, &mut [f32]) + Sync),
-) -> Vec<f32> {
+pub fn multiply(rows: usize, a: &impl Rows, b: &Packed, finish: &(impl Fn(usize, &mut [f32]) + Sync)) -> Vec<f32> {
     let mut out = vec![0.0; rows * b.columns];
     if out.is_empty() {
         return out;
@@ -108,16 +100,11 @@ pub fn multiply(
         by_columns(rows, a, b, threads, &mut out);
         finish(0, &mut out);
     } else {
-        let task_rows = rows
-            .div_ceil(threads)
-            .next_multiple_of(BLOCK_ROWS)
-            .min(TASK_ROWS);
-        out.par_chunks_mut(task_rows * b.columns)
-            .enumerate()
-            .for_each(|(task, out)| {
-                serial(task * task_rows, a, b, out);
-                finish(task * task_rows, out);
-            });
+        let task_rows = rows.div_ceil(threads).next_multiple_of(BLOCK_ROWS).min(TASK_ROWS);
+        out.par_chunks_mut(task_rows * b.columns).enumerate().for_each(|(task, out)| {
+            serial(task * task_rows, a, b, out);
+            finish(task * task_rows, out);
+        });
     }
     out
 }
@@ -144,14 +131,7 @@ fn by_columns(rows: usize, a: &impl Rows, b: &Packed, threads: usize, out: &mut 
         .map(|task| {
             let panels = task * panels_each..((task + 1) * panels_each).min(b.panels());
             let mut part = vec![0.0; rows * width];
-            Arch::new().dispatch(Multiply {
-                a,
-                rows: 0..rows,
-                b,
-                panels,
-                out: &mut part,
-                out_stride: width,
-            });
+            Arch::new().dispatch(Multiply { a, rows: 0..rows, b, panels, out: &mut part, out_stride: width });
             part
         })
         .collect();
@@ -189,14 +169,7 @@ impl<A: Rows> WithSimd for Multiply<'_, A> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self {
-            a,
-            rows,
-            b,
-            panels,
-            out,
-            out_stride,
-        } = self;
+        let Self { a, rows, b, panels, out, out_stride } = self;
         let count = rows.len();
         let packed = pack_rows(a, rows, b.depth);
         for (index, panel) in panels.enumerate() {
@@ -259,16 +232,21 @@ fn tile<S: Simd, const HEIGHT: usize>(
             }
         }
     }
+    // The sums are moved one by one, so that none of them ever has to lie in memory.
     if width == PANEL_VECTORS * S::F32_LANES {
-        for (row, sums) in sums.iter().enumerate() {
+        for (row, sums) in sums.into_iter().enumerate() {
             let (vectors, _) = S::as_mut_simd_f32s(&mut out[row * out_stride..][..width]);
-            vectors.copy_from_slice(sums);
+            for (out, sum) in vectors.iter_mut().zip(sums) {
+                *out = sum;
+            }
         }
     } else {
-        for (row, sums) in sums.iter().enumerate() {
-            let mut whole = [0.0; 64];
-            let (vectors, _) = S::as_mut_simd_f32s(&mut whole[..PANEL_VECTORS * S::F32_LANES]);
-            vectors.copy_from_slice(sums);
+        for (row, sums) in sums.into_iter().enumerate() {
+            let mut whole = [0.0; MOST_PANEL_COLUMNS];
+            let (vectors, _) = S::as_mut_simd_f32s(&mut whole);
+            for (out, sum) in vectors.iter_mut().zip(sums) {
+                *out = sum;
+            }
             out[row * out_stride..][..width].copy_from_slice(&whole[..width]);
         }
     }
@@ -286,31 +264,18 @@ mod tests {
         let a: Vec<f32> = (0..rows * depth).map(number).collect();
         let b: Vec<f32> = (0..depth * columns).map(|seed| number(seed + 5)).collect();
         let packed = Packed::new(depth, columns, |row, column| b[row * columns + column]);
-        let out = multiply(
-            rows,
-            &Strided {
-                data: &a,
-                stride: depth,
-            },
-            &packed,
-            &|_, block| {
-                for value in block {
-                    *value += 1.0;
-                }
-            },
-        );
+        let out = multiply(rows, &Strided { data: &a, stride: depth }, &packed, &|_, block| {
+            for value in block {
+                *value += 1.0;
+            }
+        });
         for row in 0..rows {
             for column in 0..columns {
                 let exact: f64 = (0..depth)
-                    .map(|inner| {
-                        f64::from(a[row * depth + inner]) * f64::from(b[inner * columns + column])
-                    })
+                    .map(|inner| f64::from(a[row * depth + inner]) * f64::from(b[inner * columns + column]))
                     .sum();
                 let got = f64::from(out[row * columns + column]) - 1.0;
-                assert!(
-                    (got - exact).abs() < 1e-3,
-                    "{rows}x{depth}x{columns} at {row},{column}: {got} for {exact}"
-                );
+                assert!((got - exact).abs() < 1e-3, "{rows}x{depth}x{columns} at {row},{column}: {got} for {exact}");
             }
         }
     }
@@ -332,25 +297,9 @@ mod tests {
         let (depth, columns) = (96, 130);
         let a: Vec<f32> = (0..100 * depth).map(number).collect();
         let packed = Packed::new(depth, columns, |row, column| number(row * 3 + column));
-        let all = multiply(
-            100,
-            &Strided {
-                data: &a,
-                stride: depth,
-            },
-            &packed,
-            &|_, _| {},
-        );
+        let all = multiply(100, &Strided { data: &a, stride: depth }, &packed, &|_, _| {});
         for row in [0, 1, 57, 99] {
-            let alone = multiply(
-                1,
-                &Strided {
-                    data: &a[row * depth..],
-                    stride: depth,
-                },
-                &packed,
-                &|_, _| {},
-            );
+            let alone = multiply(1, &Strided { data: &a[row * depth..], stride: depth }, &packed, &|_, _| {});
             assert_eq!(alone, all[row * columns..][..columns]);
         }
     }

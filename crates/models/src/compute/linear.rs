@@ -15,12 +15,7 @@ pub struct Linear {
 
 impl Linear {
     /// Reads `prefix.weight` (`outputs` x `inputs`) and `prefix.bias` (`outputs`).
-    pub fn load(
-        weights: &Weights,
-        prefix: &str,
-        inputs: usize,
-        outputs: usize,
-    ) -> Result<Self, ModelError> {
+    pub fn load(weights: &Weights, prefix: &str, inputs: usize, outputs: usize) -> Result<Self, ModelError> {
         let weight = weights.tensor(&format!("{prefix}.weight"), &[outputs, inputs])?;
         let bias = weights.tensor(&format!("{prefix}.bias"), &[outputs])?;
         Ok(Self::new(&weight, Some(bias), inputs, outputs))
@@ -52,21 +47,14 @@ impl Linear {
             bias.extend(weights.tensor(&format!("{prefix}.bias"), &[width])?);
         }
         let scale = 1.0 / (head_width as f32).sqrt();
-        weight[..width * width]
-            .iter_mut()
-            .for_each(|value| *value *= scale);
+        weight[..width * width].iter_mut().for_each(|value| *value *= scale);
         bias[..width].iter_mut().for_each(|value| *value *= scale);
         Ok(Self::new(&weight, Some(bias), width, 3 * width))
     }
 
     /// From `weight` (`outputs` x `inputs`).
     pub fn new(weight: &[f32], bias: Option<Vec<f32>>, inputs: usize, outputs: usize) -> Self {
-        Self {
-            weight: Packed::new(inputs, outputs, |input, output| {
-                weight[output * inputs + input]
-            }),
-            bias,
-        }
+        Self { weight: Packed::new(inputs, outputs, |input, output| weight[output * inputs + input]), bias }
     }
 
     /// `x` is rows x inputs; rows x outputs come out.
@@ -102,15 +90,7 @@ impl Linear {
 
     fn with(&self, x: &[f32], finish: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
         let inputs = self.weight.depth;
-        multiply(
-            x.len() / inputs,
-            &Strided {
-                data: x,
-                stride: inputs,
-            },
-            &self.weight,
-            &finish,
-        )
+        multiply(x.len() / inputs, &Strided { data: x, stride: inputs }, &self.weight, &finish)
     }
 
     fn add_bias(&self, block: &mut [f32]) {

@@ -16,12 +16,7 @@ pub struct LayerNorm {
 
 impl LayerNorm {
     /// Reads `prefix.weight` and `prefix.bias`, each of `width` numbers.
-    pub fn load(
-        weights: &Weights,
-        prefix: &str,
-        width: usize,
-        epsilon: f32,
-    ) -> Result<Self, ModelError> {
+    pub fn load(weights: &Weights, prefix: &str, width: usize, epsilon: f32) -> Result<Self, ModelError> {
         Ok(Self {
             gain: weights.tensor(&format!("{prefix}.weight"), &[width])?,
             shift: weights.tensor(&format!("{prefix}.bias"), &[width])?,
@@ -34,8 +29,7 @@ impl LayerNorm {
         Arch::new().dispatch(
             #[inline(always)]
             || {
-                rows.chunks_exact_mut(self.gain.len())
-                    .for_each(|row| self.row(row));
+                rows.chunks_exact_mut(self.gain.len()).for_each(|row| self.row(row));
             },
         );
     }
@@ -70,11 +64,7 @@ impl LayerNorm {
 
 /// Scales a vector to length 1; one of length 0 stays as it is.
 pub fn normalise(vector: &mut [f32]) {
-    let length = vector
-        .iter()
-        .map(|x| f64::from(*x) * f64::from(*x))
-        .sum::<f64>()
-        .sqrt();
+    let length = vector.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
     if length > 0.0 {
         for value in vector {
             *value = (f64::from(*value) / length) as f32;

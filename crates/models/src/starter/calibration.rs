@@ -67,45 +67,19 @@ impl Calibration {
         let centres = Weights::open(&source.weights("centres.safetensors")?)?;
         let modalities = [Modality::Text, Modality::Image, Modality::Audio];
         let mut pairs = HashMap::new();
-        for (query, target) in modalities
-            .into_iter()
-            .flat_map(|query| modalities.map(|target| (query, target)))
-        {
+        for (query, target) in modalities.into_iter().flat_map(|query| modalities.map(|target| (query, target))) {
             let missing = |file: &str| {
                 let path = source.folder().join(file);
-                ModelError::malformed(
-                    &path,
-                    &format!("it says nothing of {query} asked of {target}"),
-                )
+                ModelError::malformed(&path, &format!("it says nothing of {query} asked of {target}"))
             };
-            let rule = rules
-                .pairs
-                .iter()
-                .find(|rule| (rule.query, rule.target) == (query, target));
+            let rule = rules.pairs.iter().find(|rule| (rule.query, rule.target) == (query, target));
             let rule = rule.ok_or_else(|| missing("pairs.json"))?;
-            let confidence = confidences
-                .pairs
-                .iter()
-                .find(|pair| (pair.query, pair.target) == (query, target));
+            let confidence = confidences.pairs.iter().find(|pair| (pair.query, pair.target) == (query, target));
             let confidence = confidence.ok_or_else(|| missing("calibration.json"))?;
-            let subtract = rule
-                .subtract
-                .as_ref()
-                .map(|name| centres.tensor(name, &[DIMENSIONS]))
-                .transpose()?;
-            pairs.insert(
-                (query, target),
-                Pair {
-                    subtract,
-                    slope: confidence.a,
-                    offset: confidence.b,
-                },
-            );
+            let subtract = rule.subtract.as_ref().map(|name| centres.tensor(name, &[DIMENSIONS])).transpose()?;
+            pairs.insert((query, target), Pair { subtract, slope: confidence.a, offset: confidence.b });
         }
-        Ok(Self {
-            pairs,
-            out_of_scope: confidences.out_of_scope.image,
-        })
+        Ok(Self { pairs, out_of_scope: confidences.out_of_scope.image })
     }
 
     /// The share of right answers among pairs of this cosine, from 0 to 1, if one in a hundred is right to begin with.
@@ -155,10 +129,7 @@ mod tests {
 
     fn pairs(each: impl Fn(&str, &str) -> Value) -> Vec<Value> {
         let names = ["text", "image", "audio"];
-        names
-            .iter()
-            .flat_map(|query| names.map(|target| each(query, target)))
-            .collect()
+        names.iter().flat_map(|query| names.map(|target| each(query, target))).collect()
     }
 
     fn written(folder: &std::path::Path) -> Source {
@@ -174,26 +145,15 @@ mod tests {
             "features": ["border_residual", "flat_share", "top_share"], "weights": [1.0, -2.0, -3.0], "bias": 2.0, "threshold": 0.5
         });
         let put = |name: &str, value: Value| {
-            std::fs::write(folder.join(name), value.to_string()).unwrap()
+            std::fs::write(folder.join(name), value.to_string()).unwrap();
         };
         put("pairs.json", json!({"rule": "", "pairs": rules}));
-        put(
-            "calibration.json",
-            json!({"pairs": confidences, "out_of_scope": {"image": gate, "audio": null}}),
-        );
+        put("calibration.json", json!({"pairs": confidences, "out_of_scope": {"image": gate, "audio": null}}));
         let mut centre = vec![0.0_f32; DIMENSIONS];
         centre[0] = 1.0;
-        let bytes: Vec<u8> = centre
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        let bytes: Vec<u8> = centre.iter().flat_map(|value| value.to_le_bytes()).collect();
         let view = TensorView::new(Dtype::F32, vec![DIMENSIONS], &bytes).unwrap();
-        serialize_to_file(
-            [("text_to_image", view)],
-            None,
-            &folder.join("centres.safetensors"),
-        )
-        .unwrap();
+        serialize_to_file([("text_to_image", view)], None, &folder.join("centres.safetensors")).unwrap();
         Source::Folder(folder.to_owned())
     }
 
@@ -203,23 +163,11 @@ mod tests {
         let calibration = Calibration::load(&written(folder.path())).unwrap();
         let mut question = vec![0.0; DIMENSIONS];
         (question[0], question[1]) = (0.6, 0.8);
-        assert_eq!(
-            calibration.query_vector(Modality::Text, Modality::Text, &question),
-            question
-        );
+        assert_eq!(calibration.query_vector(Modality::Text, Modality::Text, &question), question);
         let turned = calibration.query_vector(Modality::Text, Modality::Image, &question);
-        assert!(
-            (turned[0] + 0.4 / 0.8_f32.sqrt()).abs() < 1e-6
-                && (turned[1] - 0.8 / 0.8_f32.sqrt()).abs() < 1e-6
-        );
-        assert_eq!(
-            turned,
-            calibration.query_vector(Modality::Text, Modality::Video, &question)
-        );
-        assert_eq!(
-            calibration.confidence(Modality::Text, Modality::Text, 0.5),
-            0.5
-        );
+        assert!((turned[0] + 0.4 / 0.8_f32.sqrt()).abs() < 1e-6 && (turned[1] - 0.8 / 0.8_f32.sqrt()).abs() < 1e-6);
+        assert_eq!(turned, calibration.query_vector(Modality::Text, Modality::Video, &question));
+        assert_eq!(calibration.confidence(Modality::Text, Modality::Text, 0.5), 0.5);
         assert!(calibration.confidence(Modality::Text, Modality::Image, 0.5) > 0.99);
     }
 
@@ -227,16 +175,10 @@ mod tests {
     fn a_missing_pair_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let source = written(folder.path());
-        let rules: Vec<Value> =
-            pairs(|query, target| json!({"query": query, "target": target, "subtract": null}));
+        let rules: Vec<Value> = pairs(|query, target| json!({"query": query, "target": target, "subtract": null}));
         let rules = json!({"pairs": rules[..8]});
         std::fs::write(folder.path().join("pairs.json"), rules.to_string()).unwrap();
         let error = Calibration::load(&source).unwrap_err().to_string();
-        assert!(
-            error.ends_with(
-                "pairs.json cannot be understood: it says nothing of audio asked of audio"
-            ),
-            "{error}"
-        );
+        assert!(error.ends_with("pairs.json cannot be understood: it says nothing of audio asked of audio"), "{error}");
     }
 }

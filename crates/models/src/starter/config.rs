@@ -55,18 +55,10 @@ pub struct SoundNetwork {
 }
 
 /// Reads `file`, which must be of this kind and of version 1.
-pub fn read<T: serde::de::DeserializeOwned>(
-    source: &Source,
-    file: &str,
-    kind: &'static str,
-) -> Result<T, ModelError> {
+pub fn read<T: serde::de::DeserializeOwned>(source: &Source, file: &str, kind: &'static str) -> Result<T, ModelError> {
     let found: Kind = source.json(file)?;
     if found.kind != kind {
-        return Err(ModelError::Unsupported {
-            what: "architecture",
-            found: found.kind,
-            supported: kind,
-        });
+        return Err(ModelError::Unsupported { what: "architecture", found: found.kind, supported: kind });
     }
     if found.version != 1 {
         return Err(ModelError::Unsupported {

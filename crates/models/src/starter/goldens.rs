@@ -18,14 +18,9 @@ pub struct Golden {
 
 impl Golden {
     pub fn check(&self, vector: &[f32]) {
-        let dot = |a: &[f32], b: &[f32]| {
-            a.iter()
-                .zip(b)
-                .map(|(a, b)| f64::from(*a) * f64::from(*b))
-                .sum::<f64>()
-        };
-        let cosine = dot(vector, &self.embedding)
-            / (dot(vector, vector) * dot(&self.embedding, &self.embedding)).sqrt();
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        let cosine =
+            dot(vector, &self.embedding) / (dot(vector, vector) * dot(&self.embedding, &self.embedding)).sqrt();
         assert!(cosine >= 0.9999, "{}: cosine {cosine}", self.name);
     }
 }

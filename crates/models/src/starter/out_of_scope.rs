@@ -22,11 +22,7 @@ impl OutOfScope {
     pub fn score(&self, width_px: u32, height_px: u32, rgb: &[u8]) -> Result<f32, String> {
         let prepared = prepare(width_px, height_px, rgb)?;
         let features = features(&prepared);
-        let sum: f32 = features
-            .iter()
-            .zip(self.weights)
-            .map(|(feature, weight)| feature * weight)
-            .sum();
+        let sum: f32 = features.iter().zip(self.weights).map(|(feature, weight)| feature * weight).sum();
         Ok(sigmoid(self.bias + sum))
     }
 }
@@ -34,11 +30,7 @@ impl OutOfScope {
 /// How unlike its middle colour the border is, the share of flat pixels, and the share of the four most frequent colours.
 fn features(prepared: &Prepared) -> [f32; 3] {
     let pixels = prepared.0.as_chunks::<3>().0;
-    [
-        border_residual(pixels),
-        flat_share(pixels),
-        top_share(pixels),
-    ]
+    [border_residual(pixels), flat_share(pixels), top_share(pixels)]
 }
 
 fn border_residual(pixels: &[[u8; 3]]) -> f32 {
@@ -46,19 +38,13 @@ fn border_residual(pixels: &[[u8; 3]]) -> f32 {
         let (x, y) = (index % SIDE, index / SIDE);
         x == 0 || y == 0 || x == SIDE - 1 || y == SIDE - 1
     };
-    let border: Vec<[u8; 3]> = (0..pixels.len())
-        .filter(is_border)
-        .map(|index| pixels[index])
-        .collect();
+    let border: Vec<[u8; 3]> = (0..pixels.len()).filter(is_border).map(|index| pixels[index]).collect();
     let mut sum = 0;
     for channel in 0..3 {
         let mut values: Vec<u8> = border.iter().map(|pixel| pixel[channel]).collect();
         values.sort_unstable();
         let middle = values[values.len() / 2];
-        sum += values
-            .iter()
-            .map(|value| u32::from(value.abs_diff(middle)))
-            .sum::<u32>();
+        sum += values.iter().map(|value| u32::from(value.abs_diff(middle))).sum::<u32>();
     }
     sum as f32 / (3 * border.len()) as f32 / 255.0
 }
@@ -87,27 +73,15 @@ mod tests {
     use super::*;
 
     fn picture(colour: impl Fn(usize, usize) -> [u8; 3]) -> Prepared {
-        Prepared(
-            (0..SIDE * SIDE)
-                .flat_map(|at| colour(at % SIDE, at / SIDE))
-                .collect(),
-        )
+        Prepared((0..SIDE * SIDE).flat_map(|at| colour(at % SIDE, at / SIDE)).collect())
     }
 
     #[test]
     fn features_of_plain_and_of_busy_pictures() {
         assert_eq!(features(&picture(|_, _| [7, 8, 9])), [0.0, 1.0, 1.0]);
-        let [border, flat, top] = features(&picture(|x, y| {
-            [
-                ((x * 37 + y * 91) % 256) as u8,
-                (x * 4) as u8,
-                (y * 4) as u8,
-            ]
-        }));
-        assert!(
-            border > 0.2 && flat < 0.05 && top < 0.1,
-            "{border} {flat} {top}"
-        );
+        let [border, flat, top] =
+            features(&picture(|x, y| [((x * 37 + y * 91) % 256) as u8, (x * 4) as u8, (y * 4) as u8]));
+        assert!(border > 0.2 && flat < 0.05 && top < 0.1, "{border} {flat} {top}");
         let [border, flat, top] = features(&picture(|x, _| if x < 32 { [0; 3] } else { [255; 3] }));
         // 126 of 252 are black, so the middle one is white.
         assert_eq!((border, top), (0.5, 1.0));
@@ -116,23 +90,10 @@ mod tests {
 
     #[test]
     fn the_score_rises_with_what_speaks_against_a_drawing() {
-        let scope = OutOfScope {
-            weights: [10.0, -5.0, -5.0],
-            bias: 4.0,
-            threshold: 0.5,
-        };
+        let scope = OutOfScope { weights: [10.0, -5.0, -5.0], bias: 4.0, threshold: 0.5 };
         let plain = scope.score(64, 64, &picture(|_, _| [255; 3]).0).unwrap();
-        let busy = scope
-            .score(
-                64,
-                64,
-                &picture(|x, y| [((x * 37 + y * 91) % 256) as u8; 3]).0,
-            )
-            .unwrap();
-        assert!(
-            plain < scope.threshold && busy > scope.threshold,
-            "{plain} {busy}"
-        );
+        let busy = scope.score(64, 64, &picture(|x, y| [((x * 37 + y * 91) % 256) as u8; 3]).0).unwrap();
+        assert!(plain < scope.threshold && busy > scope.threshold, "{plain} {busy}");
         assert!(scope.score(64, 64, &[0; 3]).is_err());
     }
 }

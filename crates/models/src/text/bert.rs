@@ -35,17 +35,11 @@ impl Bert {
     /// Reads the tensors; their names may begin with `bert.`.
     pub fn load(path: &Path, config: &BertConfig) -> Result<Self, ModelError> {
         let weights = Weights::open(path)?;
-        let prefix = if weights.has("bert.embeddings.word_embeddings.weight") {
-            "bert."
-        } else {
-            ""
-        };
+        let prefix = if weights.has("bert.embeddings.word_embeddings.weight") { "bert." } else { "" };
         let width = config.hidden_size;
         let epsilon = config.layer_norm_eps as f32;
         let embeddings = format!("{prefix}embeddings.");
-        let table = |name: &str, rows: usize| {
-            weights.tensor(&format!("{embeddings}{name}.weight"), &[rows, width])
-        };
+        let table = |name: &str, rows: usize| weights.tensor(&format!("{embeddings}{name}.weight"), &[rows, width]);
         let segments = table("token_type_embeddings", config.type_vocab_size)?;
         let mut places = table("position_embeddings", config.max_position_embeddings)?;
         for place in places.chunks_exact_mut(width) {
@@ -60,9 +54,7 @@ impl Bert {
             places,
             norm: LayerNorm::load(&weights, &format!("{embeddings}LayerNorm"), width, epsilon)?,
             layers: (0..config.num_hidden_layers)
-                .map(|index| {
-                    Layer::load(&weights, &format!("{prefix}encoder.layer.{index}."), config)
-                })
+                .map(|index| Layer::load(&weights, &format!("{prefix}encoder.layer.{index}."), config))
                 .collect::<Result<_, _>>()?,
         })
     }
@@ -83,15 +75,11 @@ impl Bert {
     }
 
     fn embed(&self, sequences: &[Vec<u32>]) -> Vec<f32> {
-        let mut states =
-            Vec::with_capacity(sequences.iter().map(Vec::len).sum::<usize>() * self.width);
+        let mut states = Vec::with_capacity(sequences.iter().map(Vec::len).sum::<usize>() * self.width);
         for sequence in sequences {
             for (token, place) in sequence.iter().zip(self.places.chunks_exact(self.width)) {
-                let word = self
-                    .words
-                    .chunks_exact(self.width)
-                    .nth(*token as usize)
-                    .unwrap_or(&self.words[..self.width]);
+                let word =
+                    self.words.chunks_exact(self.width).nth(*token as usize).unwrap_or(&self.words[..self.width]);
                 states.extend(word.iter().zip(place).map(|(word, place)| word + place));
             }
         }
@@ -105,8 +93,7 @@ impl Layer {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let epsilon = config.layer_norm_eps as f32;
         let of = |name: &str| format!("{prefix}{name}");
-        let [query, key, value] =
-            ["query", "key", "value"].map(|name| of(&format!("attention.self.{name}")));
+        let [query, key, value] = ["query", "key", "value"].map(|name| of(&format!("attention.self.{name}")));
         Ok(Self {
             query_key_value: Linear::load_attention(
                 weights,
@@ -115,30 +102,17 @@ impl Layer {
                 width / config.num_attention_heads,
             )?,
             output: Linear::load(weights, &of("attention.output.dense"), width, width)?,
-            output_norm: LayerNorm::load(
-                weights,
-                &of("attention.output.LayerNorm"),
-                width,
-                epsilon,
-            )?,
+            output_norm: LayerNorm::load(weights, &of("attention.output.LayerNorm"), width, epsilon)?,
             inner: Linear::load(weights, &of("intermediate.dense"), width, inner)?,
             outer: Linear::load(weights, &of("output.dense"), inner, width)?,
             outer_norm: LayerNorm::load(weights, &of("output.LayerNorm"), width, epsilon)?,
         })
     }
 
-    fn forward(
-        &self,
-        states: &[f32],
-        lengths: &[usize],
-        heads: usize,
-        head_width: usize,
-    ) -> Vec<f32> {
+    fn forward(&self, states: &[f32], lengths: &[usize], heads: usize, head_width: usize) -> Vec<f32> {
         let qkv = self.query_key_value.apply(states);
         let mixed = attention(&qkv, lengths, heads, head_width);
-        let states = self
-            .output
-            .apply_add_norm(&mixed, states, &self.output_norm);
+        let states = self.output.apply_add_norm(&mixed, states, &self.output_norm);
         let inner = self.inner.apply_gelu(&states);
         self.outer.apply_add_norm(&inner, &states, &self.outer_norm)
     }

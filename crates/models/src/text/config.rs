@@ -43,8 +43,7 @@ pub struct BertConfig {
 impl BertConfig {
     /// Floating-point operations of the fully connected layers for one token.
     pub fn flops_per_token(&self) -> u64 {
-        let per_layer =
-            4 * self.hidden_size * self.hidden_size + 2 * self.hidden_size * self.intermediate_size;
+        let per_layer = 4 * self.hidden_size * self.hidden_size + 2 * self.hidden_size * self.intermediate_size;
         (2 * self.num_hidden_layers * per_layer) as u64
     }
 
@@ -52,25 +51,12 @@ impl BertConfig {
         if self.hidden_act != "gelu" {
             return Err(unsupported("activation", &self.hidden_act, "gelu"));
         }
-        if let Some(kind) = self
-            .position_embedding_type
-            .as_deref()
-            .filter(|kind| *kind != "absolute")
-        {
+        if let Some(kind) = self.position_embedding_type.as_deref().filter(|kind| *kind != "absolute") {
             return Err(unsupported("kind of position embedding", kind, "absolute"));
         }
-        if self.num_attention_heads == 0
-            || !self.hidden_size.is_multiple_of(self.num_attention_heads)
-        {
-            let found = format!(
-                "{} for a width of {}",
-                self.num_attention_heads, self.hidden_size
-            );
-            return Err(unsupported(
-                "number of attention heads",
-                &found,
-                "a divisor of the width",
-            ));
+        if self.num_attention_heads == 0 || !self.hidden_size.is_multiple_of(self.num_attention_heads) {
+            let found = format!("{} for a width of {}", self.num_attention_heads, self.hidden_size);
+            return Err(unsupported("number of attention heads", &found, "a divisor of the width"));
         }
         Ok(())
     }
@@ -132,11 +118,7 @@ impl Config {
     pub fn load(source: &Source) -> Result<Self, ModelError> {
         let architecture: Architecture = source.json("config.json")?;
         if architecture.model_type != "bert" {
-            return Err(unsupported(
-                "architecture",
-                &architecture.model_type,
-                "bert",
-            ));
+            return Err(unsupported("architecture", &architecture.model_type, "bert"));
         }
         let bert: BertConfig = source.json("config.json")?;
         bert.check()?;
@@ -147,11 +129,7 @@ impl Config {
                 "Transformer" | "Normalize" => {}
                 "Pooling" => pooling = Self::pooling(source, &module.path)?,
                 other => {
-                    return Err(unsupported(
-                        "module",
-                        other,
-                        "Transformer, Pooling, Normalize",
-                    ));
+                    return Err(unsupported("module", other, "Transformer, Pooling, Normalize"));
                 }
             }
         }
@@ -160,26 +138,15 @@ impl Config {
             .and_then(|sentence| sentence.max_seq_length)
             .unwrap_or(bert.max_position_embeddings)
             .min(bert.max_position_embeddings);
-        Ok(Self {
-            bert,
-            pooling,
-            max_tokens,
-        })
+        Ok(Self { bert, pooling, max_tokens })
     }
 
     fn pooling(source: &Source, folder: &str) -> Result<Pooling, ModelError> {
         let config: PoolingConfig = source.json(&format!("{folder}/config.json"))?;
-        match (
-            config.pooling_mode_mean_tokens,
-            config.pooling_mode_cls_token,
-        ) {
+        match (config.pooling_mode_mean_tokens, config.pooling_mode_cls_token) {
             (true, false) => Ok(Pooling::Mean),
             (false, true) => Ok(Pooling::First),
-            _ => Err(unsupported(
-                "pooling",
-                &format!("{folder}/config.json"),
-                "either mean or cls",
-            )),
+            _ => Err(unsupported("pooling", &format!("{folder}/config.json"), "either mean or cls")),
         }
     }
 }
@@ -191,9 +158,5 @@ struct Architecture {
 }
 
 fn unsupported(what: &'static str, found: &str, supported: &'static str) -> ModelError {
-    ModelError::Unsupported {
-        what,
-        found: found.to_owned(),
-        supported,
-    }
+    ModelError::Unsupported { what, found: found.to_owned(), supported }
 }

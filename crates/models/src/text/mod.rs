@@ -36,12 +36,7 @@ impl TextEncoder {
             || Bert::load(&weights_path, &config.bert),
         );
         let flops_per_token = config.bert.flops_per_token();
-        Ok(Self {
-            tokens: tokens?,
-            bert: bert?,
-            pooling: config.pooling,
-            flops_per_token,
-        })
+        Ok(Self { tokens: tokens?, bert: bert?, pooling: config.pooling, flops_per_token })
     }
 
     /// The tokenizer, for those who cut text into pieces that fit. It is cheap to clone.
@@ -56,10 +51,7 @@ impl TextEncoder {
 
     /// Encodes texts to unit vectors, in order. What is longer than the model takes is cut at the end.
     pub fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
-        let sequences = texts
-            .par_iter()
-            .map(|text| self.tokens.encode(text))
-            .collect::<Result<Vec<_>, _>>()?;
+        let sequences = texts.par_iter().map(|text| self.tokens.encode(text)).collect::<Result<Vec<_>, _>>()?;
         Ok(self.encode_sequences(&sequences))
     }
 
@@ -106,20 +98,11 @@ impl Tower for TextEncoder {
                 other => Err(format!("a text model takes no {}", other.modality())),
             })
             .collect();
-        let sequences: Vec<Vec<u32>> = tokenised
-            .iter()
-            .filter_map(|tokens| tokens.as_ref().ok().cloned())
-            .collect();
+        let sequences: Vec<Vec<u32>> = tokenised.iter().filter_map(|tokens| tokens.as_ref().ok().cloned()).collect();
         let mut vectors = self.encode_sequences(&sequences).into_iter();
         Ok(tokenised
             .into_iter()
-            .map(|tokens| {
-                tokens.and_then(|_| {
-                    vectors
-                        .next()
-                        .ok_or_else(|| "no vector came out".to_owned())
-                })
-            })
+            .map(|tokens| tokens.and_then(|_| vectors.next().ok_or_else(|| "no vector came out".to_owned())))
             .collect())
     }
 }

@@ -32,47 +32,29 @@ pub fn write(folder: &Path, seed: u64) -> Result<(), ModelError> {
             {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
         ]),
     )?;
-    put(
-        folder,
-        "1_Pooling/config.json",
-        &json!({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": false}),
-    )?;
+    put(folder, "1_Pooling/config.json", &json!({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": false}))?;
     put(folder, "tokenizer.json", &tokenizer(&vocabulary))?;
     weights(&folder.join("model.safetensors"), vocabulary.len(), seed)
 }
 
 fn put(folder: &Path, name: &str, value: &serde_json::Value) -> Result<(), ModelError> {
     let path = folder.join(name);
-    let written = path
-        .parent()
-        .map_or(Ok(()), std::fs::create_dir_all)
-        .and_then(|()| std::fs::write(&path, value.to_string()));
-    written.map_err(|error| ModelError::Unreadable {
-        path,
-        reason: error.to_string(),
-    })
+    let written =
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, value.to_string()));
+    written.map_err(|error| ModelError::Unreadable { path, reason: error.to_string() })
 }
 
 fn vocabulary() -> Vec<String> {
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"].map(str::to_owned);
     let characters = (33_u8..127).map(|byte| char::from(byte).to_string());
-    let inside = (b'a'..=b'z')
-        .chain(b'0'..=b'9')
-        .map(|byte| format!("##{}", char::from(byte)));
-    special
-        .into_iter()
-        .chain(characters.filter(|text| !text.chars().all(char::is_uppercase)))
-        .chain(inside)
-        .collect()
+    let inside = (b'a'..=b'z').chain(b'0'..=b'9').map(|byte| format!("##{}", char::from(byte)));
+    special.into_iter().chain(characters.filter(|text| !text.chars().all(char::is_uppercase))).chain(inside).collect()
 }
 
 fn tokenizer(vocabulary: &[String]) -> serde_json::Value {
     let special = |id: usize, content: &str| json!({"id": id, "content": content, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false});
-    let numbered: serde_json::Map<String, serde_json::Value> = vocabulary
-        .iter()
-        .enumerate()
-        .map(|(id, token)| (token.clone(), json!(id)))
-        .collect();
+    let numbered: serde_json::Map<String, serde_json::Value> =
+        vocabulary.iter().enumerate().map(|(id, token)| (token.clone(), json!(id))).collect();
     json!({
         "version": "1.0", "truncation": null, "padding": null,
         "added_tokens": [special(0, "[PAD]"), special(1, "[UNK]"), special(2, "[CLS]"), special(3, "[SEP]")],
@@ -93,18 +75,9 @@ fn tokenizer(vocabulary: &[String]) -> serde_json::Value {
 fn weights(path: &Path, words: usize, seed: u64) -> Result<(), ModelError> {
     let width = TINY_WIDTH;
     let mut shapes: Vec<(String, Vec<usize>)> = vec![
-        (
-            "embeddings.word_embeddings.weight".to_owned(),
-            vec![words, width],
-        ),
-        (
-            "embeddings.position_embeddings.weight".to_owned(),
-            vec![POSITIONS, width],
-        ),
-        (
-            "embeddings.token_type_embeddings.weight".to_owned(),
-            vec![2, width],
-        ),
+        ("embeddings.word_embeddings.weight".to_owned(), vec![words, width]),
+        ("embeddings.position_embeddings.weight".to_owned(), vec![POSITIONS, width]),
+        ("embeddings.token_type_embeddings.weight".to_owned(), vec![2, width]),
     ];
     let mut norm = |name: String| {
         shapes.push((format!("{name}.weight"), vec![width]));
@@ -124,10 +97,7 @@ fn weights(path: &Path, words: usize, seed: u64) -> Result<(), ModelError> {
             ("intermediate.dense", width, INNER),
             ("output.dense", INNER, width),
         ] {
-            shapes.push((
-                format!("encoder.layer.{layer}.{name}.weight"),
-                vec![outputs, inputs],
-            ));
+            shapes.push((format!("encoder.layer.{layer}.{name}.weight"), vec![outputs, inputs]));
             shapes.push((format!("encoder.layer.{layer}.{name}.bias"), vec![outputs]));
         }
     }
@@ -137,14 +107,7 @@ fn weights(path: &Path, words: usize, seed: u64) -> Result<(), ModelError> {
         .map(|(name, shape)| {
             let is_gain = name.ends_with("LayerNorm.weight");
             let bytes = (0..shape.iter().product())
-                .flat_map(|_| {
-                    (if is_gain {
-                        1.0
-                    } else {
-                        0.3 * random(&mut state)
-                    })
-                    .to_le_bytes()
-                })
+                .flat_map(|_| (if is_gain { 1.0 } else { 0.3 * random(&mut state) }).to_le_bytes())
                 .collect();
             (name, shape, bytes)
         })

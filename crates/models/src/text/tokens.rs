@@ -21,42 +21,20 @@ pub struct Tokens {
 impl Tokens {
     /// Reads a `tokenizer.json`; its own padding and truncation do not count, `max_tokens` does.
     pub(crate) fn load(path: &Path, max_tokens: usize) -> Result<Self, ModelError> {
-        let text =
-            String::from_utf8(read(path)?).map_err(|error| ModelError::malformed(path, &error))?;
-        let canonical =
-            canonicalize_str(&text).map_err(|error| ModelError::malformed(path, &error))?;
-        let tokenizer =
-            from_json(&canonical).map_err(|error| ModelError::malformed(path, &error))?;
-        let truncation = TruncationParams {
-            max_length: max_tokens,
-            ..TruncationParams::default()
-        };
+        let text = String::from_utf8(read(path)?).map_err(|error| ModelError::malformed(path, &error))?;
+        let canonical = canonicalize_str(&text).map_err(|error| ModelError::malformed(path, &error))?;
+        let tokenizer = from_json(&canonical).map_err(|error| ModelError::malformed(path, &error))?;
+        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         let whole = EncodeOptions {
             padding: Override::Off,
             truncation: Override::With(truncation),
             ..EncodeOptions::default()
         };
-        let bare = EncodeOptions {
-            add_special_tokens: false,
-            truncation: Override::Off,
-            ..whole.clone()
-        };
-        let mut tokens = Self {
-            tokenizer,
-            whole,
-            bare,
-            most: max_tokens,
-            special: 0,
-        };
-        tokens.special = tokens
-            .encode("")
-            .map_err(|error| ModelError::malformed(path, &error))?
-            .len();
+        let bare = EncodeOptions { add_special_tokens: false, truncation: Override::Off, ..whole.clone() };
+        let mut tokens = Self { tokenizer, whole, bare, most: max_tokens, special: 0 };
+        tokens.special = tokens.encode("").map_err(|error| ModelError::malformed(path, &error))?.len();
         if tokens.special >= max_tokens {
-            return Err(ModelError::malformed(
-                path,
-                &format!("{max_tokens} tokens leave no room for words"),
-            ));
+            return Err(ModelError::malformed(path, &format!("{max_tokens} tokens leave no room for words")));
         }
         Ok(tokens)
     }
@@ -84,9 +62,7 @@ impl Tokens {
     /// The tokens of `text` with special ones, cut at the end to [`Self::max_tokens`].
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
         let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
-        self.tokenizer
-            .encode_into(text, &self.whole, &mut tokens)
-            .map_err(|error| error.to_string())?;
+        self.tokenizer.encode_into(text, &self.whole, &mut tokens).map_err(|error| error.to_string())?;
         Ok(tokens.into_iter().map(PipelineToken::id).collect())
     }
 }

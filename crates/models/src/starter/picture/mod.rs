@@ -48,21 +48,10 @@ impl PictureTower {
         let stem_width = config.network.widths.first().copied().unwrap_or(0);
         let mut width = stem_width;
         let mut blocks = Vec::new();
-        for (stage, (&next, &depth)) in config
-            .network
-            .widths
-            .iter()
-            .zip(&config.network.depths)
-            .enumerate()
-        {
+        for (stage, (&next, &depth)) in config.network.widths.iter().zip(&config.network.depths).enumerate() {
             for position in 0..depth {
                 let stride = if stage > 0 && position == 0 { 2 } else { 1 };
-                blocks.push(Block::load(
-                    &weights,
-                    &format!("blocks.{}", blocks.len()),
-                    [width, next],
-                    stride,
-                )?);
+                blocks.push(Block::load(&weights, &format!("blocks.{}", blocks.len()), [width, next], stride)?);
                 width = next;
             }
         }
@@ -77,20 +66,15 @@ impl PictureTower {
 
     /// Encodes pictures that have been prepared to channel, row, column in [0, 1].
     fn encode_planes(&self, pictures: &[impl Borrow<[f32]> + Sync]) -> Vec<Vec<f32>> {
-        let channels: Vec<Vec<f32>> = pictures
-            .par_iter()
-            .map(|planes| front_end(planes.borrow(), SIDE))
-            .collect();
+        let channels: Vec<Vec<f32>> = pictures.par_iter().map(|planes| front_end(planes.borrow(), SIDE)).collect();
         let mut states = self.stem.apply_relu(&channels.concat(), SIDE);
         let mut side = self.stem.side_after(SIDE);
         for block in &self.blocks {
             (states, side) = block.apply(&states, side);
         }
         let pixels = side * side;
-        let means: Vec<f32> = states
-            .chunks_exact(pixels * self.width)
-            .flat_map(|picture| mean_of_rows(picture, self.width))
-            .collect();
+        let means: Vec<f32> =
+            states.chunks_exact(pixels * self.width).flat_map(|picture| mean_of_rows(picture, self.width)).collect();
         let mut out = self.head.apply(&means);
         out.chunks_exact_mut(self.dimensions)
             .map(|vector| {
@@ -102,32 +86,13 @@ impl PictureTower {
 }
 
 impl Block {
-    fn load(
-        weights: &Weights,
-        prefix: &str,
-        [width, next]: [usize; 2],
-        stride: usize,
-    ) -> Result<Self, ModelError> {
+    fn load(weights: &Weights, prefix: &str, [width, next]: [usize; 2], stride: usize) -> Result<Self, ModelError> {
         let has_shortcut = stride != 1 || width != next;
         Ok(Self {
-            first: Conv::load(
-                weights,
-                &format!("{prefix}.conv1"),
-                [width, next],
-                3,
-                stride,
-            )?,
+            first: Conv::load(weights, &format!("{prefix}.conv1"), [width, next], 3, stride)?,
             second: Conv::load(weights, &format!("{prefix}.conv2"), [next, next], 3, 1)?,
             shortcut: has_shortcut
-                .then(|| {
-                    Conv::load(
-                        weights,
-                        &format!("{prefix}.shortcut"),
-                        [width, next],
-                        1,
-                        stride,
-                    )
-                })
+                .then(|| Conv::load(weights, &format!("{prefix}.shortcut"), [width, next], 1, stride))
                 .transpose()?,
         })
     }
@@ -136,10 +101,7 @@ impl Block {
         let after = self.first.side_after(side);
         let inner = self.first.apply_relu(states, side);
         let out = match &self.shortcut {
-            Some(shortcut) => {
-                self.second
-                    .apply_add_relu(&inner, after, &shortcut.apply(states, side))
-            }
+            Some(shortcut) => self.second.apply_add_relu(&inner, after, &shortcut.apply(states, side)),
             None => self.second.apply_add_relu(&inner, after, states),
         };
         (out, after)
@@ -171,11 +133,7 @@ impl Tower for PictureTower {
 
     fn cost(&self, input: &EncodeInput) -> Cost {
         let pixels = match input {
-            EncodeInput::Image {
-                width_px,
-                height_px,
-                ..
-            } => u64::from(*width_px) * u64::from(*height_px),
+            EncodeInput::Image { width_px, height_px, .. } => u64::from(*width_px) * u64::from(*height_px),
             _ => 0,
         };
         Cost(NETWORK_COST + pixels / PIXELS_PER_COST)
@@ -185,11 +143,7 @@ impl Tower for PictureTower {
         let prepared: Vec<Result<Prepared, String>> = inputs
             .par_iter()
             .map(|input| match input {
-                EncodeInput::Image {
-                    width_px,
-                    height_px,
-                    rgb,
-                } => prepare(*width_px, *height_px, rgb),
+                EncodeInput::Image { width_px, height_px, rgb } => prepare(*width_px, *height_px, rgb),
                 other => Err(format!("a picture tower takes no {}", other.modality())),
             })
             .collect();
@@ -197,13 +151,7 @@ impl Tower for PictureTower {
         let mut vectors = self.encode_planes(&planes).into_iter();
         Ok(prepared
             .into_iter()
-            .map(|prepared| {
-                prepared.and_then(|_| {
-                    vectors
-                        .next()
-                        .ok_or_else(|| "no vector came out".to_owned())
-                })
-            })
+            .map(|prepared| prepared.and_then(|_| vectors.next().ok_or_else(|| "no vector came out".to_owned())))
             .collect())
     }
 }
@@ -223,13 +171,8 @@ mod tests {
                 "white" => 1.0,
                 "noise" => f64::from((x * x * 31 + y * y * 17 + x * y * 7 + c * 101) % 256) / 255.0,
                 "frame" => {
-                    let (inside, edge) =
-                        (|v: i32| (10..=54).contains(&v), |v: i32| v <= 14 || v >= 50);
-                    if inside(x) && inside(y) && (edge(x) || edge(y)) {
-                        0.2
-                    } else {
-                        [1.0, 0.95, 0.8][c as usize]
-                    }
+                    let (inside, edge) = (|v: i32| (10..=54).contains(&v), |v: i32| v <= 14 || v >= 50);
+                    if inside(x) && inside(y) && (edge(x) || edge(y)) { 0.2 } else { [1.0, 0.95, 0.8][c as usize] }
                 }
                 other => panic!("no formula for \"{other}\""),
             }
@@ -248,37 +191,18 @@ mod tests {
         let together = tower.encode_planes(&planes);
         for ((golden, planes), vector) in goldens.iter().zip(&planes).zip(&together) {
             golden.check(vector);
-            assert_eq!(
-                tower.encode_planes(std::slice::from_ref(planes))[0],
-                *vector
-            );
+            assert_eq!(tower.encode_planes(std::slice::from_ref(planes))[0], *vector);
         }
     }
 
     #[test]
     fn an_input_of_another_kind_fails_alone() {
         let tower = PictureTower::load(&goldens::source()).unwrap();
-        let image = EncodeInput::Image {
-            width_px: 2,
-            height_px: 1,
-            rgb: vec![0, 0, 0, 255, 255, 255].into(),
-        };
-        let short = EncodeInput::Image {
-            width_px: 2,
-            height_px: 2,
-            rgb: vec![0; 11].into(),
-        };
-        let out = tower
-            .forward(&[EncodeInput::Text("a".into()), image, short])
-            .unwrap();
-        assert_eq!(
-            out[0].as_ref().unwrap_err(),
-            "a picture tower takes no text"
-        );
+        let image = EncodeInput::Image { width_px: 2, height_px: 1, rgb: vec![0, 0, 0, 255, 255, 255].into() };
+        let short = EncodeInput::Image { width_px: 2, height_px: 2, rgb: vec![0; 11].into() };
+        let out = tower.forward(&[EncodeInput::Text("a".into()), image, short]).unwrap();
+        assert_eq!(out[0].as_ref().unwrap_err(), "a picture tower takes no text");
         assert_eq!(out[1].as_ref().unwrap().len(), 384);
-        assert_eq!(
-            out[2].as_ref().unwrap_err(),
-            "a picture of 2 by 2 pixels has 12 bytes, not 11"
-        );
+        assert_eq!(out[2].as_ref().unwrap_err(), "a picture of 2 by 2 pixels has 12 bytes, not 11");
     }
 }

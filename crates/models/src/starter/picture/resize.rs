@@ -21,16 +21,11 @@ impl Triangle {
                 let centre = (output as f64 + 0.5) * scale;
                 let first = (centre - reach + 0.5).max(0.0) as usize;
                 let end = ((centre + reach + 0.5) as usize).min(inputs);
-                let heights: Vec<f64> = (first..end)
-                    .map(|input| (1.0 - ((input as f64 - centre + 0.5) / reach).abs()).max(0.0))
-                    .collect();
+                let heights: Vec<f64> =
+                    (first..end).map(|input| (1.0 - ((input as f64 - centre + 0.5) / reach).abs()).max(0.0)).collect();
                 let total: f64 = heights.iter().sum();
                 let start = weights.len();
-                weights.extend(
-                    heights
-                        .iter()
-                        .map(|height| (height / total * f64::from(1 << BITS) + 0.5) as i32),
-                );
+                weights.extend(heights.iter().map(|height| (height / total * f64::from(1 << BITS) + 0.5) as i32));
                 (first, start..weights.len())
             })
             .collect();
@@ -45,10 +40,7 @@ impl Triangle {
 
     /// The weighted sum of inputs.
     pub fn sum(inputs: impl Iterator<Item = u8>, weights: &[i32]) -> u8 {
-        let sum: i32 = inputs
-            .zip(weights)
-            .map(|(input, weight)| i32::from(input) * weight)
-            .sum();
+        let sum: i32 = inputs.zip(weights).map(|(input, weight)| i32::from(input) * weight).sum();
         ((sum + (1 << (BITS - 1))) >> BITS).clamp(0, 255) as u8
     }
 }

@@ -36,14 +36,9 @@ struct Band {
 
 impl LogMel {
     pub fn new() -> Self {
-        let hann = (0..FFT)
-            .map(|n| (0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / FFT as f64).cos()) as f32)
-            .collect();
-        Self {
-            fft: RealFftPlanner::new().plan_fft_forward(FFT),
-            hann,
-            bands: bands(),
-        }
+        let hann =
+            (0..FFT).map(|n| (0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / FFT as f64).cos()) as f32).collect();
+        Self { fft: RealFftPlanner::new().plan_fft_forward(FFT), hann, bands: bands() }
     }
 
     /// The picture of a window: 128 by 128, its upper half the first half of the window, its lower half the second, the lowest
@@ -73,17 +68,11 @@ impl LogMel {
         let mut power = vec![0.0; spectrum.len()];
         let mut out = Vec::with_capacity(FRAMES * BANDS);
         for start in (0..FRAMES).map(|index| index * HOP) {
-            for ((value, sample), weight) in frame
-                .iter_mut()
-                .zip(&padded[start..start + FFT])
-                .zip(&self.hann)
-            {
+            for ((value, sample), weight) in frame.iter_mut().zip(&padded[start..start + FFT]).zip(&self.hann) {
                 *value = sample * weight;
             }
             // It fails only for buffers of a wrong length, and these are its own.
-            let transformed =
-                self.fft
-                    .process_with_scratch(&mut frame, &mut spectrum, &mut scratch);
+            let transformed = self.fft.process_with_scratch(&mut frame, &mut spectrum, &mut scratch);
             debug_assert!(transformed.is_ok());
             for (power, bin) in power.iter_mut().zip(&spectrum) {
                 *power = bin.re * bin.re + bin.im * bin.im;
@@ -96,11 +85,7 @@ impl LogMel {
 
 impl Band {
     fn decibels(&self, power: &[f32]) -> f32 {
-        let sum: f32 = power[self.first..]
-            .iter()
-            .zip(&self.weights)
-            .map(|(power, weight)| power * weight)
-            .sum();
+        let sum: f32 = power[self.first..].iter().zip(&self.weights).map(|(power, weight)| power * weight).sum();
         10.0 * (sum + 1e-10).log10()
     }
 }
@@ -119,16 +104,11 @@ fn bands() -> Vec<Band> {
             let [left, centre, right] = [edge(band), edge(band + 1), edge(band + 2)];
             let weight = |bin: usize| {
                 let hz = bin as f64 * hz_per_bin;
-                ((hz - left) / (centre - left))
-                    .min((right - hz) / (right - centre))
-                    .max(0.0)
+                ((hz - left) / (centre - left)).min((right - hz) / (right - centre)).max(0.0)
             };
             let first = (left / hz_per_bin).floor() as usize;
             let end = ((right / hz_per_bin).ceil() as usize).min(FFT / 2) + 1;
-            Band {
-                first,
-                weights: (first..end).map(|bin| weight(bin) as f32).collect(),
-            }
+            Band { first, weights: (first..end).map(|bin| weight(bin) as f32).collect() }
         })
         .collect()
 }

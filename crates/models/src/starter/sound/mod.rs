@@ -55,43 +55,20 @@ impl SoundTower {
         let weights = Weights::open(&source.weights("sound.safetensors")?)?;
         let network = &config.network;
         let width = network.hidden_size;
-        let norm = |name: &str| {
-            LayerNorm::load(
-                &weights,
-                &format!("vision_model.{name}"),
-                width,
-                network.layer_norm_eps,
-            )
-        };
-        let patches = weights.tensor(
-            "vision_model.embeddings.patch_embedding.weight",
-            &[width, 1, PATCH, PATCH],
-        )?;
+        let norm =
+            |name: &str| LayerNorm::load(&weights, &format!("vision_model.{name}"), width, network.layer_norm_eps);
+        let patches = weights.tensor("vision_model.embeddings.patch_embedding.weight", &[width, 1, PATCH, PATCH])?;
         Ok(Self {
             log_mel: LogMel::new(),
             patches: Linear::new(&patches, None, PATCH * PATCH, width),
             start: weights.tensor("vision_model.embeddings.class_embedding", &[width])?,
-            places: weights.tensor(
-                "vision_model.embeddings.position_embedding.weight",
-                &[TOKENS, width],
-            )?,
+            places: weights.tensor("vision_model.embeddings.position_embedding.weight", &[TOKENS, width])?,
             first_norm: norm("pre_layrnorm")?,
             layers: (0..network.num_hidden_layers)
-                .map(|index| {
-                    Layer::load(
-                        &weights,
-                        &format!("vision_model.encoder.layers.{index}"),
-                        network,
-                    )
-                })
+                .map(|index| Layer::load(&weights, &format!("vision_model.encoder.layers.{index}"), network))
                 .collect::<Result<_, _>>()?,
             last_norm: norm("post_layernorm")?,
-            projection: Linear::load_without_bias(
-                &weights,
-                "visual_projection",
-                width,
-                config.dim,
-            )?,
+            projection: Linear::load_without_bias(&weights, "visual_projection", width, config.dim)?,
             heads: network.num_attention_heads,
             width,
             dimensions: config.dim,
@@ -99,10 +76,7 @@ impl SoundTower {
     }
 
     fn encode_pictures(&self, pictures: &[Vec<f32>]) -> Vec<Vec<f32>> {
-        let patches: Vec<f32> = pictures
-            .iter()
-            .flat_map(|picture| patches_of(picture))
-            .collect();
+        let patches: Vec<f32> = pictures.iter().flat_map(|picture| patches_of(picture)).collect();
         let embedded = self.patches.apply(&patches);
         let mut states = Vec::with_capacity(pictures.len() * TOKENS * self.width);
         for picture in embedded.chunks_exact((TOKENS - 1) * self.width) {
@@ -114,10 +88,8 @@ impl SoundTower {
         for layer in &self.layers {
             states = layer.apply(&states, &lengths, self.heads, self.width / self.heads);
         }
-        let mut starts: Vec<f32> = states
-            .chunks_exact(TOKENS * self.width)
-            .flat_map(|picture| picture[..self.width].to_vec())
-            .collect();
+        let mut starts: Vec<f32> =
+            states.chunks_exact(TOKENS * self.width).flat_map(|picture| picture[..self.width].to_vec()).collect();
         self.last_norm.apply(&mut starts);
         let mut out = self.projection.apply(&starts);
         out.chunks_exact_mut(self.dimensions)
@@ -129,23 +101,14 @@ impl SoundTower {
     }
 
     fn picture_of(&self, input: &EncodeInput) -> Result<Vec<f32>, String> {
-        let EncodeInput::Audio {
-            sample_rate_hz,
-            samples,
-        } = input
-        else {
+        let EncodeInput::Audio { sample_rate_hz, samples } = input else {
             return Err(format!("a sound tower takes no {}", input.modality()));
         };
         if *sample_rate_hz != SAMPLE_RATE_HZ {
-            return Err(format!(
-                "the sound has {sample_rate_hz} samples a second; the tower takes {SAMPLE_RATE_HZ}"
-            ));
+            return Err(format!("the sound has {sample_rate_hz} samples a second; the tower takes {SAMPLE_RATE_HZ}"));
         }
         if samples.len() > WINDOW_SAMPLES {
-            return Err(format!(
-                "the window has {} samples; the tower takes at most {WINDOW_SAMPLES}",
-                samples.len()
-            ));
+            return Err(format!("the window has {} samples; the tower takes at most {WINDOW_SAMPLES}", samples.len()));
         }
         if samples.iter().all(|sample| sample.abs() < SILENCE) {
             return Err(format!("the window is silent: no sample reaches {SILENCE}"));
@@ -159,10 +122,7 @@ fn patches_of(picture: &[f32]) -> Vec<f32> {
     let mut out = Vec::with_capacity(picture.len());
     for band in picture.chunks_exact(PATCH * PICTURE_SIDE) {
         for column in (0..PICTURE_SIDE).step_by(PATCH) {
-            out.extend(
-                band.chunks_exact(PICTURE_SIDE)
-                    .flat_map(|row| &row[column..column + PATCH]),
-            );
+            out.extend(band.chunks_exact(PICTURE_SIDE).flat_map(|row| &row[column..column + PATCH]));
         }
     }
     out
@@ -171,57 +131,27 @@ fn patches_of(picture: &[f32]) -> Vec<f32> {
 impl Layer {
     fn load(weights: &Weights, prefix: &str, network: &SoundNetwork) -> Result<Self, ModelError> {
         let (width, inner) = (network.hidden_size, network.intermediate_size);
-        let [query, key, value] =
-            ["q", "k", "v"].map(|name| format!("{prefix}.self_attn.{name}_proj"));
+        let [query, key, value] = ["q", "k", "v"].map(|name| format!("{prefix}.self_attn.{name}_proj"));
         let head_width = width / network.num_attention_heads;
-        let norm = |name: &str| {
-            LayerNorm::load(
-                weights,
-                &format!("{prefix}.{name}"),
-                width,
-                network.layer_norm_eps,
-            )
-        };
+        let norm = |name: &str| LayerNorm::load(weights, &format!("{prefix}.{name}"), width, network.layer_norm_eps);
         Ok(Self {
             attention_norm: norm("layer_norm1")?,
-            query_key_value: Linear::load_attention(
-                weights,
-                [&query, &key, &value],
-                width,
-                head_width,
-            )?,
-            output: Linear::load(
-                weights,
-                &format!("{prefix}.self_attn.out_proj"),
-                width,
-                width,
-            )?,
+            query_key_value: Linear::load_attention(weights, [&query, &key, &value], width, head_width)?,
+            output: Linear::load(weights, &format!("{prefix}.self_attn.out_proj"), width, width)?,
             inner_norm: norm("layer_norm2")?,
             inner: Linear::load(weights, &format!("{prefix}.mlp.fc1"), width, inner)?,
             outer: Linear::load(weights, &format!("{prefix}.mlp.fc2"), inner, width)?,
         })
     }
 
-    fn apply(
-        &self,
-        states: &[f32],
-        lengths: &[usize],
-        heads: usize,
-        head_width: usize,
-    ) -> Vec<f32> {
+    fn apply(&self, states: &[f32], lengths: &[usize], heads: usize, head_width: usize) -> Vec<f32> {
         let mut normed = states.to_vec();
         self.attention_norm.apply(&mut normed);
-        let mixed = attention(
-            &self.query_key_value.apply(&normed),
-            lengths,
-            heads,
-            head_width,
-        );
+        let mixed = attention(&self.query_key_value.apply(&normed), lengths, heads, head_width);
         let states = self.output.apply_add(&mixed, states);
         normed.copy_from_slice(&states);
         self.inner_norm.apply(&mut normed);
-        self.outer
-            .apply_add(&self.inner.apply_gelu(&normed), &states)
+        self.outer.apply_add(&self.inner.apply_gelu(&normed), &states)
     }
 }
 
@@ -239,21 +169,12 @@ impl Tower for SoundTower {
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
-        let prepared: Vec<Result<Vec<f32>, String>> = inputs
-            .par_iter()
-            .map(|input| self.picture_of(input))
-            .collect();
+        let prepared: Vec<Result<Vec<f32>, String>> = inputs.par_iter().map(|input| self.picture_of(input)).collect();
         let pictures: Vec<Vec<f32>> = prepared.iter().flatten().cloned().collect();
         let mut vectors = self.encode_pictures(&pictures).into_iter();
         Ok(prepared
             .into_iter()
-            .map(|prepared| {
-                prepared.and_then(|_| {
-                    vectors
-                        .next()
-                        .ok_or_else(|| "no vector came out".to_owned())
-                })
-            })
+            .map(|prepared| prepared.and_then(|_| vectors.next().ok_or_else(|| "no vector came out".to_owned())))
             .collect())
     }
 }
@@ -272,9 +193,7 @@ mod tests {
             match name {
                 "a440" => 0.5 * sine(440.0),
                 "chord" => 0.2 * sine(220.0) + 0.2 * sine(277.18) + 0.2 * sine(329.63),
-                "pluck" => {
-                    0.8 * (-3.0 * t).exp() * sine(330.0) + 0.4 * (-5.0 * t).exp() * sine(660.0)
-                }
+                "pluck" => 0.8 * (-3.0 * t).exp() * sine(330.0) + 0.4 * (-5.0 * t).exp() * sine(660.0),
                 "sweep" => 0.5 * (TAU * (200.0 * t + 400.0 * t * t)).sin(),
                 "noise" => {
                     let mixed = ((i * 1_103_515_245 + 12_345) % (1 << 31)) >> 8 & 65_535;
@@ -290,18 +209,11 @@ mod tests {
                 other => panic!("no formula for \"{other}\""),
             }
         };
-        samples(
-            (0..WINDOW_SAMPLES as u64)
-                .map(|i| formula(i) as f32)
-                .collect(),
-        )
+        samples((0..WINDOW_SAMPLES as u64).map(|i| formula(i) as f32).collect())
     }
 
     fn samples(samples: Vec<f32>) -> EncodeInput {
-        EncodeInput::Audio {
-            sample_rate_hz: SAMPLE_RATE_HZ,
-            samples: samples.into(),
-        }
+        EncodeInput::Audio { sample_rate_hz: SAMPLE_RATE_HZ, samples: samples.into() }
     }
 
     #[test]
@@ -313,25 +225,18 @@ mod tests {
         for ((golden, sound), vector) in goldens.iter().zip(sounds).zip(together) {
             let vector = vector.unwrap();
             golden.check(&vector);
-            assert_eq!(
-                tower.forward(&[sound]).unwrap()[0].as_ref().unwrap(),
-                &vector
-            );
+            assert_eq!(tower.forward(&[sound]).unwrap()[0].as_ref().unwrap(), &vector);
         }
     }
 
     #[test]
     fn the_end_of_a_short_window_is_silence_and_the_level_does_not_matter() {
         let tower = SoundTower::load(&goldens::source()).unwrap();
-        let short: Vec<f32> = (0..20_000_u16)
-            .map(|i| (f32::from(i) * 0.05).sin() * 0.5)
-            .collect();
+        let short: Vec<f32> = (0..20_000_u16).map(|i| (f32::from(i) * 0.05).sin() * 0.5).collect();
         let mut long = short.clone();
         long.resize(WINDOW_SAMPLES, 0.0);
         let quiet = short.iter().map(|sample| sample * 0.125).collect();
-        let out = tower
-            .forward(&[samples(short), samples(long), samples(quiet)])
-            .unwrap();
+        let out = tower.forward(&[samples(short), samples(long), samples(quiet)]).unwrap();
         assert_eq!(out[0], out[1]);
         let (a, b) = (out[0].as_ref().unwrap(), out[2].as_ref().unwrap());
         assert!(a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>() > 0.999);
@@ -341,26 +246,11 @@ mod tests {
     fn what_the_tower_does_not_take_is_said() {
         let tower = SoundTower::load(&goldens::source()).unwrap();
         let error = |input| tower.forward(&[input]).unwrap().remove(0).unwrap_err();
-        let other_rate = EncodeInput::Audio {
-            sample_rate_hz: 44_100,
-            samples: vec![0.5; 10].into(),
-        };
-        assert_eq!(
-            error(other_rate),
-            "the sound has 44100 samples a second; the tower takes 16000"
-        );
-        assert_eq!(
-            error(samples(vec![0.5; 65_537])),
-            "the window has 65537 samples; the tower takes at most 65536"
-        );
-        assert_eq!(
-            error(samples(vec![0.00001; 100])),
-            "the window is silent: no sample reaches 0.0001"
-        );
+        let other_rate = EncodeInput::Audio { sample_rate_hz: 44_100, samples: vec![0.5; 10].into() };
+        assert_eq!(error(other_rate), "the sound has 44100 samples a second; the tower takes 16000");
+        assert_eq!(error(samples(vec![0.5; 65_537])), "the window has 65537 samples; the tower takes at most 65536");
+        assert_eq!(error(samples(vec![0.00001; 100])), "the window is silent: no sample reaches 0.0001");
         assert!(error(samples(Vec::new())).contains("silent"));
-        assert_eq!(
-            error(EncodeInput::Text("a".into())),
-            "a sound tower takes no text"
-        );
+        assert_eq!(error(EncodeInput::Text("a".into())), "a sound tower takes no text");
     }
 }
