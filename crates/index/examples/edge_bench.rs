@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use sensorium_domain::index::{Leg, LegQuery, Point, PointPayload, Scope};
 use sensorium_domain::{
-    DocumentId, Modality, PartId, SegmentId, SegmentKind, SpaceName, TenantId, Timestamp,
-    VectorIndex,
+    DocumentId, Modality, PartId, SegmentId, SegmentKind, SpaceName, TenantId, Timestamp, VectorIndex,
 };
 use sensorium_index::edge::HnswOptions;
 use sensorium_index::{EdgeIndex, EdgeOptions};
@@ -25,10 +24,7 @@ const OWN_TENTHS: u64 = 9;
 
 #[tokio::main]
 async fn main() {
-    let mut sizes: Vec<u64> = std::env::args()
-        .skip(1)
-        .map(|size| size.parse().expect("a number of points"))
-        .collect();
+    let mut sizes: Vec<u64> = std::env::args().skip(1).map(|size| size.parse().expect("a number of points")).collect();
     if sizes.is_empty() {
         sizes = vec![1_000, 10_000, 100_000];
     }
@@ -57,10 +53,7 @@ async fn measure(size: u64) {
     let rate = size as f64 / spent.as_secs_f64();
     let begun = Instant::now();
     index.flush().await.unwrap();
-    println!(
-        "  upsert    {rate:8.0} points/s, flush {:.0?}",
-        begun.elapsed()
-    );
+    println!("  upsert    {rate:8.0} points/s, flush {:.0?}", begun.elapsed());
 
     searches(&index, "unindexed").await;
     let begun = Instant::now();
@@ -78,20 +71,11 @@ async fn measure(size: u64) {
     drop(index);
 
     let begun = Instant::now();
-    let exact = open(EdgeOptions {
-        hnsw: HnswOptions {
-            exact: true,
-            ..HnswOptions::default()
-        },
-        ..EdgeOptions::default()
-    });
+    let exact =
+        open(EdgeOptions { hnsw: HnswOptions { exact: true, ..HnswOptions::default() }, ..EdgeOptions::default() });
     println!("  open      {:.1?}", begun.elapsed());
     let truth = nearest(&exact).await;
-    let found: usize = approximate
-        .iter()
-        .zip(&truth)
-        .map(|(found, truth)| found.intersection(truth).count())
-        .sum();
+    let found: usize = approximate.iter().zip(&truth).map(|(found, truth)| found.intersection(truth).count()).sum();
     let wanted: usize = truth.iter().map(HashSet::len).sum();
     println!("  recall@10 {:.3}", found as f64 / wanted as f64);
     println!("  memory    {} MiB", resident_mib());
@@ -108,16 +92,9 @@ async fn searches(index: &EdgeIndex, state: &str) {
     }
     let mut spent = Vec::new();
     for number in 0..QUERIES {
-        let legs = [Leg {
-            query: LegQuery::Words(format!("word{} thing", number % 50)),
-            modality: None,
-            limit: 100,
-        }];
+        let legs = [Leg { query: LegQuery::Words(format!("word{} thing", number % 50)), modality: None, limit: 100 }];
         let begun = Instant::now();
-        index
-            .query_batch(&tenant("acme"), &Scope::default(), &legs)
-            .await
-            .unwrap();
+        index.query_batch(&tenant("acme"), &Scope::default(), &legs).await.unwrap();
         spent.push(begun.elapsed());
     }
     let (median, worst) = quantiles(spent);
@@ -129,10 +106,7 @@ async fn times(index: &EdgeIndex, limit: usize, legs: u64) -> (Duration, Duratio
     for number in 0..QUERIES {
         let legs: Vec<Leg> = (0..legs).map(|leg| ask(number * 7 + leg, limit)).collect();
         let begun = Instant::now();
-        index
-            .query_batch(&tenant("acme"), &Scope::default(), &legs)
-            .await
-            .unwrap();
+        index.query_batch(&tenant("acme"), &Scope::default(), &legs).await.unwrap();
         spent.push(begun.elapsed());
     }
     quantiles(spent)
@@ -147,10 +121,7 @@ async fn nearest(index: &EdgeIndex) -> Vec<HashSet<SegmentId>> {
     let mut lists = Vec::new();
     for number in 0..QUERIES {
         let legs = [ask(number, 10)];
-        let mut answer = index
-            .query_batch(&tenant("acme"), &Scope::default(), &legs)
-            .await
-            .unwrap();
+        let mut answer = index.query_batch(&tenant("acme"), &Scope::default(), &legs).await.unwrap();
         let hits = answer.remove(0).into_iter();
         lists.push(hits.map(|hit| hit.segment).collect());
     }
@@ -159,10 +130,7 @@ async fn nearest(index: &EdgeIndex) -> Vec<HashSet<SegmentId>> {
 
 fn ask(number: u64, limit: usize) -> Leg {
     Leg {
-        query: LegQuery::Dense {
-            space: space(),
-            vector: vector(number % CLUSTERS, u64::MAX - number),
-        },
+        query: LegQuery::Dense { space: space(), vector: vector(number % CLUSTERS, u64::MAX - number) },
         modality: Some(Modality::Image),
         limit,
     }
@@ -172,11 +140,7 @@ fn ask(number: u64, limit: usize) -> Leg {
 fn vector(cluster: u64, seed: u64) -> Vec<f32> {
     let middle = noise(cluster + 1);
     let offset = noise(seed.wrapping_mul(31).wrapping_add(977));
-    middle
-        .zip(offset)
-        .take(DIMENSION)
-        .map(|(m, o)| m + 0.7 * o)
-        .collect()
+    middle.zip(offset).take(DIMENSION).map(|(m, o)| m + 0.7 * o).collect()
 }
 
 fn noise(seed: u64) -> impl Iterator<Item = f32> {
@@ -220,12 +184,7 @@ fn point(number: u64) -> Point {
             updated_at: moment,
         },
         dense: vec![(space(), vector(number % CLUSTERS, number))],
-        words: Some(format!(
-            "some thing with word{} and word{} and word{}",
-            number % 50,
-            number % 501,
-            number % 5_003
-        )),
+        words: Some(format!("some thing with word{} and word{} and word{}", number % 50, number % 501, number % 5_003)),
     }
 }
 

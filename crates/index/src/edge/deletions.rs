@@ -105,6 +105,7 @@ fn uuid(id: &PointId) -> Option<Uuid> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -40,6 +40,7 @@ pub(super) fn size(index: &Path) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

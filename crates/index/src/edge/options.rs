@@ -131,3 +131,20 @@ impl EdgeOptions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_not_given_has_a_default_and_what_is_unknown_is_refused() {
+        let options: Result<EdgeOptions, _> = serde_json::from_value(json!({"hnsw": {"m": 32}}));
+        let mut wanted = EdgeOptions::default();
+        wanted.hnsw.m = 32;
+        assert_eq!(options.ok(), Some(wanted));
+        for unknown in [json!({"hnws": {}}), json!({"hnsw": {"n": 1}}), json!({"search_threads": 0})] {
+            assert!(serde_json::from_value::<EdgeOptions>(unknown).is_err());
+        }
+    }
+}

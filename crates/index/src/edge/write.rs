@@ -59,17 +59,17 @@ fn encode(words: &Words, tenant: &TenantId, point: Point) -> PointStructPersiste
 
 /// Removes those of the segments that are the tenant's.
 pub(super) fn delete_segments(shard: &Shard, tenant: &TenantId, segments: &[SegmentId]) -> Result<(), IndexError> {
-    segments.chunks(BATCH).try_for_each(|some| delete(shard, filter::of_segments(tenant, some)))
+    segments.chunks(BATCH).try_for_each(|some| delete(shard, &filter::of_segments(tenant, some)))
 }
 
 /// Removes every point of the tenant's document.
 pub(super) fn delete_document(shard: &Shard, tenant: &TenantId, document: DocumentId) -> Result<(), IndexError> {
-    delete(shard, filter::of_document(tenant, document))
+    delete(shard, &filter::of_document(tenant, document))
 }
 
 /// By their ids and not by the filter, since they must be known.
-fn delete(shard: &Shard, filter: Filter) -> Result<(), IndexError> {
-    let ids = read::ids(shard, &filter)?;
+fn delete(shard: &Shard, filter: &Filter) -> Result<(), IndexError> {
+    let ids = read::ids(shard, filter)?;
     if ids.is_empty() {
         return Ok(());
     }

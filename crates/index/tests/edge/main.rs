@@ -1,4 +1,4 @@
-//! Qdrant Edge behind the port: the contract, reopening, damage, crashes and many callers at once.
+//! Qdrant Edge behind the port: the contract, reopening, damage, crashes, many callers at once and the scores of words.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod callers;
@@ -6,3 +6,4 @@ mod contract;
 mod crash;
 mod folder;
 mod sample;
+mod words;

@@ -15,19 +15,14 @@ const FILTERS: usize = 400;
 pub async fn filters_mean_what_the_domain_says(index: &dyn VectorIndex) {
     let acme = tenant("acme");
     let mut chance = Chance(9);
-    let points: Vec<Point> = (0..POINTS)
-        .map(|number| random_point(&mut chance, number))
-        .collect();
+    let points: Vec<Point> = (0..POINTS).map(|number| random_point(&mut chance, number)).collect();
     index.upsert(&acme, points.clone()).await.unwrap();
     let mut narrowing = 0;
     for _ in 0..FILTERS {
         let filter = random_filter(&mut chance);
         let scope = scope(filter.clone());
-        let mut wanted: Vec<_> = points
-            .iter()
-            .filter(|point| passes(point, &scope.filter))
-            .map(|point| point.id)
-            .collect();
+        let mut wanted: Vec<_> =
+            points.iter().filter(|point| passes(point, &scope.filter)).map(|point| point.id).collect();
         wanted.sort();
         narrowing += usize::from(!wanted.is_empty() && wanted.len() < points.len());
         let leg = dense_leg(shared(), vec![1.0; 8], POINTS as usize);
@@ -68,9 +63,7 @@ fn random_point(chance: &mut Chance, number: u32) -> Point {
     (*chance.pick(&MEDIA_TYPES)).clone_into(&mut payload.media_type);
     payload.title = random_text(chance);
     payload.external_id = random_text(chance);
-    payload.tags = (0..chance.below(4))
-        .map(|_| (*chance.pick(&TEXTS)).to_owned())
-        .collect();
+    payload.tags = (0..chance.below(4)).map(|_| (*chance.pick(&TEXTS)).to_owned()).collect();
     payload.created_at = Timestamp::from_millis(1_000 * (chance.below(10) as i64 - 2));
     payload.updated_at = Timestamp::from_millis(1_000 * chance.below(10) as i64);
     payload.metadata = random_object(chance, 2);
@@ -100,18 +93,14 @@ fn random_value(chance: &mut Chance, depth: u32) -> Value {
         4 | 5 => (*chance.pick(&TEXTS)).into(),
         6 => Value::Array(Vec::new()),
         7 => random_object(chance, depth - 1).into(),
-        _ => (0..chance.below(4))
-            .map(|_| random_value(chance, depth - 1))
-            .collect(),
+        _ => (0..chance.below(4)).map(|_| random_value(chance, depth - 1)).collect(),
     }
 }
 
 fn random_filter(chance: &mut Chance) -> Value {
     let mut filter = Map::new();
     for (name, most) in [("must", 3), ("should", 4), ("must_not", 2)] {
-        let list: Vec<Value> = (0..chance.below(most))
-            .map(|_| random_condition(chance))
-            .collect();
+        let list: Vec<Value> = (0..chance.below(most)).map(|_| random_condition(chance)).collect();
         if !list.is_empty() {
             filter.insert(name.to_owned(), list.into());
         }
@@ -136,18 +125,14 @@ fn random_condition(chance: &mut Chance) -> Value {
     match chance.below(if is_metadata { 6 } else { 4 }) {
         0 => json!({"key": key, "exists": chance.one_in(2)}),
         1 => {
-            let any: Vec<Value> = (0..=chance.below(20))
-                .map(|_| random_text_for(chance, &key).into())
-                .collect();
+            let any: Vec<Value> = (0..=chance.below(20)).map(|_| random_text_for(chance, &key).into()).collect();
             json!({"key": key, "match": {"any": any}})
         }
         2 | 3 if !is_metadata => {
             json!({"key": key, "match": {"value": random_text_for(chance, &key)}})
         }
         2 => {
-            let any: Vec<i64> = (0..=chance.below(3))
-                .map(|_| *chance.pick(&NUMBERS))
-                .collect();
+            let any: Vec<i64> = (0..=chance.below(3)).map(|_| *chance.pick(&NUMBERS)).collect();
             json!({"key": key, "match": {"any": any}})
         }
         3 => {

@@ -1,8 +1,7 @@
 //! What comes first.
 
 use super::sample::{
-    Chance, cosine, crowd, dense, dense_leg, found, segment, shared, sound, tagged, tenant, words,
-    words_leg,
+    Chance, cosine, crowd, dense, dense_leg, found, segment, shared, sound, tagged, tenant, words, words_leg,
 };
 use crate::index::{Leg, Scope, ScoredPoint, VectorIndex};
 use crate::segment::Modality;
@@ -30,16 +29,10 @@ pub async fn dense_legs_rank_by_cosine(index: &dyn VectorIndex) {
                 .collect();
             wanted.sort_by(|a, b| b.score.total_cmp(&a.score));
             let legs = [dense_leg(space.clone(), query, 50)];
-            let lists = index
-                .query_batch(&acme, &Scope::default(), &legs)
-                .await
-                .unwrap();
+            let lists = index.query_batch(&acme, &Scope::default(), &legs).await.unwrap();
             assert_eq!(lists[0].len(), 50);
             for (hit, wanted) in lists[0].iter().zip(&wanted) {
-                assert!(
-                    (hit.score - wanted.score).abs() < 1e-4,
-                    "{hit:?} {wanted:?}"
-                );
+                assert!((hit.score - wanted.score).abs() < 1e-4, "{hit:?} {wanted:?}");
             }
             for hit in &lists[0] {
                 let wanted = wanted.iter().find(|point| point.segment == hit.segment);
@@ -82,13 +75,7 @@ pub async fn the_rarer_word_counts_more(index: &dyn VectorIndex) {
     points.extend((1..20).map(|number| words(number, "garden street")));
     points.push(words(20, "empty harbour"));
     index.upsert(&acme, points).await.unwrap();
-    let hits = found(
-        index,
-        &acme,
-        &Scope::default(),
-        words_leg("a violin in the garden", 50),
-    )
-    .await;
+    let hits = found(index, &acme, &Scope::default(), words_leg("a violin in the garden", 50)).await;
     assert_eq!(hits.len(), 20);
     assert_eq!(hits[0], segment(0, 0));
     let hits = found(index, &acme, &Scope::default(), words_leg("Violins", 5)).await;
@@ -110,10 +97,7 @@ pub async fn repeated_words_add_less_and_less(index: &dyn VectorIndex) {
     let points = points.map(|(text, number)| words(number, text)).collect();
     index.upsert(&acme, points).await.unwrap();
     let legs = [words_leg("violin", 10)];
-    let lists = index
-        .query_batch(&acme, &Scope::default(), &legs)
-        .await
-        .unwrap();
+    let lists = index.query_batch(&acme, &Scope::default(), &legs).await.unwrap();
     let order: Vec<_> = lists[0].iter().map(|hit| hit.segment).collect();
     let wanted = [2, 1, 0, 3].map(|number| segment(number, 0));
     assert_eq!(order, wanted);
@@ -141,19 +125,10 @@ pub async fn a_leg_keeps_to_its_modality_and_limit(index: &dyn VectorIndex) {
     let points = crowd(&mut Chance(8), 80);
     index.upsert(&acme, points.clone()).await.unwrap();
     for modality in Modality::ALL {
-        let wanted = points
-            .iter()
-            .filter(|point| point.payload.modality == modality)
-            .count();
+        let wanted = points.iter().filter(|point| point.payload.modality == modality).count();
         for limit in [0, 3, 80] {
-            let leg = Leg {
-                modality: Some(modality),
-                ..dense_leg(shared(), vec![1.0; 8], limit)
-            };
-            let lists = index
-                .query_batch(&acme, &Scope::default(), &[leg])
-                .await
-                .unwrap();
+            let leg = Leg { modality: Some(modality), ..dense_leg(shared(), vec![1.0; 8], limit) };
+            let lists = index.query_batch(&acme, &Scope::default(), &[leg]).await.unwrap();
             assert_eq!(lists[0].len(), wanted.min(limit));
             assert!(lists[0].iter().all(|hit| hit.modality == modality));
         }
@@ -168,10 +143,7 @@ pub async fn a_batch_answers_as_its_legs_alone(index: &dyn VectorIndex) {
     let mut legs = Vec::new();
     for _ in 0..6 {
         legs.push(dense_leg(shared(), chance.vector(8), 20));
-        legs.push(Leg {
-            modality: Some(*chance.pick(&Modality::ALL)),
-            ..dense_leg(sound(), chance.vector(4), 7)
-        });
+        legs.push(Leg { modality: Some(*chance.pick(&Modality::ALL)), ..dense_leg(sound(), chance.vector(4), 7) });
         legs.push(words_leg("the", 5));
         legs.push(words_leg("bridge lamp", 30));
     }

@@ -54,9 +54,7 @@ impl Chance {
     }
 
     pub(super) fn vector(&mut self, dimension: usize) -> Vec<f32> {
-        (0..dimension)
-            .map(|_| self.below(20_001) as f32 / 10_000.0 - 1.0)
-            .collect()
+        (0..dimension).map(|_| self.below(20_001) as f32 / 10_000.0 - 1.0).collect()
     }
 
     pub(super) fn unit_vector(&mut self, dimension: usize) -> Vec<f32> {
@@ -76,10 +74,7 @@ pub(super) fn cosine(a: &[f32], b: &[f32]) -> f32 {
 
 /// The document number `number`.
 pub(super) fn document(number: u32) -> DocumentId {
-    DocumentId::new(
-        Timestamp::from_millis(1_700_000_000_000 + i64::from(number)),
-        u128::from(number),
-    )
+    DocumentId::new(Timestamp::from_millis(1_700_000_000_000 + i64::from(number)), u128::from(number))
 }
 
 /// The segment number `ordinal` of document number `number`.
@@ -116,71 +111,47 @@ pub(super) fn bare(number: u32, ordinal: u32) -> Point {
 
 /// A point with one vector in the space `shared`.
 pub(super) fn dense(number: u32, vector: Vec<f32>) -> Point {
-    Point {
-        dense: vec![(shared(), vector)],
-        ..bare(number, 0)
-    }
+    Point { dense: vec![(shared(), vector)], ..bare(number, 0) }
 }
 
 /// A point with words.
 pub(super) fn words(number: u32, text: &str) -> Point {
-    Point {
-        words: Some(text.to_owned()),
-        ..bare(number, 0)
-    }
+    Point { words: Some(text.to_owned()), ..bare(number, 0) }
 }
 
 /// Points of random vectors in both spaces, words, modality, tags and a metadata number.
 pub(super) fn crowd(chance: &mut Chance, count: u32) -> Vec<Point> {
-    let vocabulary = [
-        "river", "stone", "bridge", "lamp", "train", "violin", "harbour", "winter",
-    ];
+    let vocabulary = ["river", "stone", "bridge", "lamp", "train", "violin", "harbour", "winter"];
     (0..count)
         .map(|number| {
             let mut point = dense(number, chance.unit_vector(8));
             if !chance.one_in(4) {
                 point.dense.push((sound(), chance.unit_vector(4)));
             }
-            let text: Vec<&str> = (0..=chance.below(5))
-                .map(|_| *chance.pick(&vocabulary))
-                .collect();
+            let text: Vec<&str> = (0..=chance.below(5)).map(|_| *chance.pick(&vocabulary)).collect();
             point.words = Some(text.join(" "));
             point.payload.modality = *chance.pick(&Modality::ALL);
             point.payload.tags = vec![(*chance.pick(&["red", "green"])).to_owned()];
             let year = 2000 + chance.below(5);
-            point
-                .payload
-                .metadata
-                .insert("year".to_owned(), year.into());
+            point.payload.metadata.insert("year".to_owned(), year.into());
             point
         })
         .collect()
 }
 
 pub(super) fn dense_leg(space: SpaceName, vector: Vec<f32>, limit: usize) -> Leg {
-    Leg {
-        query: LegQuery::Dense { space, vector },
-        modality: None,
-        limit,
-    }
+    Leg { query: LegQuery::Dense { space, vector }, modality: None, limit }
 }
 
 pub(super) fn words_leg(text: &str, limit: usize) -> Leg {
-    Leg {
-        query: LegQuery::Words(text.to_owned()),
-        modality: None,
-        limit,
-    }
+    Leg { query: LegQuery::Words(text.to_owned()), modality: None, limit }
 }
 
 /// The scope of a filter in its JSON form.
 pub(super) fn scope(filter: Value) -> Scope {
     let filter: Filter = serde_json::from_value(filter).unwrap();
     assert_eq!(filter.check(), vec![]);
-    Scope {
-        collections: Vec::new(),
-        filter,
-    }
+    Scope { collections: Vec::new(), filter }
 }
 
 /// The scope of points with a tag.
@@ -189,12 +160,7 @@ pub(super) fn tagged(tag: &str) -> Scope {
 }
 
 /// The segments that a leg finds, best first.
-pub(super) async fn found(
-    index: &dyn VectorIndex,
-    tenant: &TenantId,
-    scope: &Scope,
-    leg: Leg,
-) -> Vec<SegmentId> {
+pub(super) async fn found(index: &dyn VectorIndex, tenant: &TenantId, scope: &Scope, leg: Leg) -> Vec<SegmentId> {
     let mut lists = index.query_batch(tenant, scope, &[leg]).await.unwrap();
     assert_eq!(lists.len(), 1);
     let list = lists.remove(0);

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::sample::{
-    Chance, bare, cosine, crowd, dense, dense_leg, document, found, scope, segment, shared, sound,
-    tagged, tenant, words_leg,
+    Chance, bare, cosine, crowd, dense, dense_leg, document, found, scope, segment, shared, sound, tagged, tenant,
+    words_leg,
 };
 use crate::index::{IndexError, Point, Scope, VectorIndex};
 use crate::names::CollectionName;
@@ -39,16 +39,10 @@ pub async fn a_point_is_replaced_whole(index: &dyn VectorIndex) {
     assert!(giraffe.is_empty());
     let zebra = found(index, &acme, &all, words_leg("zebra", 5)).await;
     assert_eq!(zebra, [segment(1, 0)]);
-    let kept = index
-        .vectors(&acme, &shared(), &[segment(1, 0)])
-        .await
-        .unwrap();
+    let kept = index.vectors(&acme, &shared(), &[segment(1, 0)]).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert!(kept[0].1[1] > 0.999, "{kept:?}");
-    let gone = index
-        .vectors(&acme, &sound(), &[segment(1, 0)])
-        .await
-        .unwrap();
+    let gone = index.vectors(&acme, &sound(), &[segment(1, 0)]).await.unwrap();
     assert!(gone.is_empty(), "{gone:?}");
 }
 
@@ -59,21 +53,9 @@ pub async fn an_empty_index_answers(index: &dyn VectorIndex) {
     let legs = [dense_leg(shared(), vec![1.0; 8], 10), words_leg("word", 10)];
     let lists = index.query_batch(&acme, &all, &legs).await.unwrap();
     assert_eq!(lists, [vec![], vec![]]);
-    assert!(
-        index
-            .query_batch(&acme, &all, &[])
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(index.query_batch(&acme, &all, &[]).await.unwrap().is_empty());
     assert_eq!(index.count(&acme, &all).await.unwrap(), 0);
-    assert!(
-        index
-            .facet(&acme, &all, "tags", 5)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(index.facet(&acme, &all, "tags", 5).await.unwrap().is_empty());
     assert!(index.scroll(None, 5).await.unwrap().is_empty());
     assert_eq!(index.stats().await.unwrap().points, 0);
     index.upsert(&acme, Vec::new()).await.unwrap();
@@ -107,10 +89,7 @@ pub async fn tenants_are_apart(index: &dyn VectorIndex) {
         assert_eq!(vectors.len(), 1);
         assert_eq!(vectors[0].0, own[0]);
     }
-    index
-        .delete_segments(&acme, &[segment(2, 0)])
-        .await
-        .unwrap();
+    index.delete_segments(&acme, &[segment(2, 0)]).await.unwrap();
     index.delete_document(&acme, document(2)).await.unwrap();
     assert_eq!(index.count(&zeta, &all).await.unwrap(), 1);
     index.delete_segments(&zeta, &both).await.unwrap();
@@ -135,14 +114,8 @@ pub async fn collections_narrow_the_scope(index: &dyn VectorIndex) {
         (vec![names[2].clone(), names[0].clone()], vec![0, 2]),
         (vec!["nowhere".parse().unwrap()], vec![]),
     ] {
-        let scope = Scope {
-            collections,
-            ..Scope::default()
-        };
-        let wanted: Vec<_> = wanted
-            .into_iter()
-            .map(|number| segment(number, 0))
-            .collect();
+        let scope = Scope { collections, ..Scope::default() };
+        let wanted: Vec<_> = wanted.into_iter().map(|number| segment(number, 0)).collect();
         let mut near = found(index, &acme, &scope, dense_leg(shared(), vec![1.0; 8], 10)).await;
         near.sort();
         assert_eq!(near, wanted);
@@ -165,10 +138,7 @@ pub async fn deleted_points_are_gone(index: &dyn VectorIndex) {
     index.upsert(&acme, points).await.unwrap();
     index.delete_document(&acme, document(1)).await.unwrap();
     index.delete_document(&acme, document(99)).await.unwrap();
-    index
-        .delete_segments(&acme, &[segment(2, 1), segment(98, 0)])
-        .await
-        .unwrap();
+    index.delete_segments(&acme, &[segment(2, 1), segment(98, 0)]).await.unwrap();
     let left = [segment(2, 0), segment(3, 0)];
     let near = found(index, &acme, &all, dense_leg(shared(), vec![1.0; 8], 10)).await;
     assert_eq!(near, left);
@@ -176,10 +146,7 @@ pub async fn deleted_points_are_gone(index: &dyn VectorIndex) {
     assert_eq!(read, left);
     assert_eq!(index.count(&acme, &all).await.unwrap(), 2);
     assert_eq!(index.scroll(None, 10).await.unwrap().len(), 2);
-    let gone = index
-        .vectors(&acme, &shared(), &[segment(1, 0)])
-        .await
-        .unwrap();
+    let gone = index.vectors(&acme, &shared(), &[segment(1, 0)]).await.unwrap();
     assert!(gone.is_empty());
 
     let again = dense(1, vec![1.0; 8]);
@@ -206,26 +173,22 @@ pub async fn facets_count_points_by_value(index: &dyn VectorIndex) {
     index.upsert(&acme, points).await.unwrap();
 
     let tags = index.facet(&acme, &all, "tags", 10).await.unwrap();
-    assert_eq!(
-        tags,
-        [(json!("red"), 2), (json!("blue"), 1), (json!("round"), 1)]
-    );
+    assert_eq!(tags, [(json!("red"), 2), (json!("blue"), 1), (json!("round"), 1)]);
     let years = index.facet(&acme, &all, "metadata.year", 10).await.unwrap();
     assert_eq!(years, [(json!(2020), 3), (json!(2021), 1)]);
     let modalities = index.facet(&acme, &all, "modality", 10).await.unwrap();
     assert_eq!(modalities, [(json!("text"), 4)]);
+    let documents = index.facet(&acme, &all, "document", 10).await.unwrap();
+    assert_eq!(documents.len(), 4);
+    assert!(documents.contains(&(document(3).to_string().into(), 1)));
+    let types = index.facet(&acme, &all, "media_type", 10).await.unwrap();
+    assert_eq!(types, [(json!("text/plain"), 4)]);
     let first = index.facet(&acme, &all, "tags", 1).await.unwrap();
     assert_eq!(first, [(json!("red"), 2)]);
-    let of_red = index
-        .facet(&acme, &tagged("red"), "tags", 10)
-        .await
-        .unwrap();
+    let of_red = index.facet(&acme, &tagged("red"), "tags", 10).await.unwrap();
     assert_eq!(of_red, [(json!("red"), 2), (json!("round"), 1)]);
     let unknown = index.facet(&acme, &all, "nonsense", 10).await;
-    assert!(
-        matches!(unknown, Err(IndexError::Rejected(_))),
-        "{unknown:?}"
-    );
+    assert!(matches!(unknown, Err(IndexError::Rejected(_))), "{unknown:?}");
 }
 
 /// The walk gives every point of every tenant once, in order of id, in pages of any size.
@@ -295,16 +258,10 @@ pub async fn vectors_without_sense_are_rejected(index: &dyn VectorIndex) {
         let mut bad = bare(2, 0);
         bad.dense = vec![(space.clone(), vector.clone())];
         let written = index.upsert(&acme, vec![dense(1, vec![1.0; 8]), bad]).await;
-        assert!(
-            matches!(written, Err(IndexError::Rejected(_))),
-            "{written:?} for {space} {vector:?}"
-        );
+        assert!(matches!(written, Err(IndexError::Rejected(_))), "{written:?} for {space} {vector:?}");
         let legs = [dense_leg(space.clone(), vector.clone(), 5)];
         let asked = index.query_batch(&acme, &all, &legs).await;
-        assert!(
-            matches!(asked, Err(IndexError::Rejected(_))),
-            "{asked:?} for {space} {vector:?}"
-        );
+        assert!(matches!(asked, Err(IndexError::Rejected(_))), "{asked:?} for {space} {vector:?}");
     }
     assert_eq!(index.count(&acme, &all).await.unwrap(), 0);
 }
@@ -314,12 +271,8 @@ pub async fn many_flush_at_once(index: &dyn VectorIndex) {
     let acme = tenant("acme");
     let points = crowd(&mut Chance(6), 60);
     for some in points.chunks(20) {
-        let (written, first, second, third) = tokio::join!(
-            index.upsert(&acme, some.to_vec()),
-            index.flush(),
-            index.flush(),
-            index.flush()
-        );
+        let (written, first, second, third) =
+            tokio::join!(index.upsert(&acme, some.to_vec()), index.flush(), index.flush(), index.flush());
         written.unwrap();
         first.unwrap();
         second.unwrap();
@@ -338,15 +291,9 @@ pub async fn optimizing_changes_no_answer(index: &dyn VectorIndex) {
     index.upsert(&acme, points.split_off(100)).await.unwrap();
     index.upsert(&acme, points).await.unwrap();
     for number in 0..90 {
-        index
-            .delete_document(&acme, document(number))
-            .await
-            .unwrap();
+        index.delete_document(&acme, document(number)).await.unwrap();
     }
-    let legs = [
-        dense_leg(shared(), chance.vector(8), 300),
-        words_leg("violin winter", 300),
-    ];
+    let legs = [dense_leg(shared(), chance.vector(8), 300), words_leg("violin winter", 300)];
     let before = index.query_batch(&acme, &all, &legs).await.unwrap();
     assert_eq!(before[0].len(), 210);
     index.optimize().await.unwrap();
