@@ -28,7 +28,11 @@ impl Auth {
 
     /// The caller behind a bearer credential.
     pub async fn authenticate(&self, credentials: &str, now: Timestamp) -> Result<Caller, ApiError> {
-        if credentials.starts_with(KEY_PREFIX) { self.by_key(credentials, now).await } else { self.by_token(credentials) }
+        if credentials.starts_with(KEY_PREFIX) {
+            self.by_key(credentials, now).await
+        } else {
+            self.by_token(credentials)
+        }
     }
 
     async fn by_key(&self, secret: &str, now: Timestamp) -> Result<Caller, ApiError> {

@@ -36,7 +36,10 @@ impl Content {
             (Some(text), None, None) => {
                 let (chars, most) = (text.chars().count(), app.config.search.max_input_chars);
                 if text.trim().is_empty() || chars > most {
-                    return Err(at("/text", format!("{chars} characters; must be 1 to {most} (search.max_input_chars)")));
+                    return Err(at(
+                        "/text",
+                        format!("{chars} characters; must be 1 to {most} (search.max_input_chars)"),
+                    ));
                 }
                 Ok(EncodeInput::Text(Arc::from(text.as_str())))
             }
@@ -68,7 +71,8 @@ pub fn space<'a>(app: &'a App, asked: Option<&SpaceName>) -> Result<&'a SpaceInf
 
 /// Unit vectors of the inputs, in order.
 pub async fn embed(app: &App, space: &SpaceInfo, inputs: Vec<EncodeInput>) -> Result<Vec<Vec<f32>>, ApiError> {
-    let encoding = inputs.into_iter().map(|input| app.profile.encoder.encode(&space.name, input, Priority::Interactive));
+    let encoding =
+        inputs.into_iter().map(|input| app.profile.encoder.encode(&space.name, input, Priority::Interactive));
     Ok(try_join_all(encoding).await?)
 }
 
@@ -87,15 +91,19 @@ pub struct Label {
 }
 
 /// Which of the labels fits: softmax over the cosines between the input and each label in the template.
-pub async fn classify(app: &App, space: &SpaceInfo, input: EncodeInput, labels: &[String], template: &str) -> Result<Vec<Label>, ApiError> {
+pub async fn classify(
+    app: &App,
+    space: &SpaceInfo,
+    input: EncodeInput,
+    labels: &[String],
+    template: &str,
+) -> Result<Vec<Label>, ApiError> {
     let target = input.modality();
     let vector = embed(app, space, vec![input]).await?.swap_remove(0);
     let prompts = labels.iter().map(|label| EncodeInput::Text(Arc::from(template.replace("{}", label)))).collect();
     let prompts = embed(app, space, prompts).await?;
-    let cosines: Vec<f32> = prompts
-        .iter()
-        .map(|prompt| dot(&app.profile.query_vector(Modality::Text, target, prompt), &vector))
-        .collect();
+    let cosines: Vec<f32> =
+        prompts.iter().map(|prompt| dot(&app.profile.query_vector(Modality::Text, target, prompt), &vector)).collect();
     let temperature = app.profile.temperature();
     let best = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f32> = cosines.iter().map(|cosine| ((cosine - best) / temperature).exp()).collect();
@@ -116,7 +124,10 @@ pub async fn nearest_labels(app: &App, input: EncodeInput, most: usize) -> Resul
     let vector = embed(app, space(app, None)?, vec![input]).await?.swap_remove(0);
     let nearest = app.profile.nearest_labels(modality, &vector, most);
     if nearest.is_empty() {
-        return Err(ApiError::new(Code::NotInProfile, format!("the profile {} has no labels for {modality}", app.profile.name)));
+        return Err(ApiError::new(
+            Code::NotInProfile,
+            format!("the profile {} has no labels for {modality}", app.profile.name),
+        ));
     }
     Ok(nearest
         .into_iter()

@@ -152,7 +152,9 @@ impl ApiError {
     pub fn media(error: &MediaError, pointer: &str, name: Option<&str>) -> Self {
         let code = match error {
             MediaError::TooLarge { .. } => Code::TooLarge,
-            MediaError::Unknown { .. } | MediaError::Unsupported { .. } | MediaError::WrongKind { .. } => Code::UnsupportedMedia,
+            MediaError::Unknown { .. } | MediaError::Unsupported { .. } | MediaError::WrongKind { .. } => {
+                Code::UnsupportedMedia
+            }
             _ => Code::UnreadableMedia,
         };
         let shown = name.map_or_else(|| error.to_string(), |name| format!("\"{name}\": {error}"));
@@ -190,9 +192,7 @@ impl From<EncodeError> for ApiError {
             EncodeError::Unsupported { .. } => Self::new(Code::NotInProfile, error.to_string()),
             EncodeError::Input(detail) => Self::new(Code::UnreadableMedia, detail),
             EncodeError::Model(cause) => Self::internal(format!("model: {cause}")),
-            EncodeError::Stopped => {
-                Self::new(Code::Unavailable, "the server is shutting down").retry_after(2_000)
-            }
+            EncodeError::Stopped => Self::new(Code::Unavailable, "the server is shutting down").retry_after(2_000),
         }
     }
 }

@@ -47,7 +47,8 @@ pub async fn fsck(app: &App, repair: bool) -> Result<Report, ApiError> {
     let orphans = orphan_points(app, &points).await?;
     report.orphan_points = orphans.values().map(|ids| ids.len() as u64).sum();
     let stray = compare_blobs(app, &mut report).await?;
-    report.clean = report.orphan_points + report.missing_points + report.orphan_blobs == 0 && report.lost_blobs.is_empty();
+    report.clean =
+        report.orphan_points + report.missing_points + report.orphan_blobs == 0 && report.lost_blobs.is_empty();
     if repair && !report.clean {
         for (tenant, ids) in &orphans {
             app.index.delete_segments(tenant, ids).await?;
@@ -116,7 +117,8 @@ async fn missing_points(
         }
         offset += segments.len() as u32;
         report.segments += segments.len() as u64;
-        missing += segments.iter().filter(|segment| !points.is_some_and(|ids| ids.contains(&segment.id))).count() as u64;
+        missing +=
+            segments.iter().filter(|segment| !points.is_some_and(|ids| ids.contains(&segment.id))).count() as u64;
     }
 }
 

@@ -179,7 +179,10 @@ impl Profile {
 
     /// What to say of an input that it does not know.
     pub fn scope_note(&self) -> String {
-        format!("it looks like a photograph, and the profile {} knows drawings, icons and instruments; use `standard`", self.name)
+        format!(
+            "it looks like a photograph, and the profile {} knows drawings, icons and instruments; use `standard`",
+            self.name
+        )
     }
 
     /// The temperature of zero-shot classification.
@@ -195,7 +198,11 @@ impl Profile {
 
     /// The licence of a model.
     pub fn licence(&self, model: &ModelName) -> &'static str {
-        if model.0.starts_with("starter-") { "Apache-2.0 (ingredients: models/starter/README.md)" } else { "Apache-2.0" }
+        if model.0.starts_with("starter-") {
+            "Apache-2.0 (ingredients: models/starter/README.md)"
+        } else {
+            "Apache-2.0"
+        }
     }
 
     /// What users should know.

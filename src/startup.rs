@@ -11,7 +11,9 @@ use rand::RngCore;
 use sensorium_catalog::{SqliteCatalog, SqliteOptions};
 use sensorium_domain::catalog::{ApiKey, Generation};
 use sensorium_domain::ids::KeyId;
-use sensorium_domain::{BlobHash, Catalog, Clock, IndexError, JobId, JobKind, Modality, ModelName, SystemClock, TenantId, VectorIndex};
+use sensorium_domain::{
+    BlobHash, Catalog, Clock, IndexError, JobId, JobKind, Modality, ModelName, SystemClock, TenantId, VectorIndex,
+};
 use sensorium_index::{EdgeIndex, EdgeOptions};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -100,7 +102,9 @@ pub enum StartupError {
     #[error("{0}")]
     Profile(#[from] profile::ProfileError),
     /// The data folder was made with other models.
-    #[error("the data folder was made with the profile {was}, and this is {is}; their vectors do not mix. Use that profile, or another data folder")]
+    #[error(
+        "the data folder was made with the profile {was}, and this is {is}; their vectors do not mix. Use that profile, or another data folder"
+    )]
     Generation {
         /// What the folder has.
         was: String,
@@ -182,7 +186,9 @@ async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock)
         .encoder
         .spaces()
         .iter()
-        .flat_map(|space| space.towers.iter().map(|tower| (space.name.to_string(), tower.modality, tower.model.clone())))
+        .flat_map(|space| {
+            space.towers.iter().map(|tower| (space.name.to_string(), tower.modality, tower.model.clone()))
+        })
         .collect();
     towers.sort();
     let wanted = Generation { number: 1, profile: profile.name.clone(), towers, created_at: clock.now() };
@@ -206,7 +212,10 @@ fn open_index(config: &Config, profile: &Profile, folder: &Path) -> Result<(Edge
     let path = folder.join("index");
     let fresh = !path.exists();
     let spaces: Vec<_> = profile.encoder.spaces().iter().map(|space| (space.name.clone(), space.dimensions)).collect();
-    let mut options = EdgeOptions { search_threads: std::num::NonZeroUsize::new(config.search.concurrency), ..EdgeOptions::default() };
+    let mut options = EdgeOptions {
+        search_threads: std::num::NonZeroUsize::new(config.search.concurrency),
+        ..EdgeOptions::default()
+    };
     options.hnsw.m = config.index.hnsw_m;
     options.hnsw.ef_construct = config.index.hnsw_ef_construct;
     options.hnsw.ef = config.index.hnsw_ef;
@@ -247,7 +256,12 @@ pub fn hs256_secret(config: &Config, folder: &Path) -> Result<Vec<u8>, StartupEr
 }
 
 /// Makes the first key. It stands in the folder's file `key` so that the command line finds it; the catalog has its hash.
-async fn first_key(config: &Config, catalog: &dyn Catalog, clock: &dyn Clock, folder: &Path) -> Result<(), StartupError> {
+async fn first_key(
+    config: &Config,
+    catalog: &dyn Catalog,
+    clock: &dyn Clock,
+    folder: &Path,
+) -> Result<(), StartupError> {
     let path = folder.join("key");
     let secret = match fs::read_to_string(&path) {
         Ok(secret) => secret.trim().to_owned(),
@@ -260,7 +274,8 @@ async fn first_key(config: &Config, catalog: &dyn Catalog, clock: &dyn Clock, fo
         let mut random = [0; 16];
         rand::rng().fill_bytes(&mut random);
         let id = KeyId::new(clock.now(), u128::from_be_bytes(random));
-        let key = ApiKey { id, name: "first start".to_owned(), tenant, scopes, created_at: clock.now(), expires_at: None };
+        let key =
+            ApiKey { id, name: "first start".to_owned(), tenant, scopes, created_at: clock.now(), expires_at: None };
         catalog.put_key(&key, &hash).await?;
     }
     if !path.exists() {

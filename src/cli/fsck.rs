@@ -32,13 +32,28 @@ pub async fn run(args: FsckArgs) -> Result<ExitCode, Box<dyn std::error::Error>>
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        println!("documents {}  segments {}  points {}  blobs {}", report.documents, report.segments, report.points, report.blobs);
-        println!("points without a segment {}  segments without a point {}", report.orphan_points, report.missing_points);
+        println!(
+            "documents {}  segments {}  points {}  blobs {}",
+            report.documents, report.segments, report.points, report.blobs
+        );
+        println!(
+            "points without a segment {}  segments without a point {}",
+            report.orphan_points, report.missing_points
+        );
         println!("blobs without an owner {}  blobs that are lost {}", report.orphan_blobs, report.lost_blobs.len());
         for lost in &report.lost_blobs {
             println!("  lost: {lost}");
         }
-        println!("{}", if report.clean { "clean" } else if report.repaired { "repaired" } else { "not clean: run with --repair" });
+        println!(
+            "{}",
+            if report.clean {
+                "clean"
+            } else if report.repaired {
+                "repaired"
+            } else {
+                "not clean: run with --repair"
+            }
+        );
     }
     let good = report.clean || (report.repaired && report.lost_blobs.is_empty() && report.lost_vectors == 0);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -31,7 +31,11 @@ pub fn run(args: &TokenArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let config = args.settings.load(Vec::new())?;
     let folder = &config.storage.data_dir;
     if config.auth.hs256_secret.is_empty() && !folder.exists() {
-        return Err(format!("there is no data folder {}; start the server once, or set auth.hs256_secret", folder.display()).into());
+        return Err(format!(
+            "there is no data folder {}; start the server once, or set auth.hs256_secret",
+            folder.display()
+        )
+        .into());
     }
     let secret = hs256_secret(&config, folder)?;
     let now = SystemClock.now();

@@ -20,7 +20,8 @@ pub struct HeldBytes {
 /// it claims nothing.
 pub async fn reserve(app: &App, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, ApiError> {
     let limit = app.config.server.max_body_bytes;
-    let declared = headers.get("content-length").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    let declared =
+        headers.get("content-length").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large(declared.unwrap_or(limit), limit));
     }
@@ -30,7 +31,8 @@ pub async fn reserve(app: &App, headers: &HeaderMap) -> Result<OwnedSemaphorePer
 /// Reads a whole body.
 pub async fn read(body: Body, app: &App) -> Result<HeldBytes, ApiError> {
     let limit = app.config.server.max_body_bytes;
-    let expected = http_body::Body::size_hint(&body).exact().map_or(limit, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    let expected =
+        http_body::Body::size_hint(&body).exact().map_or(limit, |length| usize::try_from(length).unwrap_or(usize::MAX));
     if expected > limit {
         return Err(too_large(expected, limit));
     }
@@ -50,11 +52,15 @@ async fn take_share(app: &App, bytes: usize) -> Result<OwnedSemaphorePermit, Api
     let wait = std::time::Duration::from_secs(10);
     match tokio::time::timeout(wait, app.body_memory.clone().acquire_many_owned(kib)).await {
         Ok(Ok(share)) => Ok(share),
-        _ => Err(ApiError::new(Code::Overloaded, "too many uploads at once (server.max_body_memory_bytes)").retry_after(2_000)),
+        _ => Err(ApiError::new(Code::Overloaded, "too many uploads at once (server.max_body_memory_bytes)")
+            .retry_after(2_000)),
     }
 }
 
 /// A body above the limit.
 pub fn too_large(bytes: usize, limit: usize) -> ApiError {
-    ApiError::new(Code::TooLarge, format!("the body has {bytes} bytes or more; the limit is {limit} (server.max_body_bytes)"))
+    ApiError::new(
+        Code::TooLarge,
+        format!("the body has {bytes} bytes or more; the limit is {limit} (server.max_body_bytes)"),
+    )
 }

@@ -42,6 +42,7 @@ pub async fn readyz(State(app): State<App>) -> Response {
     if app.stopping.is_cancelled() {
         failing.push("stopping");
     }
-    let (code, status) = if failing.is_empty() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
+    let (code, status) =
+        if failing.is_empty() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
     (code, Json(Health { status, failing })).into_response()
 }

@@ -36,7 +36,9 @@ pub fn current_request() -> RequestFacts {
 /// Gives the request an id (its own, if it is a plain one), a span and a log line.
 pub async fn identify(State(app): State<App>, request: Request, next: Next) -> Response {
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
-    let plain = |id: &&str| (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let plain = |id: &&str| {
+        (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
     let id = given.filter(plain).map_or_else(|| app.new_request_id(), str::to_owned);
     let facts = RequestFacts { id: id.clone(), path: request.uri().path().to_owned() };
     let method = request.method().clone();

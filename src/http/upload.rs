@@ -34,7 +34,8 @@ pub struct Upload<T> {
 
 /// Reads either form of a request. `field` is the name of the JSON field.
 pub async fn read_upload<T: DeserializeOwned>(request: Request, app: &App, field: &str) -> Result<Upload<T>, ApiError> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
     if !kind.to_ascii_lowercase().starts_with("multipart/form-data") {
         let Body(json) = Body::<T>::from_request(request, app).await.map_err(|error| match error.code {
             Code::UnsupportedContentType => ApiError::new(

@@ -143,7 +143,9 @@ async fn store(app: &App, tenant: &TenantId, claim: ClaimId, parts: &[Sniffed]) 
         let states = app.catalog.claim_blobs(tenant, claim, &blobs, expires).await?;
         if states.contains(&BlobState::Deleting) {
             let Some(wait_ms) = waits_ms.next() else {
-                return Err(ApiError::new(Code::Unavailable, "the same bytes are being deleted right now").retry_after(2_000));
+                return Err(
+                    ApiError::new(Code::Unavailable, "the same bytes are being deleted right now").retry_after(2_000)
+                );
             };
             tokio::time::sleep(Duration::from_millis(*wait_ms)).await;
             continue;

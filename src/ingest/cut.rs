@@ -83,11 +83,7 @@ fn cut_text(
         .map(|chunk| Piece {
             kind: SegmentKind::Chunk,
             modality: Modality::Text,
-            place: Place::Characters {
-                start_char: chunk.start_char,
-                end_char: chunk.end_char,
-                heading: chunk.heading,
-            },
+            place: Place::Characters { start_char: chunk.start_char, end_char: chunk.end_char, heading: chunk.heading },
             text: Some(chunk.text),
         })
         .collect();
@@ -158,7 +154,8 @@ impl Cut {
             Place::Characters { .. } => ContentKey::of(&[b"text", piece.words().as_bytes()]),
             Place::Whole => ContentKey::of(&[piece.modality.as_str().as_bytes(), blob]),
             Place::Region { x_px, y_px, width_px, height_px } => {
-                let numbers: Vec<u8> = [x_px, y_px, width_px, height_px].into_iter().flat_map(|n| n.to_be_bytes()).collect();
+                let numbers: Vec<u8> =
+                    [x_px, y_px, width_px, height_px].into_iter().flat_map(|n| n.to_be_bytes()).collect();
                 ContentKey::of(&[b"image", blob, &numbers])
             }
             Place::Time { start_ms, end_ms } => {
@@ -173,7 +170,9 @@ impl Piece {
     pub fn words(&self) -> String {
         let text = self.text.as_deref().unwrap_or_default();
         match &self.place {
-            Place::Characters { heading: Some(heading), .. } if !text.starts_with(heading.as_str()) => format!("{heading}\n{text}"),
+            Place::Characters { heading: Some(heading), .. } if !text.starts_with(heading.as_str()) => {
+                format!("{heading}\n{text}")
+            }
             _ => text.to_owned(),
         }
     }

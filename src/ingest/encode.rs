@@ -19,7 +19,12 @@ pub type EncodedPiece = (Piece, ContentKey, Vec<(SpaceName, Vec<f32>)>);
 
 /// Encodes every piece into every space that takes its modality. Equal content is encoded once; what is kept from before is
 /// not encoded at all. New vectors are kept before this returns.
-pub async fn encode_pieces(app: &App, running: &Running, mut cut: Cut, progress: &mut Progress) -> Result<Vec<EncodedPiece>, JobFailure> {
+pub async fn encode_pieces(
+    app: &App,
+    running: &Running,
+    mut cut: Cut,
+    progress: &mut Progress,
+) -> Result<Vec<EncodedPiece>, JobFailure> {
     let pieces = std::mem::take(&mut cut.pieces);
     let keys: Vec<ContentKey> = pieces.iter().map(|piece| cut.key(piece)).collect();
     let mut encoded: Vec<EncodedPiece> =
@@ -104,7 +109,12 @@ async fn encode_patiently(app: &App, space: &SpaceName, input: EncodeInput) -> R
     }
 }
 
-async fn keep(app: &App, running: &Running, model: &ModelName, fresh: &[(ContentKey, Vec<f32>)]) -> Result<(), JobFailure> {
+async fn keep(
+    app: &App,
+    running: &Running,
+    model: &ModelName,
+    fresh: &[(ContentKey, Vec<f32>)],
+) -> Result<(), JobFailure> {
     if !fresh.is_empty() {
         app.catalog.put_vectors(&running.lease.tenant, model, fresh).await?;
     }

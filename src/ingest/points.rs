@@ -61,7 +61,8 @@ pub async fn rebuild_document(app: &App, tenant: &TenantId, document: &Document)
         let mut dense: Vec<Vec<(SpaceName, Vec<f32>)>> = vec![Vec::new(); segments.len()];
         for space in app.profile.encoder.spaces() {
             for tower in &space.towers {
-                let chosen: Vec<usize> = (0..segments.len()).filter(|i| segments[*i].modality == tower.modality).collect();
+                let chosen: Vec<usize> =
+                    (0..segments.len()).filter(|i| segments[*i].modality == tower.modality).collect();
                 let keys: Vec<_> = chosen.iter().map(|i| segments[*i].content).collect();
                 let kept = app.catalog.vectors(tenant, &tower.model, &keys).await?;
                 for (index, vector) in chosen.into_iter().zip(kept) {

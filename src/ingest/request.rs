@@ -76,13 +76,19 @@ impl DocumentRequest {
             faults.push(fault("/parts", "a document needs at least one part: a text or a file".to_owned()));
         }
         if parts.len() > limits.max_parts {
-            faults.push(fault("/parts", format!("{} parts; the limit is {} (ingest.max_parts)", parts.len(), limits.max_parts)));
+            faults.push(fault(
+                "/parts",
+                format!("{} parts; the limit is {} (ingest.max_parts)", parts.len(), limits.max_parts),
+            ));
         }
         for part in &parts {
             let chars = part.name.as_ref().map_or(0, |name| name.chars().count());
             if chars > limits.max_title_chars {
                 let limit = limits.max_title_chars;
-                faults.push(fault(&format!("{}/name", part.pointer), format!("{chars} characters; the limit is {limit} (ingest.max_title_chars)")));
+                faults.push(fault(
+                    &format!("{}/name", part.pointer),
+                    format!("{chars} characters; the limit is {limit} (ingest.max_title_chars)"),
+                ));
             }
         }
         ApiError::from_faults(faults).map_or(Ok(parts), Err)
@@ -93,7 +99,10 @@ impl DocumentRequest {
         for (pointer, text) in [("/title", &self.title), ("/external_id", &self.external_id)] {
             let chars = text.as_ref().map_or(0, |text| text.chars().count());
             if chars > limits.max_title_chars {
-                faults.push(fault(pointer, format!("{chars} characters; the limit is {} (ingest.max_title_chars)", limits.max_title_chars)));
+                faults.push(fault(
+                    pointer,
+                    format!("{chars} characters; the limit is {} (ingest.max_title_chars)", limits.max_title_chars),
+                ));
             }
         }
         if self.external_id.as_ref().is_some_and(String::is_empty) {
@@ -114,7 +123,10 @@ pub fn tag_faults(tags: &[String], limits: &config::Ingest) -> Vec<FieldError> {
     for (index, tag) in tags.iter().enumerate() {
         let chars = tag.chars().count();
         if chars == 0 || chars > limits.max_tag_chars {
-            faults.push(fault(&format!("/tags/{index}"), format!("{chars} characters; must be 1 to {} (ingest.max_tag_chars)", limits.max_tag_chars)));
+            faults.push(fault(
+                &format!("/tags/{index}"),
+                format!("{chars} characters; must be 1 to {} (ingest.max_tag_chars)", limits.max_tag_chars),
+            ));
         }
     }
     faults
@@ -123,11 +135,20 @@ pub fn tag_faults(tags: &[String], limits: &config::Ingest) -> Vec<FieldError> {
 /// The fault of too large metadata.
 pub fn metadata_fault(metadata: &Map<String, Value>, limits: &config::Ingest) -> Option<FieldError> {
     let bytes = serde_json::to_string(metadata).map_or(0, |text| text.len());
-    (bytes > limits.max_metadata_bytes)
-        .then(|| fault("/metadata", format!("{bytes} bytes of JSON; the limit is {} (ingest.max_metadata_bytes)", limits.max_metadata_bytes)))
+    (bytes > limits.max_metadata_bytes).then(|| {
+        fault(
+            "/metadata",
+            format!("{bytes} bytes of JSON; the limit is {} (ingest.max_metadata_bytes)", limits.max_metadata_bytes),
+        )
+    })
 }
 
-fn resolve_listed(list: &[PartRequest], files: &[UploadedFile], parts: &mut Vec<PartBytes>, faults: &mut Vec<FieldError>) {
+fn resolve_listed(
+    list: &[PartRequest],
+    files: &[UploadedFile],
+    parts: &mut Vec<PartBytes>,
+    faults: &mut Vec<FieldError>,
+) {
     for (index, part) in list.iter().enumerate() {
         let pointer = format!("/parts/{index}");
         match part.bytes(files) {
@@ -137,7 +158,13 @@ fn resolve_listed(list: &[PartRequest], files: &[UploadedFile], parts: &mut Vec<
     }
     for file in files {
         if !list.iter().any(|part| part.file.as_deref() == Some(file.field.as_str())) {
-            faults.push(fault("/parts", format!("the form has a file \"{}\" that no part names; add {{\"file\":\"{}\"}} or leave parts out", file.field, file.field)));
+            faults.push(fault(
+                "/parts",
+                format!(
+                    "the form has a file \"{}\" that no part names; add {{\"file\":\"{}\"}} or leave parts out",
+                    file.field, file.field
+                ),
+            ));
         }
     }
 }
@@ -151,7 +178,9 @@ impl PartRequest {
                 .find(|file| file.field == *field)
                 .map(|file| (file.bytes.clone(), file.name.clone()))
                 .ok_or_else(|| ("/file", format!("the form has no file field \"{field}\""))),
-            (None, None, Some(text)) => decode_base64(text).map(|bytes| (bytes, None)).map_err(|detail| ("/base64", detail)),
+            (None, None, Some(text)) => {
+                decode_base64(text).map(|bytes| (bytes, None)).map_err(|detail| ("/base64", detail))
+            }
             _ => Err(("", "give exactly one of text, file and base64".to_owned())),
         }
     }

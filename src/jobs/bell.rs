@@ -13,7 +13,12 @@ pub struct Bell {
 
 impl Default for Bell {
     fn default() -> Self {
-        Self { jobs: Notify::new(), changes: watch::Sender::new(0), cancels: watch::Sender::new(0), sweeps: Notify::new() }
+        Self {
+            jobs: Notify::new(),
+            changes: watch::Sender::new(0),
+            cancels: watch::Sender::new(0),
+            sweeps: Notify::new(),
+        }
     }
 }
 

@@ -28,7 +28,9 @@ impl JobFailure {
     /// Whether another attempt may succeed. Faults of the input never do; everything else may.
     pub fn is_worth_retrying(&self) -> bool {
         match self {
-            Self::Request(error) => matches!(error.code, Code::Internal | Code::Unavailable | Code::Overloaded | Code::Timeout),
+            Self::Request(error) => {
+                matches!(error.code, Code::Internal | Code::Unavailable | Code::Overloaded | Code::Timeout)
+            }
             _ => false,
         }
     }

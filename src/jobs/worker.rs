@@ -16,7 +16,9 @@ use crate::jobs::{JobFailure, Running};
 use crate::startup::App;
 
 /// The longest sleep between looks at the catalog: another process may have enqueued a job.
-const POLL_MS: u64 = 2_000;
+const LONGEST_SLEEP_MS: i64 = 2_000;
+/// The shortest: a job may be due and yet have to wait for another of its document.
+const SHORTEST_SLEEP_MS: i64 = 200;
 
 /// Runs workers until the server stops; returns when every job that was running has ended or given its lease back.
 pub async fn run_workers(app: App) {
@@ -36,7 +38,7 @@ async fn work(app: &App, name: &str) {
                 app.bell.ring(); // another worker may find the next one
                 let span = tracing::info_span!("job", job = %lease.job.id, kind = lease.job.kind.as_str(), attempt = lease.job.attempts);
                 run(app, lease).instrument(span).await;
-                app.bell.changed();
+                app.bell.ring(); // a job that waited for this one, of the same document, may go now
             }
             Ok(None) => sleep_until_next(app).await,
             Err(error) => {
@@ -49,7 +51,8 @@ async fn work(app: &App, name: &str) {
 
 async fn sleep_until_next(app: &App) {
     let due = app.catalog.next_job_at().await.ok().flatten();
-    let wait_ms = due.map_or(POLL_MS, |due| due.since_ms(app.clock.now()).clamp(10, POLL_MS as i64).unsigned_abs());
+    let wait_ms = due.map_or(LONGEST_SLEEP_MS, |due| due.since_ms(app.clock.now()));
+    let wait_ms = wait_ms.clamp(SHORTEST_SLEEP_MS, LONGEST_SLEEP_MS).unsigned_abs();
     tokio::select! {
         () = app.bell.next_job() => {}
         () = pause(app, wait_ms) => {}
@@ -82,7 +85,9 @@ async fn run(app: &App, lease: Lease) {
         }
         JobFailure::Stopping => app.catalog.release_lease(&lease).await,
         JobFailure::Cancelled | JobFailure::Gone(_) => app.catalog.end_job(&lease, JobEnd::Cancelled).await,
-        failure @ JobFailure::Request(_) if failure.is_worth_retrying() && lease.job.attempts < app.config.jobs.max_attempts => {
+        failure @ JobFailure::Request(_)
+            if failure.is_worth_retrying() && lease.job.attempts < app.config.jobs.max_attempts =>
+        {
             let at = app.clock.now().plus_ms(back_off_ms(app, lease.job.attempts));
             tracing::warn!(%failure, %at, "attempt failed; trying again");
             app.catalog.end_job(&lease, JobEnd::Retry { error: failure.to_string(), at }).await

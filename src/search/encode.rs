@@ -64,7 +64,8 @@ pub async fn encode_input(app: &App, tenant: &TenantId, index: usize, input: &In
 }
 
 fn not_there(index: usize, what: &str, id: &str) -> ApiError {
-    let errors = vec![FieldError { pointer: format!("/inputs/{index}/{what}"), detail: format!("there is no {what} {id}") }];
+    let errors =
+        vec![FieldError { pointer: format!("/inputs/{index}/{what}"), detail: format!("there is no {what} {id}") }];
     ApiError::from_faults(errors).unwrap_or_else(|| ApiError::new(Code::Invalid, "no such input"))
 }
 
@@ -112,12 +113,21 @@ pub async fn decode_media(app: &App, expected: Modality, bytes: Bytes, pointer: 
         Some(input) if input.modality() == expected => Ok(input),
         _ => {
             let detail = format!("the file is {}, which is no {expected}", kind.as_str());
-            Err(ApiError { fine: Some("wrong_modality".to_owned()), ..ApiError::new(Code::UnsupportedMedia, detail.clone()) }.at(pointer, detail))
+            Err(ApiError {
+                fine: Some("wrong_modality".to_owned()),
+                ..ApiError::new(Code::UnsupportedMedia, detail.clone())
+            }
+            .at(pointer, detail))
         }
     }
 }
 
-async fn stored(app: &App, tenant: &TenantId, ids: &[SegmentId], modality: Modality) -> Result<Vec<(SpaceName, Modality, Vec<f32>)>, ApiError> {
+async fn stored(
+    app: &App,
+    tenant: &TenantId,
+    ids: &[SegmentId],
+    modality: Modality,
+) -> Result<Vec<(SpaceName, Modality, Vec<f32>)>, ApiError> {
     let mut vectors = Vec::new();
     for space in app.profile.encoder.spaces() {
         let found = app.index.vectors(tenant, &space.name, ids).await?;
@@ -129,12 +139,17 @@ async fn stored(app: &App, tenant: &TenantId, ids: &[SegmentId], modality: Modal
 }
 
 /// A document as a query: the mean of its segments of each modality.
-async fn document_vectors(app: &App, tenant: &TenantId, id: DocumentId) -> Result<Vec<(SpaceName, Modality, Vec<f32>)>, ApiError> {
+async fn document_vectors(
+    app: &App,
+    tenant: &TenantId,
+    id: DocumentId,
+) -> Result<Vec<(SpaceName, Modality, Vec<f32>)>, ApiError> {
     const MOST_SEGMENTS: u32 = 1000;
     let segments = app.catalog.segments(tenant, id, 0, MOST_SEGMENTS).await?;
     let mut vectors = Vec::new();
     for modality in Modality::ALL {
-        let ids: Vec<SegmentId> = segments.iter().filter(|segment| segment.modality == modality).map(|segment| segment.id).collect();
+        let ids: Vec<SegmentId> =
+            segments.iter().filter(|segment| segment.modality == modality).map(|segment| segment.id).collect();
         if !ids.is_empty() {
             vectors.extend(stored(app, tenant, &ids, modality).await?);
         }

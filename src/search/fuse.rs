@@ -103,10 +103,8 @@ pub fn fuse(legs: &[RankedLeg], fusion: &Fusion) -> Vec<Fused> {
             fused.shares.push(Share { leg: number, rank, score: hit.score, confidence: hit.confidence, contribution });
         }
     }
-    let mut list: Vec<Fused> = joined
-        .into_values()
-        .filter(|fused| fused.shares.iter().any(|share| legs[share.leg].weight > 0.0))
-        .collect();
+    let mut list: Vec<Fused> =
+        joined.into_values().filter(|fused| fused.shares.iter().any(|share| legs[share.leg].weight > 0.0)).collect();
     list.sort_by(|a, b| order((a.score, a.segment), (b.score, b.segment)));
     list
 }

@@ -25,8 +25,7 @@ pub struct Snippet {
 pub fn snippet(text: &str, query: &str) -> Snippet {
     let stemmer = Stemmer::create(Algorithm::English);
     let stem = |word: &str| stemmer.stem(&word.to_lowercase()).into_owned();
-    let wanted: HashSet<String> =
-        query.unicode_words().filter(|word| !is_common(word)).map(stem).collect();
+    let wanted: HashSet<String> = query.unicode_words().filter(|word| !is_common(word)).map(stem).collect();
     let chars: Vec<char> = text.chars().collect();
     let matches = matching_words(text, |word| {
         let stemmed = stem(word);
@@ -109,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_where_the_words_are() {
-        let text = format!("{} the violin sings in the evening {}", "filler words ".repeat(100), "more filler ".repeat(100));
+        let text =
+            format!("{} the violin sings in the evening {}", "filler words ".repeat(100), "more filler ".repeat(100));
         let snippet = snippet(&text, "violin evening");
         assert!(snippet.text.chars().count() <= LENGTH);
         assert_eq!(marked(&text, "violin evening"), ["violin", "evening"]);

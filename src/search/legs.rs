@@ -48,7 +48,13 @@ pub enum Question {
 }
 
 /// Plans the legs of a search.
-pub fn plan(app: &App, inputs: &[EncodedInput], mode: FusionMode, targets: &[Modality], spaces: &[SpaceName]) -> Vec<Leg> {
+pub fn plan(
+    app: &App,
+    inputs: &[EncodedInput],
+    mode: FusionMode,
+    targets: &[Modality],
+    spaces: &[SpaceName],
+) -> Vec<Leg> {
     let wanted = |name: &str| spaces.is_empty() || spaces.iter().any(|space| space.as_str() == name);
     let mut legs = Vec::new();
     for space in app.profile.encoder.spaces().iter().filter(|space| wanted(space.name.as_str())) {
@@ -96,17 +102,16 @@ fn late_legs(app: &App, input: &EncodedInput, space: &SpaceName, answering: &[Mo
 
 /// The inputs of a space as one vector for each target: the weighted sum of their query vectors, scaled to length 1.
 fn joined_leg(app: &App, inputs: &[EncodedInput], space: &SpaceName, answering: &[Modality]) -> Option<Leg> {
-    let terms: Vec<(f32, f32, Modality, &[f32])> = inputs
-        .iter()
-        .flat_map(|input| {
-            let own = input.vectors.iter().filter(|(name, ..)| name == space).count().max(1) as f32;
-            input
-                .vectors
-                .iter()
-                .filter(|(name, ..)| name == space)
-                .map(move |(_, modality, vector)| (input.weight / own, input.in_scope, *modality, vector.as_slice()))
-        })
-        .collect();
+    let terms: Vec<(f32, f32, Modality, &[f32])> =
+        inputs
+            .iter()
+            .flat_map(|input| {
+                let own = input.vectors.iter().filter(|(name, ..)| name == space).count().max(1) as f32;
+                input.vectors.iter().filter(|(name, ..)| name == space).map(move |(_, modality, vector)| {
+                    (input.weight / own, input.in_scope, *modality, vector.as_slice())
+                })
+            })
+            .collect();
     let strongest = terms.iter().filter(|(weight, ..)| *weight > 0.0).max_by(|a, b| a.0.total_cmp(&b.0))?;
     let by_target = answering
         .iter()
@@ -192,7 +197,9 @@ impl Leg {
     /// The confidence of a cosine, for dense legs.
     pub fn confidence(&self, app: &App, target: Modality, cosine: f32) -> Option<f32> {
         match &self.question {
-            Question::Dense { asked_by, in_scope, .. } => Some(app.profile.confidence(*asked_by, target, cosine) * in_scope),
+            Question::Dense { asked_by, in_scope, .. } => {
+                Some(app.profile.confidence(*asked_by, target, cosine) * in_scope)
+            }
             Question::Words(_) => None,
         }
     }

@@ -38,11 +38,13 @@ pub fn fingerprint(request: &SearchRequest, tenant: &str, files: &[&[u8]]) -> St
 
 /// Reads a token. One of another query or generation is 410; one that is no token is 422.
 pub fn read_token(text: &str, fingerprint: &str, generation: u32) -> Result<Cursor, ApiError> {
-    let token: Option<Token> =
-        URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let token: Option<Token> = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let token = token.ok_or_else(|| ApiError::invalid("/page_token", "this is not a page token"))?;
     if token.query != fingerprint {
-        return Err(ApiError::new(Code::CursorExpired, "the page token belongs to another query; only page_size and explain may change between pages"));
+        return Err(ApiError::new(
+            Code::CursorExpired,
+            "the page token belongs to another query; only page_size and explain may change between pages",
+        ));
     }
     if token.generation != generation {
         return Err(ApiError::new(Code::CursorExpired, "the index has been built anew since; begin at the first page"));
@@ -108,7 +110,14 @@ mod tests {
     #[test]
     fn tokens_are_bound_to_query_and_generation() {
         let part = PartId::new(Timestamp::from_millis(5), 5);
-        let hit = Fused { segment: SegmentId::derive(part, "chunk", 0), document: DocumentId::new(Timestamp::from_millis(1), 1), modality: Modality::Text, score: 0.5, confidence: None, shares: Vec::new() };
+        let hit = Fused {
+            segment: SegmentId::derive(part, "chunk", 0),
+            document: DocumentId::new(Timestamp::from_millis(1), 1),
+            modality: Modality::Text,
+            score: 0.5,
+            confidence: None,
+            shares: Vec::new(),
+        };
         let token = write_token(&Group { members: vec![hit] }, "q", 1).unwrap();
         assert!(read_token(&token, "q", 1).is_ok());
         assert_eq!(read_token(&token, "other", 1).unwrap_err().code, Code::CursorExpired);

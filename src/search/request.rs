@@ -197,7 +197,10 @@ impl SearchRequest {
         }
         let named: BTreeSet<&str> = self.inputs.iter().filter_map(InputRequest::file).collect();
         for file in files.iter().filter(|file| !named.contains(file.field.as_str())) {
-            faults.push(fault("/inputs".to_owned(), format!("the form has a file \"{}\" that no input names", file.field)));
+            faults.push(fault(
+                "/inputs".to_owned(),
+                format!("the form has a file \"{}\" that no input names", file.field),
+            ));
         }
         ApiError::from_faults(faults).map_or(Ok(inputs), Err)
     }
@@ -209,7 +212,11 @@ impl SearchRequest {
                 faults.push(fault(pointer.to_owned(), detail));
             }
         };
-        require(!self.inputs.is_empty(), "/inputs", "give at least one input: text, image, audio, segment or document".to_owned());
+        require(
+            !self.inputs.is_empty(),
+            "/inputs",
+            "give at least one input: text, image, audio, segment or document".to_owned(),
+        );
         let (count, most) = (self.inputs.len(), limits.max_inputs);
         require(count <= most, "/inputs", format!("{count} inputs; the limit is {most} (search.max_inputs)"));
         for (index, input) in self.inputs.iter().enumerate() {
@@ -220,12 +227,20 @@ impl SearchRequest {
         let positive = self.inputs.is_empty() || self.inputs.iter().any(|input| input.weight.unwrap_or(1.0) > 0.0);
         require(positive, "/inputs", "at least one input needs a positive weight".to_owned());
         let (size, most) = (self.page_size, limits.max_page_size);
-        require((1..=most).contains(&size), "/page_size", format!("{size} is not from 1 to {most} (search.max_page_size)"));
+        require(
+            (1..=most).contains(&size),
+            "/page_size",
+            format!("{size} is not from 1 to {most} (search.max_page_size)"),
+        );
         let per_group = self.segments_per_group;
         require((1..=20).contains(&per_group), "/segments_per_group", format!("{per_group} is not from 1 to 20"));
         if let Some(depth) = self.depth {
             let most = limits.max_depth;
-            require((1..=most).contains(&depth), "/depth", format!("{depth} is not from 1 to {most} (search.max_depth)"));
+            require(
+                (1..=most).contains(&depth),
+                "/depth",
+                format!("{depth} is not from 1 to {most} (search.max_depth)"),
+            );
         }
         if let Some(least) = self.min_confidence {
             require((0.0..=1.0).contains(&least), "/min_confidence", format!("{least} is not from 0 to 1"));
@@ -235,7 +250,9 @@ impl SearchRequest {
         let both = self.collection.is_some() && !self.collections.is_empty();
         require(!both, "/collections", "give collection or collections, not both".to_owned());
         require(self.collections.len() <= 100, "/collections", "more than 100 collections".to_owned());
-        faults.extend(self.filter.check().into_iter().map(|error| fault(format!("/filter{}", error.pointer), error.detail)));
+        faults.extend(
+            self.filter.check().into_iter().map(|error| fault(format!("/filter{}", error.pointer), error.detail)),
+        );
         faults
     }
 }
@@ -253,16 +270,21 @@ impl InputRequest {
                     return Err(("/text", "must not be empty".to_owned()));
                 }
                 if chars > limits.max_input_chars {
-                    return Err(("/text", format!("{chars} characters; the limit is {} (search.max_input_chars)", limits.max_input_chars)));
+                    return Err((
+                        "/text",
+                        format!("{chars} characters; the limit is {} (search.max_input_chars)", limits.max_input_chars),
+                    ));
                 }
                 Ok(Asked::Text(text.clone()))
             }
-            (None, Some(media), None, None, None) => {
-                media.bytes(files).map(|bytes| Asked::Media(Modality::Image, bytes)).map_err(|detail| ("/image", detail))
-            }
-            (None, None, Some(media), None, None) => {
-                media.bytes(files).map(|bytes| Asked::Media(Modality::Audio, bytes)).map_err(|detail| ("/audio", detail))
-            }
+            (None, Some(media), None, None, None) => media
+                .bytes(files)
+                .map(|bytes| Asked::Media(Modality::Image, bytes))
+                .map_err(|detail| ("/image", detail)),
+            (None, None, Some(media), None, None) => media
+                .bytes(files)
+                .map(|bytes| Asked::Media(Modality::Audio, bytes))
+                .map_err(|detail| ("/audio", detail)),
             (None, None, None, Some(segment), None) => Ok(Asked::Segment(segment)),
             (None, None, None, None, Some(document)) => Ok(Asked::Document(document)),
             _ => Err(("", "give exactly one of text, image, audio, segment and document".to_owned())),

@@ -26,7 +26,12 @@ use crate::startup::App;
 const GOOD_CONFIDENCE: f32 = 0.5;
 
 /// Answers a search.
-pub async fn search(app: &App, tenant: &TenantId, request: SearchRequest, files: &[UploadedFile]) -> Result<Answer, ApiError> {
+pub async fn search(
+    app: &App,
+    tenant: &TenantId,
+    request: SearchRequest,
+    files: &[UploadedFile],
+) -> Result<Answer, ApiError> {
     let inputs = request.resolve(files, &app.config.search)?;
     check_spaces(app, &request)?;
     let bytes: Vec<&[u8]> = files.iter().map(|file| file.bytes.as_ref()).collect();
@@ -75,7 +80,8 @@ pub async fn search(app: &App, tenant: &TenantId, request: SearchRequest, files:
         warn_of_no_match(&hits, &mut warnings);
     }
     let more = last.is_some_and(|last| last + 1 < groups.len());
-    let next_page_token = if more { last.and_then(|last| write_token(&groups[last], &fingerprint, generation)) } else { None };
+    let next_page_token =
+        if more { last.and_then(|last| write_token(&groups[last], &fingerprint, generation)) } else { None };
     Ok(Answer { hits, next_page_token, truncated, warnings, timing })
 }
 
@@ -84,10 +90,12 @@ fn elapsed_ms(started: Instant) -> f64 {
 }
 
 fn check_spaces(app: &App, request: &SearchRequest) -> Result<(), ApiError> {
-    let names: Vec<&str> = app.profile.encoder.spaces().iter().map(|space| space.name.as_str()).chain([LEXICAL]).collect();
+    let names: Vec<&str> =
+        app.profile.encoder.spaces().iter().map(|space| space.name.as_str()).chain([LEXICAL]).collect();
     for (index, space) in request.spaces.iter().enumerate() {
         if !names.contains(&space.as_str()) {
-            let detail = format!("the profile {} has no space \"{space}\"; it has {}", app.profile.name, names.join(", "));
+            let detail =
+                format!("the profile {} has no space \"{space}\"; it has {}", app.profile.name, names.join(", "));
             return Err(ApiError::invalid(format!("/spaces/{index}"), detail));
         }
     }
@@ -117,7 +125,10 @@ fn warn_of_scope(app: &App, encoded: &[EncodedInput], warnings: &mut Vec<String>
 }
 
 fn warn_of_no_match(hits: &[Hit], warnings: &mut Vec<String>) {
-    let best = hits.iter().filter_map(|hit| hit.confidence).fold(None, |best: Option<f32>, next| Some(best.map_or(next, |best| best.max(next))));
+    let best = hits
+        .iter()
+        .filter_map(|hit| hit.confidence)
+        .fold(None, |best: Option<f32>, next| Some(best.map_or(next, |best| best.max(next))));
     match best {
         _ if hits.is_empty() => warnings.push("no match".to_owned()),
         Some(best) if best < GOOD_CONFIDENCE => {
@@ -131,7 +142,8 @@ fn warn_of_no_match(hits: &[Hit], warnings: &mut Vec<String>) {
 fn scope(request: &SearchRequest, encoded: &[EncodedInput]) -> Scope {
     let mut filter = request.filter.clone();
     if request.exclude_inputs {
-        let given = encoded.iter().filter_map(|input| input.document).map(|id| Value::from(id.to_string())).collect::<Vec<_>>();
+        let given =
+            encoded.iter().filter_map(|input| input.document).map(|id| Value::from(id.to_string())).collect::<Vec<_>>();
         if !given.is_empty() {
             filter.must_not.push(Condition {
                 key: "document".to_owned(),
@@ -156,7 +168,8 @@ async fn fill_confidence(app: &App, tenant: &TenantId, plan: &[Leg], hits: &mut 
     }
     let ids: Vec<SegmentId> = places.keys().copied().collect();
     for space in app.profile.encoder.spaces() {
-        let asking: Vec<&Leg> = plan.iter().filter(|leg| leg.weight > 0.0 && leg.space == space.name.as_str()).collect();
+        let asking: Vec<&Leg> =
+            plan.iter().filter(|leg| leg.weight > 0.0 && leg.space == space.name.as_str()).collect();
         if asking.is_empty() {
             continue;
         }
@@ -206,13 +219,15 @@ impl Page<'_> {
             if batch.is_empty() {
                 break;
             }
-            let per_group = if self.request.group_by == GroupBy::Document { self.request.segments_per_group } else { 1 };
+            let per_group =
+                if self.request.group_by == GroupBy::Document { self.request.segments_per_group } else { 1 };
             let mut members: Vec<Fused> =
                 batch.iter().flat_map(|group| group.members.iter().take(per_group)).cloned().collect();
             fill_confidence(self.app, self.tenant, self.plan, &mut members).await?;
             let ids: Vec<SegmentId> = members.iter().map(|hit| hit.segment).collect();
             let views = self.app.catalog.segment_views(self.tenant, &ids).await?;
-            let views: HashMap<SegmentId, SegmentView> = views.into_iter().map(|view| (view.segment.id, view)).collect();
+            let views: HashMap<SegmentId, SegmentView> =
+                views.into_iter().map(|view| (view.segment.id, view)).collect();
             let members: HashMap<SegmentId, Fused> = members.into_iter().map(|hit| (hit.segment, hit)).collect();
             for group in batch {
                 hits.extend(self.hit(group, per_group, &members, &views));

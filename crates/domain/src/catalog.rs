@@ -285,11 +285,7 @@ pub trait Catalog: Send + Sync {
     ) -> Result<Collection, CatalogError>;
 
     /// One collection.
-    async fn collection(
-        &self,
-        tenant: &TenantId,
-        name: &CollectionName,
-    ) -> Result<Collection, CatalogError>;
+    async fn collection(&self, tenant: &TenantId, name: &CollectionName) -> Result<Collection, CatalogError>;
 
     /// Collections by name, after `after`. One that is being deleted is not listed.
     async fn collections(
@@ -330,22 +326,14 @@ pub trait Catalog: Send + Sync {
 
     /// Records that the bytes of claimed blobs are stored. `Conflict` when the claim has expired and the blob is no longer
     /// held: claim again.
-    async fn blobs_stored(
-        &self,
-        tenant: &TenantId,
-        claim: ClaimId,
-        blobs: &[BlobHash],
-    ) -> Result<(), CatalogError>;
+    async fn blobs_stored(&self, tenant: &TenantId, claim: ClaimId, blobs: &[BlobHash]) -> Result<(), CatalogError>;
 
     /// Lets a claim go without a document.
     async fn release_claim(&self, tenant: &TenantId, claim: ClaimId) -> Result<(), CatalogError>;
 
     /// Marks as being deleted, and returns, up to `limit` blobs that no part owns and no unexpired claim holds, and those
     /// that were marked by a process that died. Their bytes are to be removed, then `blobs_deleted` called.
-    async fn take_orphan_blobs(
-        &self,
-        limit: u32,
-    ) -> Result<Vec<(TenantId, BlobHash)>, CatalogError>;
+    async fn take_orphan_blobs(&self, limit: u32) -> Result<Vec<(TenantId, BlobHash)>, CatalogError>;
 
     /// Forgets blobs whose bytes are gone.
     async fn blobs_deleted(&self, blobs: &[(TenantId, BlobHash)]) -> Result<(), CatalogError>;
@@ -363,11 +351,7 @@ pub trait Catalog: Send + Sync {
     /// An external id that is known gives the document of that id a next version; its open ingest jobs are asked to stop.
     /// `Conflict` when a blob is not stored (only a part with an error may lack its bytes), when the collection is being
     /// deleted, or when an id is taken.
-    async fn accept_document(
-        &self,
-        tenant: &TenantId,
-        new: NewDocument,
-    ) -> Result<(Document, Job), CatalogError>;
+    async fn accept_document(&self, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job), CatalogError>;
 
     /// One document that is not being deleted.
     async fn document(&self, tenant: &TenantId, id: DocumentId) -> Result<Document, CatalogError>;
@@ -381,11 +365,7 @@ pub trait Catalog: Send + Sync {
     ) -> Result<Document, CatalogError>;
 
     /// Documents, newest first.
-    async fn documents(
-        &self,
-        tenant: &TenantId,
-        query: &DocumentQuery,
-    ) -> Result<Vec<Document>, CatalogError>;
+    async fn documents(&self, tenant: &TenantId, query: &DocumentQuery) -> Result<Vec<Document>, CatalogError>;
 
     /// Changes a document's description and enqueues the job that writes it to the index, in one transaction.
     async fn patch_document(
@@ -398,12 +378,7 @@ pub trait Catalog: Send + Sync {
 
     /// Marks a document as being deleted, asks its open jobs to stop and enqueues the job that deletes it. Asked again, the
     /// open job is answered, or another one enqueued where it has failed.
-    async fn delete_document(
-        &self,
-        tenant: &TenantId,
-        id: DocumentId,
-        job: JobId,
-    ) -> Result<Job, CatalogError>;
+    async fn delete_document(&self, tenant: &TenantId, id: DocumentId, job: JobId) -> Result<Job, CatalogError>;
 
     /// A document's parts of one version in order; `None` is the live version, or the newest when none is live yet.
     async fn parts(
@@ -428,11 +403,7 @@ pub trait Catalog: Send + Sync {
     ) -> Result<Vec<Segment>, CatalogError>;
 
     /// Live segments with part and document, in the order asked for; those that are gone, superseded or being deleted are left out.
-    async fn segment_views(
-        &self,
-        tenant: &TenantId,
-        ids: &[SegmentId],
-    ) -> Result<Vec<SegmentView>, CatalogError>;
+    async fn segment_views(&self, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentView>, CatalogError>;
 
     /// Kept vectors of a model by content key; `None` where there is none. Stored as f16.
     async fn vectors(
@@ -451,11 +422,7 @@ pub trait Catalog: Send + Sync {
     ) -> Result<(), CatalogError>;
 
     /// Which of `ids` are live segments: what `fsck` asks for the points of the index.
-    async fn live_segments(
-        &self,
-        tenant: &TenantId,
-        ids: &[SegmentId],
-    ) -> Result<Vec<SegmentId>, CatalogError>;
+    async fn live_segments(&self, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentId>, CatalogError>;
 
     /// Documents of every tenant that have a live version (ready or partial), in id order, after `after`, with their tenant.
     async fn live_documents(
@@ -472,12 +439,7 @@ pub trait Catalog: Send + Sync {
     /// [`superseded_segments`](Self::superseded_segments). A document that is being deleted is left alone, and the job is
     /// cancelled. `updated_at` stays what it was when the content was accepted. `LeaseLost` when the job is no longer the
     /// worker's.
-    async fn finish_ingest(
-        &self,
-        lease: &Lease,
-        version: u32,
-        outcomes: Vec<PartOutcome>,
-    ) -> Result<(), CatalogError>;
+    async fn finish_ingest(&self, lease: &Lease, version: u32, outcomes: Vec<PartOutcome>) -> Result<(), CatalogError>;
 
     /// Segments of versions older than `version` of a document, to be removed from the index once the new are in it. Not
     /// to be removed when all parts of `version` failed.
@@ -494,11 +456,7 @@ pub trait Catalog: Send + Sync {
     async fn finish_delete(&self, lease: &Lease, document: DocumentId) -> Result<(), CatalogError>;
 
     /// Removes one document of a collection that is being deleted, as `finish_delete` does, without ending the job.
-    async fn remove_document(
-        &self,
-        lease: &Lease,
-        document: DocumentId,
-    ) -> Result<(), CatalogError>;
+    async fn remove_document(&self, lease: &Lease, document: DocumentId) -> Result<(), CatalogError>;
 
     /// Ids of the documents of a collection that is being deleted, oldest first.
     async fn doomed_documents(
@@ -509,21 +467,12 @@ pub trait Catalog: Send + Sync {
     ) -> Result<Vec<DocumentId>, CatalogError>;
 
     /// Removes an empty collection that is being deleted and ends the job, in one transaction.
-    async fn finish_delete_collection(
-        &self,
-        lease: &Lease,
-        collection: &CollectionName,
-    ) -> Result<(), CatalogError>;
+    async fn finish_delete_collection(&self, lease: &Lease, collection: &CollectionName) -> Result<(), CatalogError>;
 
     // Jobs ------------------------------------------------------------------------------------------------------
 
     /// Enqueues a job by itself.
-    async fn enqueue(
-        &self,
-        tenant: &TenantId,
-        id: JobId,
-        kind: JobKind,
-    ) -> Result<Job, CatalogError>;
+    async fn enqueue(&self, tenant: &TenantId, id: JobId, kind: JobKind) -> Result<Job, CatalogError>;
 
     /// One job.
     async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Job, CatalogError>;

@@ -45,13 +45,7 @@ pub enum DocumentStatus {
 
 impl DocumentStatus {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Processing,
-        Self::Ready,
-        Self::Partial,
-        Self::Failed,
-        Self::Deleting,
-    ];
+    pub const ALL: [Self; 5] = [Self::Processing, Self::Ready, Self::Partial, Self::Failed, Self::Deleting];
 
     /// The name used in the API and the catalog.
     pub const fn as_str(self) -> &'static str {

@@ -85,12 +85,7 @@ pub trait Encoder: Send + Sync {
     fn spaces(&self) -> &[SpaceInfo];
 
     /// Encodes one input into `space`: a unit vector of the space's length.
-    async fn encode(
-        &self,
-        space: &SpaceName,
-        input: EncodeInput,
-        priority: Priority,
-    ) -> Result<Vec<f32>, EncodeError>;
+    async fn encode(&self, space: &SpaceName, input: EncodeInput, priority: Priority) -> Result<Vec<f32>, EncodeError>;
 }
 
 /// A space of the running profile.

@@ -172,10 +172,7 @@ impl<'a> Key<'a> {
             _ => {
                 let path: Vec<&str> = text.strip_prefix("metadata.")?.split('.').collect();
                 let plain = |step: &&str| {
-                    !step.is_empty()
-                        && step
-                            .chars()
-                            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+                    !step.is_empty() && step.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
                 };
                 if !path.iter().all(plain) {
                     return None;
@@ -204,11 +201,7 @@ impl Filter {
     /// Checks keys, values and bounds; returns every fault.
     pub fn check(&self) -> Vec<FilterError> {
         let mut errors = Vec::new();
-        let lists = [
-            ("must", &self.must),
-            ("should", &self.should),
-            ("must_not", &self.must_not),
-        ];
+        let lists = [("must", &self.must), ("should", &self.should), ("must_not", &self.must_not)];
         let count: usize = lists.iter().map(|(_, list)| list.len()).sum();
         if count > MAX_CONDITIONS {
             errors.push(FilterError {
@@ -219,10 +212,7 @@ impl Filter {
         for (name, list) in lists {
             for (index, condition) in list.iter().enumerate() {
                 if let Err((field, detail)) = condition.check() {
-                    errors.push(FilterError {
-                        pointer: format!("/{name}/{index}{field}"),
-                        detail,
-                    });
+                    errors.push(FilterError { pointer: format!("/{name}/{index}{field}"), detail });
                 }
             }
         }
@@ -232,8 +222,7 @@ impl Filter {
     /// Whether `facts` pass. The definition that every translation is tested against.
     pub fn matches(&self, facts: &Facts<'_>) -> bool {
         self.must.iter().all(|condition| condition.holds(facts))
-            && (self.should.is_empty()
-                || self.should.iter().any(|condition| condition.holds(facts)))
+            && (self.should.is_empty() || self.should.iter().any(|condition| condition.holds(facts)))
             && !self.must_not.iter().any(|condition| condition.holds(facts))
     }
 }
@@ -275,10 +264,7 @@ impl Condition {
         if let Some(matches) = &self.matches {
             values.iter().any(|value| matches.holds(value))
         } else if let Some(range) = &self.range {
-            values
-                .iter()
-                .filter_map(Value::as_f64)
-                .any(|number| range.holds(number))
+            values.iter().filter_map(Value::as_f64).any(|number| range.holds(number))
         } else {
             self.exists == Some(!values.is_empty())
         }
@@ -295,23 +281,15 @@ impl Match {
         if self.value.is_some() == self.any.is_some() {
             return Err(("/match", "give exactly one of value and any".to_owned()));
         }
-        let scalar = |value: &Value| {
-            value.is_string() || value.is_boolean() || value.is_i64() || value.is_u64()
-        };
+        let scalar = |value: &Value| value.is_string() || value.is_boolean() || value.is_i64() || value.is_u64();
         if self.value.as_ref().is_some_and(|value| !scalar(value)) {
-            return Err((
-                "/match/value",
-                "must be a text, a whole number, true or false".to_owned(),
-            ));
+            return Err(("/match/value", "must be a text, a whole number, true or false".to_owned()));
         }
         if let Some(any) = &self.any {
             let texts = any.iter().all(Value::is_string);
             let numbers = any.iter().all(|value| value.is_i64() || value.is_u64());
             if any.is_empty() || any.len() > MAX_ANY || !(texts || numbers) {
-                return Err((
-                    "/match/any",
-                    format!("must be 1 to {MAX_ANY} texts, or as many whole numbers"),
-                ));
+                return Err(("/match/any", format!("must be 1 to {MAX_ANY} texts, or as many whole numbers")));
             }
         }
         Ok(())
@@ -319,43 +297,25 @@ impl Match {
 
     #[allow(clippy::float_cmp)] // whole numbers compare exactly
     fn holds(&self, found: &Value) -> bool {
-        self.values()
-            .into_iter()
-            .any(|wanted| match (wanted.as_i64(), found.as_f64()) {
-                (Some(wanted), Some(found)) => found.fract() == 0.0 && found == wanted as f64,
-                _ => wanted == found,
-            })
+        self.values().into_iter().any(|wanted| match (wanted.as_i64(), found.as_f64()) {
+            (Some(wanted), Some(found)) => found.fract() == 0.0 && found == wanted as f64,
+            _ => wanted == found,
+        })
     }
 }
 
 impl Range {
     fn check(&self, key: &Key<'_>) -> Result<(), (&'static str, String)> {
-        let bounds: Vec<&Bound> = [&self.gt, &self.gte, &self.lt, &self.lte]
-            .into_iter()
-            .flatten()
-            .collect();
+        let bounds: Vec<&Bound> = [&self.gt, &self.gte, &self.lt, &self.lte].into_iter().flatten().collect();
         if bounds.is_empty() {
-            return Err((
-                "/range",
-                "give at least one of gt, gte, lt and lte".to_owned(),
-            ));
+            return Err(("/range", "give at least one of gt, gte, lt and lte".to_owned()));
         }
         if !key.is_time() && !matches!(key, Key::Metadata(_)) {
-            return Err((
-                "/range",
-                "only metadata, created_at and updated_at have an order".to_owned(),
-            ));
+            return Err(("/range", "only metadata, created_at and updated_at have an order".to_owned()));
         }
         let wanted_time = key.is_time();
-        if bounds
-            .iter()
-            .any(|bound| matches!(bound, Bound::Time(_)) != wanted_time)
-        {
-            let form = if wanted_time {
-                "RFC 3339 times"
-            } else {
-                "numbers"
-            };
+        if bounds.iter().any(|bound| matches!(bound, Bound::Time(_)) != wanted_time) {
+            let form = if wanted_time { "RFC 3339 times" } else { "numbers" };
             return Err(("/range", format!("the bounds of this key are {form}")));
         }
         Ok(())
@@ -363,15 +323,9 @@ impl Range {
 
     fn holds(&self, number: f64) -> bool {
         self.gt.as_ref().is_none_or(|bound| number > bound.as_f64())
-            && self
-                .gte
-                .as_ref()
-                .is_none_or(|bound| number >= bound.as_f64())
+            && self.gte.as_ref().is_none_or(|bound| number >= bound.as_f64())
             && self.lt.as_ref().is_none_or(|bound| number < bound.as_f64())
-            && self
-                .lte
-                .as_ref()
-                .is_none_or(|bound| number <= bound.as_f64())
+            && self.lte.as_ref().is_none_or(|bound| number <= bound.as_f64())
     }
 }
 
@@ -388,10 +342,7 @@ impl Facts<'_> {
             Key::MediaType => texts(&self.media_types),
             Key::CreatedAt => vec![self.created_at.as_millis().into()],
             Key::UpdatedAt => vec![self.updated_at.as_millis().into()],
-            Key::Metadata(path) => self
-                .metadata
-                .map(|metadata| metadata_values(metadata, path))
-                .unwrap_or_default(),
+            Key::Metadata(path) => self.metadata.map(|metadata| metadata_values(metadata, path)).unwrap_or_default(),
         }
     }
 }
@@ -402,17 +353,11 @@ fn metadata_values(metadata: &Map<String, Value>, path: &[&str]) -> Vec<Value> {
     };
     let mut found = metadata.get(*first);
     for step in rest {
-        found = found
-            .and_then(Value::as_object)
-            .and_then(|object| object.get(*step));
+        found = found.and_then(Value::as_object).and_then(|object| object.get(*step));
     }
     match found {
         None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(list)) => list
-            .iter()
-            .filter(|value| !value.is_null())
-            .cloned()
-            .collect(),
+        Some(Value::Array(list)) => list.iter().filter(|value| !value.is_null()).cloned().collect(),
         Some(value) => vec![value.clone()],
     }
 }
@@ -427,7 +372,8 @@ mod tests {
     }
 
     fn passes(value: Value) -> bool {
-        let metadata = json!({"year": 2021, "score": 2.5, "camera": {"maker": "x"}, "list": [1, 2], "none": null, "empty": []});
+        let metadata =
+            json!({"year": 2021, "score": 2.5, "camera": {"maker": "x"}, "list": [1, 2], "none": null, "empty": []});
         let facts = Facts {
             document: "doc_1",
             title: Some("A title"),
@@ -445,86 +391,35 @@ mod tests {
     #[test]
     fn conditions_mean_what_they_say() {
         assert!(passes(json!({})));
-        assert!(passes(
-            json!({"must": [{"key": "tags", "match": {"value": "red"}}]})
-        ));
-        assert!(passes(
-            json!({"must": [{"key": "tags", "match": {"any": ["blue", "bike"]}}]})
-        ));
-        assert!(!passes(
-            json!({"must_not": [{"key": "tags", "match": {"value": "red"}}]})
-        ));
-        assert!(passes(
-            json!({"must": [{"key": "metadata.year", "range": {"gte": 2021, "lt": 2022}}]})
-        ));
-        assert!(!passes(
-            json!({"must": [{"key": "metadata.year", "range": {"gt": 2021}}]})
-        ));
-        assert!(passes(
-            json!({"must": [{"key": "metadata.score", "range": {"lte": 2.5}}]})
-        ));
-        assert!(passes(
-            json!({"must": [{"key": "metadata.camera.maker", "match": {"value": "x"}}]})
-        ));
-        assert!(passes(
-            json!({"must": [{"key": "metadata.list", "match": {"value": 2}}]})
-        ));
+        assert!(passes(json!({"must": [{"key": "tags", "match": {"value": "red"}}]})));
+        assert!(passes(json!({"must": [{"key": "tags", "match": {"any": ["blue", "bike"]}}]})));
+        assert!(!passes(json!({"must_not": [{"key": "tags", "match": {"value": "red"}}]})));
+        assert!(passes(json!({"must": [{"key": "metadata.year", "range": {"gte": 2021, "lt": 2022}}]})));
+        assert!(!passes(json!({"must": [{"key": "metadata.year", "range": {"gt": 2021}}]})));
+        assert!(passes(json!({"must": [{"key": "metadata.score", "range": {"lte": 2.5}}]})));
+        assert!(passes(json!({"must": [{"key": "metadata.camera.maker", "match": {"value": "x"}}]})));
+        assert!(passes(json!({"must": [{"key": "metadata.list", "match": {"value": 2}}]})));
         assert!(passes(
             json!({"should": [{"key": "metadata.nope", "exists": true}, {"key": "modality", "match": {"value": "image"}}]})
         ));
-        for absent in [
-            "metadata.nope",
-            "metadata.none",
-            "metadata.empty",
-            "metadata.year.deeper",
-            "external_id",
-        ] {
-            assert!(
-                passes(json!({"must": [{"key": absent, "exists": false}]})),
-                "{absent}"
-            );
+        for absent in ["metadata.nope", "metadata.none", "metadata.empty", "metadata.year.deeper", "external_id"] {
+            assert!(passes(json!({"must": [{"key": absent, "exists": false}]})), "{absent}");
         }
-        assert!(passes(
-            json!({"must": [{"key": "created_at", "range": {"lte": "1970-01-01T00:00:01Z"}}]})
-        ));
+        assert!(passes(json!({"must": [{"key": "created_at", "range": {"lte": "1970-01-01T00:00:01Z"}}]})));
     }
 
     #[test]
     fn faults_are_named_where_they_are() {
         for (faulty, pointer) in [
-            (
-                json!({"must": [{"key": "nope", "exists": true}]}),
-                "/must/0/key",
-            ),
-            (
-                json!({"must": [{"key": "metadata.a b", "exists": true}]}),
-                "/must/0/key",
-            ),
+            (json!({"must": [{"key": "nope", "exists": true}]}), "/must/0/key"),
+            (json!({"must": [{"key": "metadata.a b", "exists": true}]}), "/must/0/key"),
             (json!({"should": [{"key": "tags"}]}), "/should/0"),
-            (
-                json!({"must": [{"key": "tags", "match": {}}]}),
-                "/must/0/match",
-            ),
-            (
-                json!({"must": [{"key": "tags", "match": {"value": 1.5}}]}),
-                "/must/0/match/value",
-            ),
-            (
-                json!({"must": [{"key": "tags", "match": {"any": []}}]}),
-                "/must/0/match/any",
-            ),
-            (
-                json!({"must": [{"key": "tags", "range": {"gt": 1}}]}),
-                "/must/0/range",
-            ),
-            (
-                json!({"must": [{"key": "created_at", "range": {"gt": 1}}]}),
-                "/must/0/range",
-            ),
-            (
-                json!({"must_not": [{"key": "metadata.a", "range": {}}]}),
-                "/must_not/0/range",
-            ),
+            (json!({"must": [{"key": "tags", "match": {}}]}), "/must/0/match"),
+            (json!({"must": [{"key": "tags", "match": {"value": 1.5}}]}), "/must/0/match/value"),
+            (json!({"must": [{"key": "tags", "match": {"any": []}}]}), "/must/0/match/any"),
+            (json!({"must": [{"key": "tags", "range": {"gt": 1}}]}), "/must/0/range"),
+            (json!({"must": [{"key": "created_at", "range": {"gt": 1}}]}), "/must/0/range"),
+            (json!({"must_not": [{"key": "metadata.a", "range": {}}]}), "/must_not/0/range"),
         ] {
             let errors = filter(faulty.clone()).check();
             assert_eq!(errors.len(), 1, "{faulty}");

@@ -21,10 +21,7 @@ pub struct IdError {
 
 impl IdError {
     fn new(text: &str, expected: &'static str) -> Self {
-        Self {
-            text: text.chars().take(80).collect(),
-            expected,
-        }
+        Self { text: text.chars().take(80).collect(), expected }
     }
 }
 
@@ -131,9 +128,7 @@ impl SegmentId {
         let time_ms = part.0.as_u128() >> 80;
         let order = u128::from(ordinal.min(0xfff));
         let random = u128::from(u64::from_be_bytes(low)) & ((1 << 62) - 1);
-        Self(Uuid::from_u128(
-            time_ms << 80 | 0x7 << 76 | order << 64 | 0b10 << 62 | random,
-        ))
+        Self(Uuid::from_u128(time_ms << 80 | 0x7 << 76 | order << 64 | 0b10 << 62 | random))
     }
 }
 
@@ -244,10 +239,7 @@ impl ContentKey {
 }
 
 #[cfg(feature = "openapi")]
-pub(crate) fn string_schema(
-    pattern: &str,
-    example: &str,
-) -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+pub(crate) fn string_schema(pattern: &str, example: &str) -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
     use utoipa::openapi::schema::{ObjectBuilder, Type};
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -294,13 +286,9 @@ mod tests {
 
     #[test]
     fn wrong_texts_are_refused_and_named() {
-        for text in [
-            "",
-            "doc_",
-            "seg_01920c6a7b3c7def8123456789abcdef",
-            "doc_zz",
-            "doc_01920c6a-7b3c-7def-8123-456789abcdef",
-        ] {
+        for text in
+            ["", "doc_", "seg_01920c6a7b3c7def8123456789abcdef", "doc_zz", "doc_01920c6a-7b3c-7def-8123-456789abcdef"]
+        {
             let error = text.parse::<DocumentId>().unwrap_err();
             assert!(error.to_string().contains("document id"), "{error}");
         }
@@ -309,9 +297,6 @@ mod tests {
 
     #[test]
     fn pieces_do_not_run_together() {
-        assert_ne!(
-            ContentKey::of(&[b"ab", b"c"]),
-            ContentKey::of(&[b"a", b"bc"])
-        );
+        assert_ne!(ContentKey::of(&[b"ab", b"c"]), ContentKey::of(&[b"a", b"bc"]));
     }
 }

@@ -139,18 +139,10 @@ pub trait VectorIndex: Send + Sync {
     async fn flush(&self) -> Result<(), IndexError>;
 
     /// Removes the segments; unknown ids are no error.
-    async fn delete_segments(
-        &self,
-        tenant: &TenantId,
-        segments: &[SegmentId],
-    ) -> Result<(), IndexError>;
+    async fn delete_segments(&self, tenant: &TenantId, segments: &[SegmentId]) -> Result<(), IndexError>;
 
     /// Removes every point of a document.
-    async fn delete_document(
-        &self,
-        tenant: &TenantId,
-        document: DocumentId,
-    ) -> Result<(), IndexError>;
+    async fn delete_document(&self, tenant: &TenantId, document: DocumentId) -> Result<(), IndexError>;
 
     /// Runs legs over one scope; a list per leg, best first, equal scores by ascending segment id.
     async fn query_batch(
@@ -181,11 +173,7 @@ pub trait VectorIndex: Send + Sync {
     ) -> Result<Vec<(Value, u64)>, IndexError>;
 
     /// Segment ids of every tenant in ascending order, after `after`: what `fsck` walks. Empty at the end.
-    async fn scroll(
-        &self,
-        after: Option<SegmentId>,
-        limit: usize,
-    ) -> Result<Vec<(TenantId, SegmentId)>, IndexError>;
+    async fn scroll(&self, after: Option<SegmentId>, limit: usize) -> Result<Vec<(TenantId, SegmentId)>, IndexError>;
 
     /// Builds or extends graphs for points that have none. Long; returns whether anything was done.
     async fn optimize(&self) -> Result<bool, IndexError>;

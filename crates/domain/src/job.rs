@@ -52,9 +52,7 @@ impl JobKind {
     /// The document that it works on, if it is one.
     pub const fn document(&self) -> Option<DocumentId> {
         match self {
-            Self::Ingest { document, .. }
-            | Self::Refresh { document }
-            | Self::Delete { document } => Some(*document),
+            Self::Ingest { document, .. } | Self::Refresh { document } | Self::Delete { document } => Some(*document),
             Self::DeleteCollection { .. } | Self::Rebuild => None,
         }
     }
@@ -79,13 +77,7 @@ pub enum JobState {
 
 impl JobState {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Queued,
-        Self::Running,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
 
     /// The name used in the API and the catalog.
     pub const fn as_str(self) -> &'static str {

@@ -7,9 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A name that breaks the rules of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "\"{text}\" is not a {what}: 1 to 64 letters, digits, '-', '_' or '.', the first a letter or digit"
-)]
+#[error("\"{text}\" is not a {what}: 1 to 64 letters, digits, '-', '_' or '.', the first a letter or digit")]
 pub struct NameError {
     /// What was given, cut to 80 characters.
     pub text: String,

@@ -64,24 +64,16 @@ pub enum ExternalIdFrom {
 pub async fn run(args: AddArgs, connection: ConnectionArgs) -> Result<Exit, CliError> {
     let found = files::find(&args.paths);
     if args.title.is_some() && found.files.len() > 1 {
-        return Err(CliError::Usage(format!(
-            "--title is for one file; {} were found",
-            found.files.len()
-        )));
+        return Err(CliError::Usage(format!("--title is for one file; {} were found", found.files.len())));
     }
     let client = Client::new(&connection)?;
     let mut outcomes = Vec::new();
     for (path, reason) in &found.faults {
-        let refused = Outcome::refused(
-            path.display().to_string(),
-            &CliError::Failed(reason.clone()),
-        );
+        let refused = Outcome::refused(path.display().to_string(), &CliError::Failed(reason.clone()));
         keep(&args, &mut outcomes, refused)?;
     }
     if found.files.is_empty() && outcomes.is_empty() {
-        return Err(CliError::Failed(
-            "nothing to add: no file was found under what was named".to_owned(),
-        ));
+        return Err(CliError::Failed("nothing to add: no file was found under what was named".to_owned()));
     }
     let mut lost = None;
     let accepted = send_all(&client, &args, &found.files, &mut outcomes, &mut lost).await?;
@@ -116,21 +108,10 @@ async fn send_all(
     lost: &mut Option<CliError>,
 ) -> Result<Vec<(String, Accepted)>, CliError> {
     let plan = plan(args, paths.len());
-    let sizes = paths
-        .iter()
-        .filter_map(|path| path.metadata().ok())
-        .map(|facts| facts.len());
-    let bar = bar(
-        sizes.sum(),
-        "{msg:20!} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-    );
+    let sizes = paths.iter().filter_map(|path| path.metadata().ok()).map(|facts| facts.len());
+    let bar = bar(sizes.sum(), "{msg:20!} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
     bar.set_message(format!("0/{} files", paths.len()));
-    let uploads = paths.iter().map(async |path| {
-        (
-            path.display().to_string(),
-            upload(client, &plan, path, &bar).await,
-        )
-    });
+    let uploads = paths.iter().map(async |path| (path.display().to_string(), upload(client, &plan, path, &bar).await));
     let mut uploads = futures::stream::iter(uploads).buffered(usize::from(args.jobs));
     let (mut accepted, mut done) = (Vec::new(), 0);
     while let Some((path, result)) = uploads.next().await {
@@ -157,10 +138,7 @@ async fn wait_all(
     outcomes: &mut Vec<Outcome>,
 ) -> Result<Option<CliError>, CliError> {
     let bar = if args.wait {
-        bar(
-            accepted.len() as u64,
-            "{msg:20!} {wide_bar} {pos}/{len} files {eta}",
-        )
+        bar(accepted.len() as u64, "{msg:20!} {wide_bar} {pos}/{len} files {eta}")
     } else {
         ProgressBar::hidden()
     };
@@ -189,19 +167,12 @@ async fn wait_all(
 
 fn plan(args: &AddArgs, files: usize) -> Plan {
     let mut description = Map::new();
-    let mut put = |name: &str, value: Option<Value>| {
-        value.map(|value| description.insert(name.to_owned(), value))
-    };
-    put(
-        "collection",
-        args.collection.as_ref().map(|name| json!(name)),
-    );
+    let mut put = |name: &str, value: Option<Value>| value.map(|value| description.insert(name.to_owned(), value));
+    put("collection", args.collection.as_ref().map(|name| json!(name)));
     put("title", args.title.as_ref().map(|title| json!(title)));
     put("tags", (!args.tags.is_empty()).then(|| json!(args.tags)));
     put("metadata", args.metadata.clone());
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| time.as_nanos());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
     Plan {
         description,
         external_id: args.external_id_from.is_some(),
@@ -212,8 +183,7 @@ fn plan(args: &AddArgs, files: usize) -> Plan {
 
 /// A bar on stderr; indicatif hides it when stderr is no terminal.
 pub fn bar(length: u64, template: &str) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(length).with_style(style)
 }
 
@@ -237,14 +207,8 @@ mod tests {
         assert!(parsed("add a --external-id-from title").is_err());
         let line = "add a b -c docs --tag x --tag y --wait --json --external-id-from path --metadata {\"year\":2026}";
         let plan = parsed(line).map(|line| plan(&line.args, 2));
-        let description = plan
-            .as_ref()
-            .map(|plan| Value::Object(plan.description.clone()))
-            .ok();
-        assert_eq!(
-            description,
-            Some(json!({"collection": "docs", "tags": ["x", "y"], "metadata": {"year": 2026}}))
-        );
+        let description = plan.as_ref().map(|plan| Value::Object(plan.description.clone())).ok();
+        assert_eq!(description, Some(json!({"collection": "docs", "tags": ["x", "y"], "metadata": {"year": 2026}})));
         assert!(plan.is_ok_and(|plan| plan.external_id && plan.wait_s.is_none()));
     }
 }

@@ -69,9 +69,7 @@ pub async fn run(args: CollectionsArgs, connection: ConnectionArgs) -> Result<Ex
     match args.command {
         CollectionsCommand::List { json } => list(&client, json).await,
         CollectionsCommand::Create(args) => create(&client, args).await,
-        CollectionsCommand::Delete { name, wait, json } => {
-            delete(&client, &["collections", &name], wait, json).await
-        }
+        CollectionsCommand::Delete { name, wait, json } => delete(&client, &["collections", &name], wait, json).await,
     }
 }
 
@@ -83,25 +81,15 @@ async fn list(client: &Client, json: bool) -> Result<Exit, CliError> {
     }
     let pointers = ["/name", "/documents", "/description", "/created_at"];
     let head = ["name", "documents", "description", "created"];
-    table::print(
-        &head,
-        &[1],
-        pages::rows(&page, "collections", &pointers),
-        "no collection",
-    )?;
+    table::print(&head, &[1], pages::rows(&page, "collections", &pointers), "no collection")?;
     Ok(Exit::Done)
 }
 
 async fn create(client: &Client, args: CreateArgs) -> Result<Exit, CliError> {
     let mut body = Map::from_iter([("name".to_owned(), json!(args.name))]);
-    body.extend(
-        args.description
-            .map(|text| ("description".to_owned(), json!(text))),
-    );
+    body.extend(args.description.map(|text| ("description".to_owned(), json!(text))));
     body.extend(args.metadata.map(|value| ("metadata".to_owned(), value)));
-    let made = client
-        .json(client.request(Method::POST, &["collections"]).json(&body))
-        .await?;
+    let made = client.json(client.request(Method::POST, &["collections"]).json(&body)).await?;
     if args.json {
         output::json(&made)?;
     } else {

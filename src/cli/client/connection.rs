@@ -16,13 +16,7 @@ pub struct ConnectionArgs {
     #[arg(long, env = "SENSORIUM_URL", value_name = "URL", global = true)]
     pub url: Option<String>,
     /// The API key or token; without it a local server's own
-    #[arg(
-        long,
-        env = "SENSORIUM_API_KEY",
-        value_name = "KEY",
-        hide_env_values = true,
-        global = true
-    )]
+    #[arg(long, env = "SENSORIUM_API_KEY", value_name = "KEY", hide_env_values = true, global = true)]
     pub key: Option<String>,
     /// The folder in which a local server is looked for [default: ./data]
     #[arg(long, env = "SENSORIUM_DATA_DIR", value_name = "DIR", global = true)]
@@ -52,38 +46,21 @@ impl ConnectionArgs {
     /// Finds the server.
     pub fn resolve(&self) -> Result<Server, CliError> {
         let data_dir = self.data_dir.clone().unwrap_or_else(|| {
-            let configured =
-                std::env::var_os("SENSORIUM__STORAGE__DATA_DIR").filter(|dir| !dir.is_empty());
+            let configured = std::env::var_os("SENSORIUM__STORAGE__DATA_DIR").filter(|dir| !dir.is_empty());
             PathBuf::from(configured.unwrap_or_else(|| "data".into()))
         });
         let (url, hint_unreachable) = match given(self.url.as_deref()) {
-            Some(text) => (
-                parse_url(text)?,
-                "check --url or SENSORIUM_URL, and that the server runs".to_owned(),
-            ),
+            Some(text) => (parse_url(text)?, "check --url or SENSORIUM_URL, and that the server runs".to_owned()),
             None => running(&data_dir)?,
         };
         let (key, hint_unauthorized) = match given(self.key.as_deref()) {
-            Some(key) => (
-                Some(key.to_owned()),
-                "the server refused the key of --key or SENSORIUM_API_KEY".to_owned(),
-            ),
+            Some(key) => (Some(key.to_owned()), "the server refused the key of --key or SENSORIUM_API_KEY".to_owned()),
             None => local_key(&url, &data_dir),
         };
-        if key
-            .as_ref()
-            .is_some_and(|key| !key.chars().all(|c| c.is_ascii_graphic()))
-        {
-            return Err(CliError::Usage(
-                "the key holds characters that no key has".to_owned(),
-            ));
+        if key.as_ref().is_some_and(|key| !key.chars().all(|c| c.is_ascii_graphic())) {
+            return Err(CliError::Usage("the key holds characters that no key has".to_owned()));
         }
-        Ok(Server {
-            url,
-            key,
-            hint_unreachable,
-            hint_unauthorized,
-        })
+        Ok(Server { url, key, hint_unreachable, hint_unauthorized })
     }
 }
 
@@ -92,13 +69,8 @@ fn given(text: Option<&str>) -> Option<&str> {
 }
 
 fn parse_url(text: &str) -> Result<Url, CliError> {
-    let with_scheme = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("http://{text}")
-    };
-    let url = Url::parse(&with_scheme)
-        .map_err(|error| CliError::Usage(format!("\"{text}\" is not a URL: {error}")))?;
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&with_scheme).map_err(|error| CliError::Usage(format!("\"{text}\" is not a URL: {error}")))?;
     match url.scheme() {
         "http" if url.has_host() => Ok(url),
         "https" => Err(CliError::Usage(format!(
@@ -123,13 +95,10 @@ fn running(data_dir: &Path) -> Result<(Url, String), CliError> {
         detail: format!("{} cannot be understood: {what}", path.display()),
         hint: "restart the server, which writes the file anew, or name it with --url".to_owned(),
     };
-    let running: Running =
-        serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+    let running: Running = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
     let url = parse_url(&running.url).map_err(|error| broken(error.to_string()))?;
-    let hint = format!(
-        "{} names it, so it has stopped without a farewell: start it with `sensorium serve`",
-        path.display()
-    );
+    let hint =
+        format!("{} names it, so it has stopped without a farewell: start it with `sensorium serve`", path.display());
     Ok((url, hint))
 }
 
@@ -137,10 +106,7 @@ fn running(data_dir: &Path) -> Result<(Url, String), CliError> {
 fn local_key(url: &Url, data_dir: &Path) -> (Option<String>, String) {
     let path = data_dir.join("key");
     if !is_loopback(url) {
-        return (
-            None,
-            "no key was sent: give --key or set SENSORIUM_API_KEY".to_owned(),
-        );
+        return (None, "no key was sent: give --key or set SENSORIUM_API_KEY".to_owned());
     }
     match std::fs::read_to_string(&path) {
         Ok(text) => {
@@ -151,10 +117,8 @@ fn local_key(url: &Url, data_dir: &Path) -> (Option<String>, String) {
             (given(Some(&text)).map(str::to_owned), hint)
         }
         Err(error) => {
-            let hint = format!(
-                "no key was sent ({}: {error}): give --key, SENSORIUM_API_KEY or --data-dir",
-                path.display()
-            );
+            let hint =
+                format!("no key was sent ({}: {error}): give --key, SENSORIUM_API_KEY or --data-dir", path.display());
             (None, hint)
         }
     }
@@ -163,10 +127,7 @@ fn local_key(url: &Url, data_dir: &Path) -> (Option<String>, String) {
 /// Whether the host is this machine.
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -184,17 +145,10 @@ mod tests {
     }
 
     fn connection(url: Option<&str>, key: Option<&str>, data_dir: &Path) -> ConnectionArgs {
-        ConnectionArgs {
-            url: url.map(str::to_owned),
-            key: key.map(str::to_owned),
-            data_dir: Some(data_dir.to_owned()),
-        }
+        ConnectionArgs { url: url.map(str::to_owned), key: key.map(str::to_owned), data_dir: Some(data_dir.to_owned()) }
     }
 
-    const RUNNING: (&str, &str) = (
-        "server.json",
-        r#"{"url":"http://127.0.0.1:8080","pid":123}"#,
-    );
+    const RUNNING: (&str, &str) = ("server.json", r#"{"url":"http://127.0.0.1:8080","pid":123}"#);
 
     #[test]
     fn a_local_server_is_found_with_its_key() -> Outcome {
@@ -209,27 +163,16 @@ mod tests {
     fn what_is_given_goes_first_and_empty_is_not_given() -> Outcome {
         let folder = folder(&[RUNNING, ("key", "sk-1")])?;
         let server = connection(Some("localhost:9000"), Some("mine"), folder.path()).resolve()?;
-        assert_eq!(
-            (server.url.as_str(), server.key.as_deref()),
-            ("http://localhost:9000/", Some("mine"))
-        );
+        assert_eq!((server.url.as_str(), server.key.as_deref()), ("http://localhost:9000/", Some("mine")));
         let server = connection(Some(""), Some(" "), folder.path()).resolve()?;
-        assert_eq!(
-            (server.url.as_str(), server.key.as_deref()),
-            ("http://127.0.0.1:8080/", Some("sk-1"))
-        );
+        assert_eq!((server.url.as_str(), server.key.as_deref()), ("http://127.0.0.1:8080/", Some("sk-1")));
         Ok(())
     }
 
     #[test]
     fn a_local_key_stays_on_this_machine() -> Outcome {
         let folder = folder(&[("key", "sk-1")])?;
-        assert_eq!(
-            connection(Some("http://example.com"), None, folder.path())
-                .resolve()?
-                .key,
-            None
-        );
+        assert_eq!(connection(Some("http://example.com"), None, folder.path()).resolve()?.key, None);
         let near = connection(Some("http://[::1]:8080"), None, folder.path()).resolve()?;
         assert_eq!(near.key.as_deref(), Some("sk-1"));
         Ok(())
@@ -244,10 +187,7 @@ mod tests {
             "{missing:?}"
         );
         let secure = connection(Some("https://example.com"), None, folder.path()).resolve();
-        assert!(
-            matches!(&secure, Err(CliError::Usage(text)) if text.contains("plain http")),
-            "{secure:?}"
-        );
+        assert!(matches!(&secure, Err(CliError::Usage(text)) if text.contains("plain http")), "{secure:?}");
         let other = connection(Some("ftp://example.com"), None, folder.path()).resolve();
         assert!(matches!(other, Err(CliError::Usage(_))));
         let key = connection(Some("http://example.com"), Some("a\nb"), folder.path()).resolve();

@@ -120,48 +120,18 @@ pub async fn run(args: DocumentsArgs, connection: ConnectionArgs) -> Result<Exit
 }
 
 async fn list(client: &Client, args: ListArgs) -> Result<Exit, CliError> {
-    let filter = filter(args.filter.as_ref(), &args.tags)
-        .map_err(CliError::Usage)?
-        .map(|filter| filter.to_string());
-    let given = [
-        ("collection", args.collection),
-        ("external_id", args.external_id),
-        ("filter", filter),
-    ];
-    let query: Vec<_> = given
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect();
+    let filter = filter(args.filter.as_ref(), &args.tags).map_err(CliError::Usage)?.map(|filter| filter.to_string());
+    let given = [("collection", args.collection), ("external_id", args.external_id), ("filter", filter)];
+    let query: Vec<_> = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let limit = (!args.all).then_some(args.limit as usize);
     let page = pages::collect(client, "documents", &query, args.page_token, limit).await?;
     if args.json {
         output::json(&page)?;
         return Ok(Exit::Done);
     }
-    let pointers = [
-        "/id",
-        "/status",
-        "/collection",
-        "/title",
-        "/external_id",
-        "/tags",
-        "/created_at",
-    ];
-    let head = [
-        "id",
-        "status",
-        "collection",
-        "title",
-        "external id",
-        "tags",
-        "created",
-    ];
-    table::print(
-        &head,
-        &[],
-        pages::rows(&page, "documents", &pointers),
-        "no document",
-    )?;
+    let pointers = ["/id", "/status", "/collection", "/title", "/external_id", "/tags", "/created_at"];
+    let head = ["id", "status", "collection", "title", "external id", "tags", "created"];
+    table::print(&head, &[], pages::rows(&page, "documents", &pointers), "no document")?;
     pages::tell_more(&page);
     Ok(Exit::Done)
 }
@@ -186,37 +156,15 @@ fn describe(document: &Value) -> Result<(), CliError> {
         }
     }
     line("")?;
-    let head = [
-        "part", "status", "type", "bytes", "segments", "name", "error",
-    ];
-    let pointers = [
-        "/id",
-        "/status",
-        "/media_type",
-        "/size_bytes",
-        "/segments",
-        "/name",
-        "/error/detail",
-    ];
-    table::print(
-        &head,
-        &[3, 4],
-        pages::rows(document, "parts", &pointers),
-        "no part",
-    )
+    let head = ["part", "status", "type", "bytes", "segments", "name", "error"];
+    let pointers = ["/id", "/status", "/media_type", "/size_bytes", "/segments", "/name", "/error/detail"];
+    table::print(&head, &[3, 4], pages::rows(document, "parts", &pointers), "no part")
 }
 
 /// Deletes what stands at `segments` and tells of the job.
-pub async fn delete(
-    client: &Client,
-    segments: &[&str],
-    wait: bool,
-    json: bool,
-) -> Result<Exit, CliError> {
+pub async fn delete(client: &Client, segments: &[&str], wait: bool, json: bool) -> Result<Exit, CliError> {
     let name = segments.last().copied().unwrap_or_default();
-    let body = client
-        .json(client.request(Method::DELETE, segments))
-        .await?;
+    let body = client.json(client.request(Method::DELETE, segments)).await?;
     if body.is_null() {
         if !json {
             line(&clean(&format!("{name}: deleted")))?;
@@ -232,11 +180,8 @@ pub async fn delete(
     if json {
         output::json_line(&shown)?;
     } else {
-        let state = if job.is_final() {
-            job.state.clone()
-        } else {
-            format!("not found any more; {} clears up", job.id)
-        };
+        let state =
+            if job.is_final() { job.state.clone() } else { format!("not found any more; {} clears up", job.id) };
         line(&clean(&format!("{name}: {state}")))?;
     }
     Ok(job.exit())

@@ -23,9 +23,7 @@ pub fn find(paths: &[PathBuf]) -> Found {
         match std::fs::metadata(path) {
             Ok(facts) if facts.is_dir() => walk(path, &mut seen, &mut found),
             Ok(facts) if facts.is_file() => take(path, &mut seen, &mut found),
-            Ok(_) => found
-                .faults
-                .push((path.clone(), "neither a file nor a folder".to_owned())),
+            Ok(_) => found.faults.push((path.clone(), "neither a file nor a folder".to_owned())),
             Err(error) => found.faults.push((path.clone(), error.to_string())),
         }
     }
@@ -40,9 +38,7 @@ fn walk(folder: &Path, seen: &mut HashSet<PathBuf>, found: &mut Found) {
             Ok(_) => {}
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_owned();
-                let reason = error
-                    .io_error()
-                    .map_or_else(|| error.to_string(), ToString::to_string);
+                let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
                 found.faults.push((path, reason));
             }
         }
@@ -68,12 +64,7 @@ pub fn absolute(path: &Path) -> PathBuf {
 pub fn portable(path: &Path) -> String {
     let parts: Vec<_> = path
         .components()
-        .filter(|part| {
-            !matches!(
-                part,
-                std::path::Component::CurDir | std::path::Component::RootDir
-            )
-        })
+        .filter(|part| !matches!(part, std::path::Component::CurDir | std::path::Component::RootDir))
         .map(|part| part.as_os_str().to_string_lossy())
         .collect();
     let root = if path.has_root() { "/" } else { "" };
@@ -89,28 +80,12 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let root = folder.path();
         std::fs::create_dir_all(root.join("b/.git"))?;
-        for name in [
-            "b/two.txt",
-            "a.png",
-            ".hidden",
-            "b/.git/config",
-            "b/one.wav",
-        ] {
+        for name in ["b/two.txt", "a.png", ".hidden", "b/.git/config", "b/one.wav"] {
             std::fs::write(root.join(name), name)?;
         }
-        let named = [
-            root.to_owned(),
-            root.join("a.png"),
-            root.join(".hidden"),
-            root.join("gone"),
-        ];
+        let named = [root.to_owned(), root.join("a.png"), root.join(".hidden"), root.join("gone")];
         let found = find(&named);
-        let names: Vec<_> = found
-            .files
-            .iter()
-            .filter_map(|path| path.strip_prefix(root).ok())
-            .map(portable)
-            .collect();
+        let names: Vec<_> = found.files.iter().filter_map(|path| path.strip_prefix(root).ok()).map(portable).collect();
         assert_eq!(names, ["a.png", "b/one.wav", "b/two.txt", ".hidden"]);
         assert_eq!(found.faults.len(), 1);
         assert_eq!(found.faults[0].0, root.join("gone"));

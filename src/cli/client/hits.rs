@@ -87,26 +87,13 @@ pub fn print(answer: &Answer, look: Look) -> Result<(), CliError> {
 }
 
 fn render(answer: &Answer, look: Look) -> Vec<String> {
-    let rows = answer
-        .hits
-        .iter()
-        .enumerate()
-        .map(|(index, hit)| hit.row(index + 1))
-        .collect();
-    let table = table::lines(
-        &["#", "score", "conf", "kind", "title", "place"],
-        &[0, 1, 2],
-        rows,
-    );
+    let rows = answer.hits.iter().enumerate().map(|(index, hit)| hit.row(index + 1)).collect();
+    let table = table::lines(&["#", "score", "conf", "kind", "title", "place"], &[0, 1, 2], rows);
     let mut rows = table.into_iter();
     let mut lines: Vec<String> = rows.next().into_iter().collect();
     for (row, hit) in rows.zip(&answer.hits) {
         lines.push(row);
-        lines.extend(
-            hit.below(look)
-                .into_iter()
-                .map(|text| format!("    {text}")),
-        );
+        lines.extend(hit.below(look).into_iter().map(|text| format!("    {text}")));
     }
     if let Some(token) = &answer.next_page_token {
         lines.push(String::new());
@@ -120,78 +107,34 @@ fn render(answer: &Answer, look: Look) -> Vec<String> {
 
 impl Hit {
     fn row(&self, rank: usize) -> Vec<String> {
-        let confidence = self
-            .confidence
-            .map_or_else(|| "-".to_owned(), |confidence| format!("{confidence:.2}"));
-        let name = self
-            .document
-            .title
-            .as_deref()
-            .or(self.segment.part.name.as_deref())
-            .unwrap_or("-");
+        let confidence = self.confidence.map_or_else(|| "-".to_owned(), |confidence| format!("{confidence:.2}"));
+        let name = self.document.title.as_deref().or(self.segment.part.name.as_deref()).unwrap_or("-");
         let (modality, place) = (self.segment.modality.clone(), self.segment.place.text());
-        vec![
-            rank.to_string(),
-            format!("{:.4}", self.score),
-            confidence,
-            modality,
-            shorten(name, TITLE),
-            place,
-        ]
+        vec![rank.to_string(), format!("{:.4}", self.score), confidence, modality, shorten(name, TITLE), place]
     }
 
     /// What stands under the row.
     fn below(&self, look: Look) -> Vec<String> {
         let mut lines = Vec::new();
-        if let Some(snippet) = self
-            .segment
-            .snippet
-            .as_ref()
-            .filter(|snippet| !snippet.text.trim().is_empty())
-        {
-            lines.extend(wrap(
-                &snippet.render(look.bold),
-                look.width.map(|width| width.saturating_sub(4)),
-            ));
+        if let Some(snippet) = self.segment.snippet.as_ref().filter(|snippet| !snippet.text.trim().is_empty()) {
+            lines.extend(wrap(&snippet.render(look.bold), look.width.map(|width| width.saturating_sub(4))));
         }
-        let others = self
-            .segments
-            .iter()
-            .flatten()
-            .filter(|segment| segment.id != self.segment.id);
-        let others: Vec<String> = others
-            .map(|segment| format!("{} {}", segment.modality, segment.place.text()))
-            .collect();
+        let others = self.segments.iter().flatten().filter(|segment| segment.id != self.segment.id);
+        let others: Vec<String> =
+            others.map(|segment| format!("{} {}", segment.modality, segment.place.text())).collect();
         if !others.is_empty() {
             lines.push(clean(&place::more(&others)));
         }
-        lines.extend(
-            self.explain
-                .iter()
-                .flat_map(|explain| &explain.legs)
-                .map(Leg::text),
-        );
-        lines.push(clean(&format!(
-            "{} {} {}",
-            self.document.id, self.segment.id, self.segment.part.id
-        )));
+        lines.extend(self.explain.iter().flat_map(|explain| &explain.legs).map(Leg::text));
+        lines.push(clean(&format!("{} {} {}", self.document.id, self.segment.id, self.segment.part.id)));
         lines
     }
 }
 
 impl Leg {
     fn text(&self) -> String {
-        let input = self.input.map_or_else(
-            || "joined inputs".to_owned(),
-            |input| format!("input {input}"),
-        );
-        let Self {
-            rank,
-            score,
-            weight,
-            contribution,
-            ..
-        } = self;
+        let input = self.input.map_or_else(|| "joined inputs".to_owned(), |input| format!("input {input}"));
+        let Self { rank, score, weight, contribution, .. } = self;
         clean(&format!(
             "{input} in {}: rank {rank}, score {score:.4}, weight {weight:.2}, contributes {contribution:.4}",
             self.space
@@ -236,10 +179,7 @@ fn visible(word: &str) -> usize {
 mod tests {
     use super::*;
 
-    const PLAIN: Look = Look {
-        bold: false,
-        width: None,
-    };
+    const PLAIN: Look = Look { bold: false, width: None };
 
     #[test]
     fn a_hit_shows_what_where_and_why() -> Result<(), serde_json::Error> {
@@ -272,13 +212,7 @@ mod tests {
 
     #[test]
     fn lines_break_at_spaces_and_codes_take_no_room() {
-        assert_eq!(
-            wrap("\u{1b}[1mone\u{1b}[0m two three", Some(7)),
-            ["\u{1b}[1mone\u{1b}[0m two", "three"]
-        );
-        assert_eq!(
-            wrap("longer-than-that a", Some(5)),
-            ["longer-than-that", "a"]
-        );
+        assert_eq!(wrap("\u{1b}[1mone\u{1b}[0m two three", Some(7)), ["\u{1b}[1mone\u{1b}[0m two", "three"]);
+        assert_eq!(wrap("longer-than-that a", Some(5)), ["longer-than-that", "a"]);
     }
 }

@@ -28,9 +28,8 @@ impl Client {
         if is_loopback(&server.url) {
             builder = builder.no_proxy();
         }
-        let http = builder
-            .build()
-            .map_err(|error| CliError::Failed(format!("cannot set up HTTP: {}", reason(&error))))?;
+        let http =
+            builder.build().map_err(|error| CliError::Failed(format!("cannot set up HTTP: {}", reason(&error))))?;
         Ok(Self { http, server })
     }
 
@@ -54,17 +53,15 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(seconds);
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(seconds);
         let body = response.text().await.unwrap_or_default();
         let mut problem = Problem::read(status.as_u16(), &body);
         problem.retry_after = retry_after;
         problem.hint = match status {
             StatusCode::UNAUTHORIZED => Some(self.server.hint_unauthorized.clone()),
-            StatusCode::FORBIDDEN => Some("the key is known but lacks the scope; `sensorium token` makes one with other scopes".to_owned()),
+            StatusCode::FORBIDDEN => {
+                Some("the key is known but lacks the scope; `sensorium token` makes one with other scopes".to_owned())
+            }
             _ => None,
         };
         Err(CliError::Problem(Box::new(problem)))
@@ -90,22 +87,13 @@ impl Client {
     }
 
     /// GET.
-    pub async fn get(
-        &self,
-        segments: &[&str],
-        query: &[(&str, String)],
-    ) -> Result<Value, CliError> {
-        self.json(self.request(Method::GET, segments).query(query))
-            .await
+    pub async fn get(&self, segments: &[&str], query: &[(&str, String)]) -> Result<Value, CliError> {
+        self.json(self.request(Method::GET, segments).query(query)).await
     }
 
     /// The error of an answer that broke off.
     pub fn lost(&self, error: &reqwest::Error) -> CliError {
-        CliError::Broken(format!(
-            "the connection to {} broke off: {}",
-            self.server.url,
-            reason(error)
-        ))
+        CliError::Broken(format!("the connection to {} broke off: {}", self.server.url, reason(error)))
     }
 
     fn unsent(&self, error: &reqwest::Error) -> CliError {
@@ -114,10 +102,7 @@ impl Client {
         }
         if error.is_connect() {
             let detail = format!("cannot connect to {}: {}", self.server.url, reason(error));
-            return CliError::NoConnection {
-                detail,
-                hint: self.server.hint_unreachable.clone(),
-            };
+            return CliError::NoConnection { detail, hint: self.server.hint_unreachable.clone() };
         }
         self.lost(error)
     }
@@ -125,9 +110,7 @@ impl Client {
 
 /// Reads an answer into a type.
 pub fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, CliError> {
-    T::deserialize(value).map_err(|error| {
-        CliError::Failed(format!("the server's answer is not as expected: {error}"))
-    })
+    T::deserialize(value).map_err(|error| CliError::Failed(format!("the server's answer is not as expected: {error}")))
 }
 
 /// The innermost cause: "connection refused" and not "error sending request".

@@ -41,10 +41,7 @@ impl Asked {
 
 impl From<Asked> for Input {
     fn from(asked: Asked) -> Self {
-        Self {
-            asked,
-            weight: None,
-        }
+        Self { asked, weight: None }
     }
 }
 
@@ -74,10 +71,7 @@ impl FromStr for Input {
             None => (argument, None),
         };
         let form = "write KIND=VALUE or KIND=VALUE;weight=W, with KIND one of text, image, audio, segment, document";
-        let (kind, value) = rest
-            .split_once('=')
-            .filter(|(_, value)| !value.is_empty())
-            .ok_or(form)?;
+        let (kind, value) = rest.split_once('=').filter(|(_, value)| !value.is_empty()).ok_or(form)?;
         let asked = match kind {
             "text" => Asked::Text(value.to_owned()),
             "image" => Asked::Image(value.into()),
@@ -91,11 +85,7 @@ impl FromStr for Input {
 }
 
 fn parse_weight(text: &str) -> Result<f64, String> {
-    let weight = text
-        .trim()
-        .parse()
-        .ok()
-        .filter(|weight: &f64| weight.abs() <= 10.0 && *weight != 0.0);
+    let weight = text.trim().parse().ok().filter(|weight: &f64| weight.abs() <= 10.0 && *weight != 0.0);
     weight.ok_or_else(|| format!("the weight \"{text}\" is not a number from -10 to 10 and not 0"))
 }
 
@@ -111,28 +101,17 @@ pub fn parse_like(id: &str) -> Result<Asked, String> {
 /// A JSON object.
 pub fn json_object(text: &str) -> Result<Value, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    if value.is_object() {
-        Ok(value)
-    } else {
-        Err("not a JSON object: write {...}".to_owned())
-    }
+    if value.is_object() { Ok(value) } else { Err("not a JSON object: write {...}".to_owned()) }
 }
 
 /// A filter with a condition for each tag, all of which must hold; `None` when it would be empty.
 pub fn filter(given: Option<&Value>, tags: &[String]) -> Result<Option<Value>, String> {
     let mut filter = given.cloned().unwrap_or_else(|| json!({}));
     if !tags.is_empty() {
-        let object = filter
-            .as_object_mut()
-            .ok_or("the filter is not a JSON object")?;
+        let object = filter.as_object_mut().ok_or("the filter is not a JSON object")?;
         let must = object.entry("must").or_insert_with(|| json!([]));
-        let must = must
-            .as_array_mut()
-            .ok_or("\"must\" of the filter is not a list")?;
-        must.extend(
-            tags.iter()
-                .map(|tag| json!({"key": "tags", "match": {"value": tag}})),
-        );
+        let must = must.as_array_mut().ok_or("\"must\" of the filter is not a list")?;
+        must.extend(tags.iter().map(|tag| json!({"key": "tags", "match": {"value": tag}})));
     }
     Ok((given.is_some() || !tags.is_empty()).then_some(filter))
 }
@@ -143,15 +122,9 @@ mod tests {
 
     #[test]
     fn weights_follow_the_last_semicolon() {
-        let weighted = Input {
-            asked: Asked::Text("a=b;c".to_owned()),
-            weight: Some(-0.5),
-        };
+        let weighted = Input { asked: Asked::Text("a=b;c".to_owned()), weight: Some(-0.5) };
         assert_eq!("text=a=b;c;weight=-0.5".parse(), Ok(weighted));
-        assert_eq!(
-            "image=a;b.png".parse(),
-            Ok(Input::from(Asked::Image("a;b.png".into())))
-        );
+        assert_eq!("image=a;b.png".parse(), Ok(Input::from(Asked::Image("a;b.png".into()))));
     }
 
     #[test]

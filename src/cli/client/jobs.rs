@@ -149,11 +149,7 @@ impl Job {
 
     /// The stage, or the state while there is none.
     pub fn stage(&self) -> &str {
-        if self.progress.stage.is_empty() || self.is_final() {
-            &self.state
-        } else {
-            &self.progress.stage
-        }
+        if self.progress.stage.is_empty() || self.is_final() { &self.state } else { &self.progress.stage }
     }
 
     /// What went wrong, a line each.
@@ -161,18 +157,10 @@ impl Job {
         let parts = self.parts.iter().filter_map(|part| {
             let error = part.error.as_ref()?;
             let name = part.name.as_deref().unwrap_or(&part.part);
-            Some(format!(
-                "{name}: {}",
-                if error.detail.is_empty() {
-                    &error.code
-                } else {
-                    &error.detail
-                }
-            ))
+            Some(format!("{name}: {}", if error.detail.is_empty() { &error.code } else { &error.detail }))
         });
         let own = self.error.clone().filter(|_| self.state != "succeeded");
-        let stopped =
-            (self.state == "cancelled" && self.error.is_none()).then(|| "cancelled".to_owned());
+        let stopped = (self.state == "cancelled" && self.error.is_none()).then(|| "cancelled".to_owned());
         parts.chain(own).chain(stopped).collect()
     }
 
@@ -193,9 +181,7 @@ pub async fn run(args: JobsArgs, connection: ConnectionArgs) -> Result<Exit, Cli
         JobsCommand::List(args) => list(&client, args).await,
         JobsCommand::Get(args) => show(&client.get(&["jobs", &args.id], &[]).await?, args.json),
         JobsCommand::Cancel(args) => {
-            let job = client
-                .json(client.request(Method::POST, &["jobs", &args.id, "cancel"]))
-                .await?;
+            let job = client.json(client.request(Method::POST, &["jobs", &args.id, "cancel"])).await?;
             show(&job, args.json).map(|_| Exit::Done)
         }
         JobsCommand::Watch(args) => {
@@ -209,10 +195,7 @@ pub async fn run(args: JobsArgs, connection: ConnectionArgs) -> Result<Exit, Cli
 }
 
 async fn list(client: &Client, args: ListArgs) -> Result<Exit, CliError> {
-    let state = args
-        .state
-        .and_then(|state| state.to_possible_value())
-        .map(|value| value.get_name().to_owned());
+    let state = args.state.and_then(|state| state.to_possible_value()).map(|value| value.get_name().to_owned());
     let query: Vec<_> = [("state", state), ("document", args.document)]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
@@ -233,15 +216,8 @@ async fn list(client: &Client, args: ListArgs) -> Result<Exit, CliError> {
         "/progress/segments",
         "/created_at",
     ];
-    let head = [
-        "id", "kind", "state", "stage", "done", "of", "segments", "created",
-    ];
-    table::print(
-        &head,
-        &[4, 5, 6],
-        pages::rows(&page, "jobs", &pointers),
-        "no job",
-    )?;
+    let head = ["id", "kind", "state", "stage", "done", "of", "segments", "created"];
+    table::print(&head, &[4, 5, 6], pages::rows(&page, "jobs", &pointers), "no job")?;
     pages::tell_more(&page);
     Ok(Exit::Done)
 }
@@ -258,30 +234,14 @@ pub fn show(body: &Value, json: bool) -> Result<Exit, CliError> {
 }
 
 fn describe(job: &Job) -> Result<(), CliError> {
-    let Progress {
-        done,
-        total,
-        segments,
-        reused,
-        ..
-    } = job.progress;
-    let steps = if total > 0 {
-        format!(", {done} of {total}")
-    } else {
-        String::new()
-    };
-    let stage = if job.is_final() {
-        String::new()
-    } else {
-        format!(" ({})", job.stage())
-    };
+    let Progress { done, total, segments, reused, .. } = job.progress;
+    let steps = if total > 0 { format!(", {done} of {total}") } else { String::new() };
+    let stage = if job.is_final() { String::new() } else { format!(" ({})", job.stage()) };
     line(&clean(&format!(
         "{} {}: {}{stage}{steps}; {segments} segments, {reused} known before",
         job.kind, job.id, job.state
     )))?;
-    job.errors()
-        .iter()
-        .try_for_each(|error| line(&format!("  {}", clean(error))))
+    job.errors().iter().try_for_each(|error| line(&format!("  {}", clean(error))))
 }
 
 #[cfg(test)]
@@ -304,12 +264,8 @@ mod tests {
         let done: Job = serde_json::from_str(r#"{"state":"succeeded","error":"lease expired"}"#)?;
         assert_eq!(done.exit(), Exit::Done);
         let stopped: Job = serde_json::from_str(r#"{"state":"cancelled"}"#)?;
-        assert_eq!(
-            (stopped.exit(), stopped.errors()),
-            (Exit::Failed, vec!["cancelled".to_owned()])
-        );
-        let running: Job =
-            serde_json::from_str(r#"{"state":"running","progress":{"stage":"encode"}}"#)?;
+        assert_eq!((stopped.exit(), stopped.errors()), (Exit::Failed, vec!["cancelled".to_owned()]));
+        let running: Job = serde_json::from_str(r#"{"state":"running","progress":{"stage":"encode"}}"#)?;
         assert_eq!((running.exit(), running.stage()), (Exit::Done, "encode"));
         Ok(())
     }

@@ -25,17 +25,8 @@ pub async fn run(args: ModelsListArgs, connection: ConnectionArgs) -> Result<Exi
         output::json(&models)?;
         return Ok(Exit::Done);
     }
-    line(&clean(&format!(
-        "profile {}, generation {}",
-        cell(&models, "/profile"),
-        cell(&models, "/generation")
-    )))?;
-    table::print(
-        &["space", "dimensions", "modality", "model", "licence"],
-        &[1],
-        rows(&models),
-        "no model",
-    )?;
+    line(&clean(&format!("profile {}, generation {}", cell(&models, "/profile"), cell(&models, "/generation"))))?;
+    table::print(&["space", "dimensions", "modality", "model", "licence"], &[1], rows(&models), "no model")?;
     for note in models["notes"].as_array().into_iter().flatten() {
         eprintln!("note: {}", clean(&cell(note, "")));
     }
@@ -68,10 +59,7 @@ mod tests {
     fn each_tower_is_a_row() {
         let models = serde_json::json!({"spaces": [{"name": "shared", "dimensions": 384,
             "towers": [{"modality": "text", "model": "minilm@1", "licence": "Apache-2.0"}, {"modality": "image", "model": "eye@2"}]}]});
-        let expected = [
-            ["shared", "384", "text", "minilm@1", "Apache-2.0"],
-            ["shared", "384", "image", "eye@2", ""],
-        ];
+        let expected = [["shared", "384", "text", "minilm@1", "Apache-2.0"], ["shared", "384", "image", "eye@2", ""]];
         assert_eq!(rows(&models), expected);
     }
 }

@@ -57,16 +57,7 @@ impl Outcome {
             other => (other.to_string(), None),
         };
         let errors = vec![line];
-        Self {
-            path,
-            status: Status::Refused,
-            document: None,
-            job: None,
-            segments: 0,
-            reused: 0,
-            errors,
-            problem,
-        }
+        Self { path, status: Status::Refused, document: None, job: None, segments: 0, reused: 0, errors, problem }
     }
 
     /// Of a file that was taken.
@@ -111,47 +102,24 @@ impl Outcome {
 
 /// The exit code of a run.
 pub fn exit(outcomes: &[Outcome]) -> Exit {
-    if outcomes.iter().all(Outcome::good) {
-        Exit::Done
-    } else {
-        Exit::Failed
-    }
+    if outcomes.iter().all(Outcome::good) { Exit::Done } else { Exit::Failed }
 }
 
 /// Prints the table: every file of a small run, the faults of a large one, and the counts.
 pub fn print(outcomes: &[Outcome]) -> Result<(), CliError> {
     let all = outcomes.len() <= LISTED;
-    let rows: Vec<_> = outcomes
-        .iter()
-        .filter(|outcome| all || !outcome.good())
-        .map(row)
-        .collect();
+    let rows: Vec<_> = outcomes.iter().filter(|outcome| all || !outcome.good()).map(row).collect();
     if !rows.is_empty() {
-        table::print(
-            &["status", "segments", "document", "file", "error"],
-            &[1],
-            rows,
-            "",
-        )?;
+        table::print(&["status", "segments", "document", "file", "error"], &[1], rows, "")?;
         line("")?;
     }
     line(&counts(outcomes))
 }
 
 fn row(outcome: &Outcome) -> Vec<String> {
-    let segments = if outcome.segments > 0 {
-        outcome.segments.to_string()
-    } else {
-        String::new()
-    };
+    let segments = if outcome.segments > 0 { outcome.segments.to_string() } else { String::new() };
     let document = outcome.document.clone().unwrap_or_default();
-    vec![
-        word(outcome.status).to_owned(),
-        segments,
-        document,
-        outcome.path.clone(),
-        outcome.errors.join("; "),
-    ]
+    vec![word(outcome.status).to_owned(), segments, document, outcome.path.clone(), outcome.errors.join("; ")]
 }
 
 fn word(status: Status) -> &'static str {
@@ -165,22 +133,8 @@ fn word(status: Status) -> &'static str {
 }
 
 fn counts(outcomes: &[Outcome]) -> String {
-    let all = [
-        Status::Accepted,
-        Status::Ready,
-        Status::Partial,
-        Status::Failed,
-        Status::Refused,
-    ];
-    let counts = all.map(|status| {
-        (
-            outcomes
-                .iter()
-                .filter(|outcome| outcome.status == status)
-                .count(),
-            status,
-        )
-    });
+    let all = [Status::Accepted, Status::Ready, Status::Partial, Status::Failed, Status::Refused];
+    let counts = all.map(|status| (outcomes.iter().filter(|outcome| outcome.status == status).count(), status));
     let told: Vec<_> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -188,21 +142,9 @@ fn counts(outcomes: &[Outcome]) -> String {
         .collect();
     let segments: u64 = outcomes.iter().map(|outcome| outcome.segments).sum();
     let reused: u64 = outcomes.iter().map(|outcome| outcome.reused).sum();
-    let known = if reused > 0 {
-        format!(", {reused} known before")
-    } else {
-        String::new()
-    };
-    let cut = if segments > 0 {
-        format!("; {}{known}", counted(segments as usize, "segment"))
-    } else {
-        String::new()
-    };
-    format!(
-        "{}: {}{cut}",
-        counted(outcomes.len(), "file"),
-        told.join(", ")
-    )
+    let known = if reused > 0 { format!(", {reused} known before") } else { String::new() };
+    let cut = if segments > 0 { format!("; {}{known}", counted(segments as usize, "segment")) } else { String::new() };
+    format!("{}: {}{cut}", counted(outcomes.len(), "file"), told.join(", "))
 }
 
 #[cfg(test)]
@@ -210,12 +152,8 @@ mod tests {
     use super::*;
 
     fn outcome(job: &str) -> Result<Outcome, serde_json::Error> {
-        let accepted =
-            format!(r#"{{"document":{{"id":"doc_1","status":"processing"}},"job":{job}}}"#);
-        Ok(Outcome::accepted(
-            "a.png".to_owned(),
-            &serde_json::from_str(&accepted)?,
-        ))
+        let accepted = format!(r#"{{"document":{{"id":"doc_1","status":"processing"}},"job":{job}}}"#);
+        Ok(Outcome::accepted("a.png".to_owned(), &serde_json::from_str(&accepted)?))
     }
 
     #[test]
@@ -226,19 +164,10 @@ mod tests {
         let partial = outcome(
             r#"{"id":"job_2","state":"succeeded","parts":[{"segments":3,"error":null},{"name":"b.png","error":{"code":"broken","detail":"cut off"}}]}"#,
         )?;
-        assert_eq!(
-            (good.status, exit(std::slice::from_ref(&good))),
-            (Status::Ready, Exit::Done)
-        );
-        assert_eq!(
-            (partial.status, exit(std::slice::from_ref(&partial))),
-            (Status::Partial, Exit::Failed)
-        );
+        assert_eq!((good.status, exit(std::slice::from_ref(&good))), (Status::Ready, Exit::Done));
+        assert_eq!((partial.status, exit(std::slice::from_ref(&partial))), (Status::Partial, Exit::Failed));
         assert_eq!(partial.errors, ["b.png: cut off"]);
-        assert_eq!(
-            counts(&[good, partial]),
-            "2 files: 1 ready, 1 partial; 3 segments, 1 known before"
-        );
+        assert_eq!(counts(&[good, partial]), "2 files: 1 ready, 1 partial; 3 segments, 1 known before");
         Ok(())
     }
 

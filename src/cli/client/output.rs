@@ -21,14 +21,8 @@ impl Look {
         let terminal = std::io::stdout().is_terminal();
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         let plain = !variable("NO_COLOR").is_empty() || variable("TERM") == "dumb";
-        let columns = variable("COLUMNS")
-            .parse()
-            .ok()
-            .filter(|columns| *columns >= 40);
-        Self {
-            bold: terminal && !plain,
-            width: terminal.then_some(columns.unwrap_or(100)),
-        }
+        let columns = variable("COLUMNS").parse().ok().filter(|columns| *columns >= 40);
+        Self { bold: terminal && !plain, width: terminal.then_some(columns.unwrap_or(100)) }
     }
 }
 
@@ -56,9 +50,7 @@ fn unwritable(error: &serde_json::Error) -> CliError {
 
 /// Makes a stranger's text safe for a terminal: each control character becomes a space, so that positions stay.
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c }).collect()
 }
 
 fn is_bidi(c: char) -> bool {
@@ -76,11 +68,7 @@ pub fn shorten(text: &str, most: usize) -> String {
 
 /// A count with its noun: `1 file`, `2 files`.
 pub fn counted(count: usize, noun: &str) -> String {
-    if count == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{count} {noun}s")
-    }
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]

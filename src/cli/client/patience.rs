@@ -56,23 +56,13 @@ mod tests {
 
     fn refused(status: u16, retry_after: Option<u64>) -> CliError {
         let retry_after = retry_after.map(Duration::from_secs);
-        CliError::Problem(Box::new(Problem {
-            status,
-            retry_after,
-            ..Problem::default()
-        }))
+        CliError::Problem(Box::new(Problem { status, retry_after, ..Problem::default() }))
     }
 
     #[test]
     fn the_server_says_how_long() {
-        assert_eq!(
-            delay(&refused(429, Some(3)), 1),
-            Some(Duration::from_secs(3))
-        );
-        assert_eq!(
-            delay(&refused(409, Some(1)), 1),
-            Some(Duration::from_secs(1))
-        );
+        assert_eq!(delay(&refused(429, Some(3)), 1), Some(Duration::from_secs(3)));
+        assert_eq!(delay(&refused(409, Some(1)), 1), Some(Duration::from_secs(1)));
         assert_eq!(delay(&refused(503, None), 3), Some(Duration::from_secs(2)));
     }
 

@@ -155,18 +155,9 @@ impl Problem {
 
     /// In one line, for lists.
     pub fn line(&self) -> String {
-        let text = if self.detail.is_empty() {
-            &self.title
-        } else {
-            &self.detail
-        };
-        let faults = self
-            .errors
-            .iter()
-            .filter(|fault| !text.contains(&fault.detail));
-        faults.fold(clean(text), |line, fault| {
-            format!("{line}; {}", clean(&fault.detail))
-        })
+        let text = if self.detail.is_empty() { &self.title } else { &self.detail };
+        let faults = self.errors.iter().filter(|fault| !text.contains(&fault.detail));
+        faults.fold(clean(text), |line, fault| format!("{line}; {}", clean(&fault.detail)))
     }
 }
 
@@ -177,11 +168,7 @@ impl fmt::Display for Problem {
             write!(f, "\n  {}", clean(&self.detail))?;
         }
         for fault in &self.errors {
-            let pointer = if fault.pointer.is_empty() {
-                "/"
-            } else {
-                &fault.pointer
-            };
+            let pointer = if fault.pointer.is_empty() { "/" } else { &fault.pointer };
             write!(f, "\n  {}: {}", clean(pointer), clean(&fault.detail))?;
         }
         if let Some(hint) = &self.hint {
@@ -203,28 +190,19 @@ mod tests {
         let body = r#"{"type":"/problems/invalid","title":"Invalid request","status":422,"detail":"1 fault","code":"invalid",
             "instance":"/v1/search","request_id":"req_1","errors":[{"pointer":"/inputs/0/weight","detail":"0 is not a weight"}]}"#;
         let text = Problem::read(422, body).to_string();
-        assert_eq!(
-            text,
-            "Invalid request (422)\n  1 fault\n  /inputs/0/weight: 0 is not a weight\n  request: req_1"
-        );
+        assert_eq!(text, "Invalid request (422)\n  1 fault\n  /inputs/0/weight: 0 is not a weight\n  request: req_1");
     }
 
     #[test]
     fn a_page_of_a_proxy_is_shown_without_control_characters() {
         let problem = Problem::read(502, "<h1>Bad\u{1b}[2J gateway</h1>");
-        assert_eq!(
-            problem.to_string(),
-            "The server refused (502)\n  <h1>Bad [2J gateway</h1>"
-        );
+        assert_eq!(problem.to_string(), "The server refused (502)\n  <h1>Bad [2J gateway</h1>");
     }
 
     #[test]
     fn exit_codes_are_those_of_the_manual() {
         assert_eq!(CliError::Usage(String::new()).exit().code(), 2);
-        let lost = CliError::NoConnection {
-            detail: String::new(),
-            hint: String::new(),
-        };
+        let lost = CliError::NoConnection { detail: String::new(), hint: String::new() };
         assert_eq!(lost.exit().code(), 3);
         assert_eq!(CliError::Problem(Box::default()).exit().code(), 1);
         assert_eq!(CliError::OutputClosed.exit().code(), 0);

@@ -137,10 +137,7 @@ choice! {
 }
 
 fn parse_confidence(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|least| (0.0..=1.0).contains(least))
-        .ok_or_else(|| "not a number from 0 to 1".to_owned())
+    text.parse().ok().filter(|least| (0.0..=1.0).contains(least)).ok_or_else(|| "not a number from 0 to 1".to_owned())
 }
 
 /// Runs the command.
@@ -148,8 +145,7 @@ pub async fn run(args: SearchArgs, connection: ConnectionArgs) -> Result<Exit, C
     let inputs = inputs(&args);
     let query = query(&args, &inputs)?;
     let client = Client::new(&connection)?;
-    let response =
-        patience::send(&client, async || request(&client, &query, &inputs).await).await?;
+    let response = patience::send(&client, async || request(&client, &query, &inputs).await).await?;
     let body = client.read_json(response).await?;
     let answer: Answer = typed(&body)?;
     if args.json {
@@ -157,25 +153,15 @@ pub async fn run(args: SearchArgs, connection: ConnectionArgs) -> Result<Exit, C
     } else {
         hits::print(&answer, Look::of_stdout())?;
     }
-    Ok(if args.fail_empty && answer.hits.is_empty() {
-        Exit::Empty
-    } else {
-        Exit::Done
-    })
+    Ok(if args.fail_empty && answer.hits.is_empty() { Exit::Empty } else { Exit::Done })
 }
 
 fn inputs(args: &SearchArgs) -> Vec<Input> {
     let text = args.text.iter().cloned().map(Asked::Text);
     let images = args.image.iter().cloned().map(Asked::Image);
     let sounds = args.audio.iter().cloned().map(Asked::Audio);
-    let plain = text
-        .chain(images)
-        .chain(sounds)
-        .chain(args.like.iter().cloned());
-    plain
-        .map(Input::from)
-        .chain(args.input.iter().cloned())
-        .collect()
+    let plain = text.chain(images).chain(sounds).chain(args.like.iter().cloned());
+    plain.map(Input::from).chain(args.input.iter().cloned()).collect()
 }
 
 fn field(index: usize) -> String {
@@ -184,60 +170,27 @@ fn field(index: usize) -> String {
 
 /// The request's JSON. What was not given is left to the server's defaults.
 fn query(args: &SearchArgs, inputs: &[Input]) -> Result<Value, CliError> {
-    let inputs: Vec<_> = inputs
-        .iter()
-        .enumerate()
-        .map(|(index, input)| input.json(&field(index)))
-        .collect();
+    let inputs: Vec<_> = inputs.iter().enumerate().map(|(index, input)| input.json(&field(index))).collect();
     let mut fusion = Map::new();
     fusion.extend(args.mode.map(|mode| ("mode".to_owned(), mode.json())));
-    fusion.extend(
-        args.method
-            .map(|method| ("method".to_owned(), method.json())),
-    );
+    fusion.extend(args.method.map(|method| ("method".to_owned(), method.json())));
     let targets: Vec<_> = args.targets.iter().map(|target| target.json()).collect();
     let optional = [
-        (
-            "collections",
-            (!args.collections.is_empty()).then(|| json!(args.collections)),
-        ),
+        ("collections", (!args.collections.is_empty()).then(|| json!(args.collections))),
         ("targets", (!targets.is_empty()).then(|| json!(targets))),
-        (
-            "filter",
-            filter(args.filter.as_ref(), &args.tags).map_err(CliError::Usage)?,
-        ),
-        (
-            "fusion",
-            (!fusion.is_empty()).then_some(Value::Object(fusion)),
-        ),
+        ("filter", filter(args.filter.as_ref(), &args.tags).map_err(CliError::Usage)?),
+        ("fusion", (!fusion.is_empty()).then_some(Value::Object(fusion))),
         ("group_by", args.group_by.map(GroupBy::json)),
-        (
-            "min_confidence",
-            args.min_confidence.map(|least| json!(least)),
-        ),
-        (
-            "page_token",
-            args.page_token.as_ref().map(|token| json!(token)),
-        ),
+        ("min_confidence", args.min_confidence.map(|least| json!(least))),
+        ("page_token", args.page_token.as_ref().map(|token| json!(token))),
         ("explain", args.explain.then_some(json!(true))),
     ];
-    let mut query = Map::from_iter([
-        ("inputs".to_owned(), json!(inputs)),
-        ("page_size".to_owned(), json!(args.limit)),
-    ]);
-    query.extend(
-        optional
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?))),
-    );
+    let mut query = Map::from_iter([("inputs".to_owned(), json!(inputs)), ("page_size".to_owned(), json!(args.limit))]);
+    query.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     Ok(Value::Object(query))
 }
 
-async fn request(
-    client: &Client,
-    query: &Value,
-    inputs: &[Input],
-) -> Result<RequestBuilder, CliError> {
+async fn request(client: &Client, query: &Value, inputs: &[Input]) -> Result<RequestBuilder, CliError> {
     let request = client.request(Method::POST, &["search"]);
     if inputs.iter().all(|input| input.asked.file().is_none()) {
         return Ok(request.json(query));
@@ -245,9 +198,8 @@ async fn request(
     let mut form = Form::new().text("query", query.to_string());
     for (index, input) in inputs.iter().enumerate() {
         if let Some(path) = input.asked.file() {
-            let unreadable = |error: std::io::Error| {
-                CliError::Failed(format!("{} cannot be read: {error}", path.display()))
-            };
+            let unreadable =
+                |error: std::io::Error| CliError::Failed(format!("{} cannot be read: {error}", path.display()));
             let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
             let length = file.metadata().await.map_err(unreadable)?.len();
             let part = Part::stream_with_length(Body::wrap_stream(ReaderStream::new(file)), length);
@@ -301,10 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_not_given_is_left_out() {
-        assert_eq!(
-            asked(&["a red bicycle"]),
-            Some(json!({"inputs": [{"text": "a red bicycle"}], "page_size": 10}))
-        );
+        assert_eq!(asked(&["a red bicycle"]), Some(json!({"inputs": [{"text": "a red bicycle"}], "page_size": 10})));
     }
 
     #[test]

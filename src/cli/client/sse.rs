@@ -40,11 +40,7 @@ impl Parser {
     fn end_line(&mut self) -> Option<Event> {
         let bytes = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&bytes);
-        let line = if self.started {
-            &text
-        } else {
-            text.trim_start_matches('\u{feff}')
-        };
+        let line = if self.started { &text } else { text.trim_start_matches('\u{feff}') };
         self.started = true;
         if line.is_empty() {
             return self.end_event();
@@ -69,16 +65,8 @@ impl Parser {
     fn end_event(&mut self) -> Option<Event> {
         let event = std::mem::take(&mut self.event);
         let data = self.data.take()?;
-        let kind = if event.is_empty() {
-            "message".to_owned()
-        } else {
-            event
-        };
-        Some(Event {
-            kind,
-            id: self.last_id.clone(),
-            data,
-        })
+        let kind = if event.is_empty() { "message".to_owned() } else { event };
+        Some(Event { kind, id: self.last_id.clone(), data })
     }
 }
 
@@ -89,27 +77,15 @@ mod tests {
     const STREAM: &str = "\u{feff}: hello\n\nevent: job\r\nid: 7\r\ndata: {\"a\":\r\ndata: \"ä\"}\r\n\r\n:\n\ndata:x\n\nevent: job\rid\rdata: y\r\r";
 
     fn event(kind: &str, id: &str, data: &str) -> Event {
-        Event {
-            kind: kind.to_owned(),
-            id: Some(id.to_owned()),
-            data: data.to_owned(),
-        }
+        Event { kind: kind.to_owned(), id: Some(id.to_owned()), data: data.to_owned() }
     }
 
     #[test]
     fn chunks_may_end_anywhere() {
-        let expected = [
-            event("job", "7", "{\"a\":\n\"ä\"}"),
-            event("message", "7", "x"),
-            event("job", "", "y"),
-        ];
+        let expected = [event("job", "7", "{\"a\":\n\"ä\"}"), event("message", "7", "x"), event("job", "", "y")];
         for size in 1..=STREAM.len() {
             let mut parser = Parser::default();
-            let events: Vec<Event> = STREAM
-                .as_bytes()
-                .chunks(size)
-                .flat_map(|chunk| parser.push(chunk))
-                .collect();
+            let events: Vec<Event> = STREAM.as_bytes().chunks(size).flat_map(|chunk| parser.push(chunk)).collect();
             assert_eq!(events, expected, "chunks of {size}");
         }
     }

@@ -20,25 +20,15 @@ pub fn lines(head: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> Vec<Stri
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
-        .lines()
-        .map(|text| text.trim_end().to_owned())
-        .collect()
+    table.lines().map(|text| text.trim_end().to_owned()).collect()
 }
 
 /// Prints a table; `none` when it has no rows.
-pub fn print(
-    head: &[&str],
-    right: &[usize],
-    rows: Vec<Vec<String>>,
-    none: &str,
-) -> Result<(), CliError> {
+pub fn print(head: &[&str], right: &[usize], rows: Vec<Vec<String>>, none: &str) -> Result<(), CliError> {
     if rows.is_empty() {
         return line(none);
     }
-    lines(head, right, rows)
-        .iter()
-        .try_for_each(|text| line(text))
+    lines(head, right, rows).iter().try_for_each(|text| line(text))
 }
 
 #[cfg(test)]
@@ -47,13 +37,7 @@ mod tests {
 
     #[test]
     fn a_row_is_one_line_whatever_it_holds() {
-        let rows = vec![
-            vec!["1".to_owned(), "a\nb".to_owned()],
-            vec!["12".to_owned(), "c".to_owned()],
-        ];
-        assert_eq!(
-            lines(&["n", "name"], &[0], rows),
-            [" N  NAME", " 1  a b", "12  c"]
-        );
+        let rows = vec![vec!["1".to_owned(), "a\nb".to_owned()], vec!["12".to_owned(), "c".to_owned()]];
+        assert_eq!(lines(&["n", "name"], &[0], rows), [" N  NAME", " 1  a b", "12  c"]);
     }
 }

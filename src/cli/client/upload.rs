@@ -56,12 +56,7 @@ pub struct Document {
 
 /// Adds a file. A file that was added before with the same description is not added again, unless its document has been
 /// deleted; one with an external id replaces its document.
-pub async fn upload(
-    client: &Client,
-    plan: &Plan,
-    path: &Path,
-    bar: &ProgressBar,
-) -> Result<Accepted, CliError> {
+pub async fn upload(client: &Client, plan: &Plan, path: &Path, bar: &ProgressBar) -> Result<Accepted, CliError> {
     let unreadable = |error: std::io::Error| CliError::Failed(format!("cannot be read: {error}"));
     let length = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
     if length == 0 {
@@ -73,26 +68,10 @@ pub async fn upload(
         .map_err(|error| CliError::Failed(error.to_string()))?
         .map_err(unreadable)?;
     let document = describe(plan, path);
-    let collection = plan
-        .description
-        .get("collection")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let collection = plan.description.get("collection").and_then(Value::as_str).unwrap_or_default();
     let run = if plan.external_id { &plan.run } else { "" };
-    let mut key = key(
-        collection,
-        &absolute(path).to_string_lossy(),
-        &content,
-        &format!("{run}{document}"),
-    );
-    let sent = Sent {
-        client,
-        plan,
-        path,
-        length,
-        document: &document,
-        bar,
-    };
+    let mut key = key(collection, &absolute(path).to_string_lossy(), &content, &format!("{run}{document}"));
+    let sent = Sent { client, plan, path, length, document: &document, bar };
     for _ in 0..REBIRTHS {
         let accepted = sent.post(&key).await?;
         if plan.external_id {
@@ -101,17 +80,12 @@ pub async fn upload(
         // The answer may be an old one, which the key has brought back.
         match current(client, &accepted.document.id).await? {
             Some(document) => {
-                return Ok(Accepted {
-                    document,
-                    ..accepted
-                });
+                return Ok(Accepted { document, ..accepted });
             }
             None => key = key_after(&key, &accepted.document.id),
         }
     }
-    Err(CliError::Failed(
-        "its document was deleted each time it was added".to_owned(),
-    ))
+    Err(CliError::Failed("its document was deleted each time it was added".to_owned()))
 }
 
 /// The JSON field of the form.
@@ -120,9 +94,7 @@ fn describe(plan: &Plan, path: &Path) -> Value {
     if plan.external_id {
         document.insert("external_id".to_owned(), json!(portable(path)));
     }
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     document.insert("parts".to_owned(), json!([{"file": "file", "name": name}]));
     Value::Object(document)
 }
@@ -135,10 +107,7 @@ async fn current(client: &Client, id: &str) -> Result<Option<Document>, CliError
         Err(error) if matches!(error.status(), Some(404 | 410)) => return Ok(None),
         // A key that may write but not read.
         Err(error) if error.status() == Some(403) => {
-            return Ok(Some(Document {
-                id: id.to_owned(),
-                ..Document::default()
-            }));
+            return Ok(Some(Document { id: id.to_owned(), ..Document::default() }));
         }
         Err(error) => return Err(error),
     };
@@ -158,27 +127,20 @@ struct Sent<'a> {
 impl Sent<'_> {
     async fn post(&self, key: &str) -> Result<Accepted, CliError> {
         let make = async || {
-            let form = Form::new()
-                .text("document", self.document.to_string())
-                .part("file", self.part().await?);
-            let request = self
-                .client
-                .request(Method::POST, &["documents"])
-                .header("Idempotency-Key", key);
+            let form = Form::new().text("document", self.document.to_string()).part("file", self.part().await?);
+            let request = self.client.request(Method::POST, &["documents"]).header("Idempotency-Key", key);
             let request = match self.plan.wait_s {
                 Some(seconds) => request.header("Prefer", format!("wait={seconds}")),
                 None => request,
             };
             Ok(request.multipart(form))
         };
-        let response = patience::send(self.client, make)
-            .await
-            .map_err(|error| match error {
-                CliError::Broken(text) => CliError::Broken(format!(
-                    "{text}; it may be larger than the server takes (server.max_body_bytes)"
-                )),
-                other => other,
-            })?;
+        let response = patience::send(self.client, make).await.map_err(|error| match error {
+            CliError::Broken(text) => {
+                CliError::Broken(format!("{text}; it may be larger than the server takes (server.max_body_bytes)"))
+            }
+            other => other,
+        })?;
         typed(&self.client.read_json(response).await?)
     }
 
@@ -186,8 +148,7 @@ impl Sent<'_> {
         let file = tokio::fs::File::open(self.path).await;
         let file = file.map_err(|error| CliError::Failed(format!("cannot be read: {error}")))?;
         let bar = self.bar.clone();
-        let bytes = ReaderStream::with_capacity(file, 64 * 1024)
-            .inspect_ok(move |chunk| bar.inc(chunk.len() as u64));
+        let bytes = ReaderStream::with_capacity(file, 64 * 1024).inspect_ok(move |chunk| bar.inc(chunk.len() as u64));
         // A file name makes the field a file; the name for people is in the description, where any letter is safe.
         Ok(Part::stream_with_length(Body::wrap_stream(bytes), self.length).file_name("file"))
     }
@@ -199,19 +160,11 @@ mod tests {
 
     #[test]
     fn the_description_names_the_file() {
-        let mut plan = Plan {
-            description: Map::new(),
-            external_id: true,
-            wait_s: None,
-            run: String::new(),
-        };
+        let mut plan = Plan { description: Map::new(), external_id: true, wait_s: None, run: String::new() };
         plan.description.insert("tags".to_owned(), json!(["bike"]));
         let expected = json!({"tags": ["bike"], "external_id": "photos/räder.png", "parts": [{"file": "file", "name": "räder.png"}]});
         assert_eq!(describe(&plan, Path::new("./photos/räder.png")), expected);
         plan.external_id = false;
-        assert_eq!(
-            describe(&plan, Path::new("räder.png"))["external_id"],
-            Value::Null
-        );
+        assert_eq!(describe(&plan, Path::new("räder.png"))["external_id"], Value::Null);
     }
 }

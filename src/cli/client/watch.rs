@@ -23,12 +23,7 @@ const BREAKS: u32 = 8;
 /// stdout, else a bar on stderr shows it.
 pub async fn follow(client: &Client, id: &str, json: bool) -> Result<Job, CliError> {
     let bar = bar(0, "{msg:12!} {wide_bar} {pos}/{len} {elapsed}");
-    let mut thread = Thread {
-        json,
-        bar,
-        last_id: None,
-        job: None,
-    };
+    let mut thread = Thread { json, bar, last_id: None, job: None };
     let mut breaks = 0;
     loop {
         let seen = thread.last_id.clone();
@@ -37,18 +32,10 @@ pub async fn follow(client: &Client, id: &str, json: bool) -> Result<Job, CliErr
             thread.bar.finish_and_clear();
             return Ok(job);
         }
-        breaks = if thread.last_id == seen {
-            breaks + 1
-        } else {
-            1
-        };
+        breaks = if thread.last_id == seen { breaks + 1 } else { 1 };
         match result {
             // Without any news so far it is no broken thread: the server is not there.
-            Err(error)
-                if thread.last_id.is_none()
-                    || breaks > BREAKS
-                    || error.exit() != Exit::NoConnection =>
-            {
+            Err(error) if thread.last_id.is_none() || breaks > BREAKS || error.exit() != Exit::NoConnection => {
                 return Err(error);
             }
             Ok(()) if breaks > BREAKS => {
@@ -73,9 +60,7 @@ impl Thread {
     async fn listen(&mut self, client: &Client, id: &str) -> Result<(), CliError> {
         let last_id = self.last_id.clone();
         let make = async || {
-            let request = client
-                .request(Method::GET, &["jobs", id, "events"])
-                .header(ACCEPT, "text/event-stream");
+            let request = client.request(Method::GET, &["jobs", id, "events"]).header(ACCEPT, "text/event-stream");
             Ok(match &last_id {
                 Some(last_id) => request.header("Last-Event-ID", last_id),
                 None => request,
@@ -99,8 +84,7 @@ impl Thread {
         if event.kind != "job" {
             return Ok(());
         }
-        let unreadable =
-            |error| CliError::Failed(format!("an event of the server is not JSON: {error}"));
+        let unreadable = |error| CliError::Failed(format!("an event of the server is not JSON: {error}"));
         let body: Value = serde_json::from_str(&event.data).map_err(unreadable)?;
         let job: Job = typed(&body)?;
         if self.json {

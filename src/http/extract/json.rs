@@ -43,7 +43,9 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8], base: &str) -> Result<T, Ap
             ApiError::new(Code::Malformed, format!("the body is not JSON: {inner}"))
         }
     })?;
-    deserializer.end().map_err(|error| ApiError::new(Code::Malformed, format!("the body is not one JSON value: {error}")))?;
+    deserializer
+        .end()
+        .map_err(|error| ApiError::new(Code::Malformed, format!("the body is not one JSON value: {error}")))?;
     Ok(value)
 }
 

@@ -64,7 +64,10 @@ fn check(app: &App, asked: &ClassifyRequest) -> Result<(), ApiError> {
     for (index, label) in asked.labels.iter().enumerate() {
         let chars = label.chars().count();
         if label.trim().is_empty() || chars > 1000 {
-            return Err(ApiError::invalid(format!("/labels/{index}"), format!("{chars} characters; must be 1 to 1000")));
+            return Err(ApiError::invalid(
+                format!("/labels/{index}"),
+                format!("{chars} characters; must be 1 to 1000"),
+            ));
         }
     }
     if !asked.template.contains("{}") || asked.template.len() > 1000 {

@@ -71,8 +71,10 @@ pub async fn embeddings(State(app): State<App>, _caller: Read, request: Request)
     for (index, content) in asked.inputs.iter().enumerate() {
         inputs.push(content.decode(&app, &upload.files, &format!("/inputs/{index}")).await?);
     }
-    let models: Vec<String> =
-        inputs.iter().map(|input| space.tower(input.modality()).map_or_else(String::new, |tower| tower.model.to_string())).collect();
+    let models: Vec<String> = inputs
+        .iter()
+        .map(|input| space.tower(input.modality()).map_or_else(String::new, |tower| tower.model.to_string()))
+        .collect();
     let vectors = embed(&app, space, inputs).await?;
     let usage = Usage { inputs: vectors.len() };
     let data = vectors

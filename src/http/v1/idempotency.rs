@@ -98,6 +98,8 @@ pub async fn once(
     .await
 }
 
-async fn finish_even_alone(work: impl Future<Output = Result<Created, ApiError>> + Send + 'static) -> Result<Created, ApiError> {
+async fn finish_even_alone(
+    work: impl Future<Output = Result<Created, ApiError>> + Send + 'static,
+) -> Result<Created, ApiError> {
     tokio::spawn(work.in_current_span()).await.unwrap_or_else(|panic| Err(ApiError::internal(panic)))
 }

@@ -56,7 +56,11 @@ pub async fn models(State(app): State<App>, _caller: Read) -> Json<Models> {
         towers: space
             .towers
             .iter()
-            .map(|tower| Tower { modality: tower.modality, model: tower.model.clone(), licence: app.profile.licence(&tower.model).to_owned() })
+            .map(|tower| Tower {
+                modality: tower.modality,
+                model: tower.model.clone(),
+                licence: app.profile.licence(&tower.model).to_owned(),
+            })
             .collect(),
     });
     Json(Models {

@@ -9,18 +9,12 @@ use super::error::{Fail, Result, is_duplicate};
 use super::rows::blob;
 use super::{SqliteCatalog, blobs, collections, jobs};
 
-pub(super) async fn accept(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    new: NewDocument,
-) -> Result<(Document, Job)> {
+pub(super) async fn accept(catalog: &SqliteCatalog, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job)> {
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
     collections::ensure(catalog, &mut tx, tenant, &new.collection).await?;
     let known = match &new.external_id {
-        Some(external_id) => {
-            by_external_id_with(&mut tx, tenant, &new.collection, external_id).await?
-        }
+        Some(external_id) => by_external_id_with(&mut tx, tenant, &new.collection, external_id).await?,
         None => None,
     };
     let document = Document {
@@ -45,28 +39,13 @@ pub(super) async fn accept(
         insert_part(&mut tx, tenant, &document, ordinal, part).await?;
     }
     blobs::release_with(&mut tx, tenant, new.claim).await?;
-    let kind = JobKind::Ingest {
-        document: document.id,
-        version: document.version,
-    };
-    let job = jobs::insert(
-        &mut tx,
-        tenant,
-        new.job,
-        &kind,
-        Some(document.collection.as_str()),
-        now,
-    )
-    .await?;
+    let kind = JobKind::Ingest { document: document.id, version: document.version };
+    let job = jobs::insert(&mut tx, tenant, new.job, &kind, Some(document.collection.as_str()), now).await?;
     tx.commit().await?;
     Ok((document, job))
 }
 
-async fn insert(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    document: &Document,
-) -> Result<()> {
+async fn insert(connection: &mut SqliteConnection, tenant: &TenantId, document: &Document) -> Result<()> {
     let inserted = sqlx::query(
         "INSERT INTO documents \
          (id, tenant, collection, external_id, title, tags, metadata, status, version, created_at, updated_at) \
@@ -87,9 +66,7 @@ async fn insert(
     .await;
     match inserted {
         Ok(_) => Ok(()),
-        Err(error) if is_duplicate(&error) => {
-            Err(Fail::conflict("a document with this id exists already"))
-        }
+        Err(error) if is_duplicate(&error) => Err(Fail::conflict("a document with this id exists already")),
         Err(error) => Err(error.into()),
     }
 }
@@ -121,16 +98,9 @@ async fn insert_part(
 ) -> Result<()> {
     // A part that was refused on sight need not have its bytes kept.
     if part.error.is_none() && !blobs::is_stored(connection, tenant, part.blob).await? {
-        return Err(Fail::conflict(format!(
-            "the blob {} is not stored; its claim may have expired",
-            part.blob
-        )));
+        return Err(Fail::conflict(format!("the blob {} is not stored; its claim may have expired", part.blob)));
     }
-    let status = if part.error.is_some() {
-        PartStatus::Failed
-    } else {
-        PartStatus::Pending
-    };
+    let status = if part.error.is_some() { PartStatus::Failed } else { PartStatus::Pending };
     let inserted = sqlx::query(
         "INSERT INTO parts \
          (id, tenant, document, version, ordinal, name, modality, media_type, blob, size_bytes, status, error) \
@@ -152,9 +122,7 @@ async fn insert_part(
     .await;
     match inserted {
         Ok(_) => Ok(()),
-        Err(error) if is_duplicate(&error) => {
-            Err(Fail::conflict("a part with this id exists already"))
-        }
+        Err(error) if is_duplicate(&error) => Err(Fail::conflict("a part with this id exists already")),
         Err(error) => Err(error.into()),
     }
 }

@@ -17,10 +17,7 @@ fn claim_bytes(claim: ClaimId) -> Vec<u8> {
 }
 
 fn read(row: &SqliteRow) -> Result<(TenantId, BlobHash)> {
-    Ok((
-        row.word("tenant")?,
-        BlobHash::from_bytes(row.digest("hash")?),
-    ))
+    Ok((row.word("tenant")?, BlobHash::from_bytes(row.digest("hash")?)))
 }
 
 pub(super) async fn claim(
@@ -79,11 +76,7 @@ async fn state_for_claimer(
     })
 }
 
-async fn state(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    hash: BlobHash,
-) -> Result<Option<String>> {
+async fn state(connection: &mut SqliteConnection, tenant: &TenantId, hash: BlobHash) -> Result<Option<String>> {
     let row = sqlx::query("SELECT state FROM blobs WHERE tenant = ?1 AND hash = ?2")
         .bind(tenant.as_str())
         .bind(&hash.as_bytes()[..])
@@ -93,11 +86,7 @@ async fn state(
 }
 
 /// Whether the bytes of a blob are known to be stored and not about to go.
-pub(super) async fn is_stored(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    hash: BlobHash,
-) -> Result<bool> {
+pub(super) async fn is_stored(connection: &mut SqliteConnection, tenant: &TenantId, hash: BlobHash) -> Result<bool> {
     Ok(state(connection, tenant, hash).await?.as_deref() == Some("stored"))
 }
 
@@ -119,29 +108,19 @@ pub(super) async fn stored(
         .execute(&mut *tx)
         .await?;
         if changed.rows_affected() == 0 {
-            return Err(Fail::conflict(format!(
-                "the claim on the blob {hash} has expired"
-            )));
+            return Err(Fail::conflict(format!("the claim on the blob {hash} has expired")));
         }
     }
     tx.commit().await?;
     Ok(())
 }
 
-pub(super) async fn release(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    claim: ClaimId,
-) -> Result<()> {
+pub(super) async fn release(catalog: &SqliteCatalog, tenant: &TenantId, claim: ClaimId) -> Result<()> {
     let mut writer = catalog.writer.acquire().await?;
     release_with(&mut writer, tenant, claim).await
 }
 
-pub(super) async fn release_with(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    claim: ClaimId,
-) -> Result<()> {
+pub(super) async fn release_with(connection: &mut SqliteConnection, tenant: &TenantId, claim: ClaimId) -> Result<()> {
     sqlx::query("DELETE FROM blob_claims WHERE tenant = ?1 AND claim = ?2")
         .bind(tenant.as_str())
         .bind(claim_bytes(claim))
@@ -150,16 +129,10 @@ pub(super) async fn release_with(
     Ok(())
 }
 
-pub(super) async fn take_orphans(
-    catalog: &SqliteCatalog,
-    limit: u32,
-) -> Result<Vec<(TenantId, BlobHash)>> {
+pub(super) async fn take_orphans(catalog: &SqliteCatalog, limit: u32) -> Result<Vec<(TenantId, BlobHash)>> {
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
-    sqlx::query("DELETE FROM blob_claims WHERE expires_at <= ?1")
-        .bind(now.as_millis())
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query("DELETE FROM blob_claims WHERE expires_at <= ?1").bind(now.as_millis()).execute(&mut *tx).await?;
     let orphans = sqlx::query(
         "SELECT tenant, hash FROM blobs b WHERE owners = 0 AND CASE state \
          WHEN 'deleting' THEN taken_at <= ?1 \
@@ -173,14 +146,12 @@ pub(super) async fn take_orphans(
     .map(read)
     .collect::<Result<Vec<_>>>()?;
     for (tenant, hash) in &orphans {
-        sqlx::query(
-            "UPDATE blobs SET state = 'deleting', taken_at = ?3 WHERE tenant = ?1 AND hash = ?2",
-        )
-        .bind(tenant.as_str())
-        .bind(&hash.as_bytes()[..])
-        .bind(now.as_millis())
-        .execute(&mut *tx)
-        .await?;
+        sqlx::query("UPDATE blobs SET state = 'deleting', taken_at = ?3 WHERE tenant = ?1 AND hash = ?2")
+            .bind(tenant.as_str())
+            .bind(&hash.as_bytes()[..])
+            .bind(now.as_millis())
+            .execute(&mut *tx)
+            .await?;
     }
     tx.commit().await?;
     Ok(orphans)
@@ -204,9 +175,8 @@ pub(super) async fn list(
     after: Option<(TenantId, BlobHash)>,
     limit: u32,
 ) -> Result<Vec<(TenantId, BlobHash)>> {
-    let (tenant, hash) = after.map_or_else(Default::default, |(tenant, hash)| {
-        (tenant.to_string(), hash.as_bytes().to_vec())
-    });
+    let (tenant, hash) =
+        after.map_or_else(Default::default, |(tenant, hash)| (tenant.to_string(), hash.as_bytes().to_vec()));
     sqlx::query(
         "SELECT tenant, hash FROM blobs WHERE (tenant, hash) > (?1, ?2) AND state = 'stored' \
          ORDER BY tenant, hash LIMIT ?3",

@@ -53,35 +53,20 @@ pub(super) async fn create(
     .execute(&catalog.writer)
     .await;
     match inserted {
-        Ok(_) => Ok(Collection {
-            name: name.clone(),
-            description,
-            metadata,
-            created_at: now,
-            updated_at: now,
-            documents: 0,
-        }),
-        Err(error) if is_duplicate(&error) => Err(Fail::conflict(format!(
-            "the collection \"{name}\" exists already"
-        ))),
+        Ok(_) => {
+            Ok(Collection { name: name.clone(), description, metadata, created_at: now, updated_at: now, documents: 0 })
+        }
+        Err(error) if is_duplicate(&error) => Err(Fail::conflict(format!("the collection \"{name}\" exists already"))),
         Err(error) => Err(error.into()),
     }
 }
 
-pub(super) async fn get(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    name: &CollectionName,
-) -> Result<Collection> {
+pub(super) async fn get(catalog: &SqliteCatalog, tenant: &TenantId, name: &CollectionName) -> Result<Collection> {
     let mut reader = catalog.readers.acquire().await?;
     get_with(&mut reader, tenant, name).await
 }
 
-async fn get_with(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    name: &CollectionName,
-) -> Result<Collection> {
+async fn get_with(connection: &mut SqliteConnection, tenant: &TenantId, name: &CollectionName) -> Result<Collection> {
     sqlx::query(select!("c.name = ?2"))
         .bind(tenant.as_str())
         .bind(name.as_str())
@@ -177,9 +162,7 @@ pub(super) async fn ensure(
     .execute(&mut *connection)
     .await?;
     if is_doomed(connection, tenant, name).await? == Some(true) {
-        return Err(Fail::conflict(format!(
-            "the collection \"{name}\" is being deleted"
-        )));
+        return Err(Fail::conflict(format!("the collection \"{name}\" is being deleted")));
     }
     Ok(())
 }
@@ -233,9 +216,7 @@ pub(super) async fn delete(
             jobs::stop_jobs_of_collection(&mut tx, tenant, name, now).await?;
         }
     }
-    let kind = JobKind::DeleteCollection {
-        collection: name.clone(),
-    };
+    let kind = JobKind::DeleteCollection { collection: name.clone() };
     let job = jobs::insert(&mut tx, tenant, job, &kind, Some(name.as_str()), now).await?;
     tx.commit().await?;
     Ok(job)
@@ -252,10 +233,7 @@ pub(super) async fn of_document(
         .bind(tenant.as_str())
         .fetch_optional(connection)
         .await?
-        .map_or_else(
-            || Err(Fail::not_found("document")),
-            |row| Ok(row.try_get("collection")?),
-        )
+        .map_or_else(|| Err(Fail::not_found("document")), |row| Ok(row.try_get("collection")?))
 }
 
 #[cfg(test)]
@@ -267,39 +245,15 @@ mod tests {
     fn patches_merge_as_rfc_7396_says() {
         for (target, changes, merged) in [
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (
-                json!({"a": "b", "b": "c"}),
-                json!({"a": null}),
-                json!({"b": "c"}),
-            ),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
             (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
-            (
-                json!({"a": {"b": "c"}}),
-                json!({"a": {"b": "d", "c": null}}),
-                json!({"a": {"b": "d"}}),
-            ),
-            (
-                json!({"a": [{"b": "c"}]}),
-                json!({"a": [1]}),
-                json!({"a": [1]}),
-            ),
-            (
-                json!({"e": null}),
-                json!({"a": 1}),
-                json!({"e": null, "a": 1}),
-            ),
-            (
-                json!({}),
-                json!({"a": {"bb": {"ccc": null}}}),
-                json!({"a": {"bb": {}}}),
-            ),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
         ] {
-            let Value::Object(mut object) = target else {
-                panic!("an object")
-            };
-            let Value::Object(changes) = changes else {
-                panic!("an object")
-            };
+            let Value::Object(mut object) = target else { panic!("an object") };
+            let Value::Object(changes) = changes else { panic!("an object") };
             merge(&mut object, changes);
             assert_eq!(Value::Object(object), merged);
         }

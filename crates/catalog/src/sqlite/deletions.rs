@@ -9,18 +9,12 @@ use super::error::{Fail, Result};
 use super::rows::{Columns, blob};
 use super::{SqliteCatalog, leases, vectors, versions};
 
-pub(super) async fn finish_delete(
-    catalog: &SqliteCatalog,
-    lease: &Lease,
-    document: DocumentId,
-) -> Result<()> {
+pub(super) async fn finish_delete(catalog: &SqliteCatalog, lease: &Lease, document: DocumentId) -> Result<()> {
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
     leases::check_held(&mut tx, lease).await?;
     if lease.job.kind != (JobKind::Delete { document }) {
-        return Err(Fail::conflict(
-            "the job is not the deletion of this document",
-        ));
+        return Err(Fail::conflict("the job is not the deletion of this document"));
     }
     remove_rows(&mut tx, &lease.tenant, document).await?;
     leases::close(&mut tx, lease, JobState::Succeeded, &[], None, now).await?;
@@ -29,17 +23,11 @@ pub(super) async fn finish_delete(
     Ok(())
 }
 
-pub(super) async fn remove_document(
-    catalog: &SqliteCatalog,
-    lease: &Lease,
-    document: DocumentId,
-) -> Result<()> {
+pub(super) async fn remove_document(catalog: &SqliteCatalog, lease: &Lease, document: DocumentId) -> Result<()> {
     let mut tx = catalog.begin().await?;
     leases::check_held(&mut tx, lease).await?;
     if !matches!(lease.job.kind, JobKind::DeleteCollection { .. }) {
-        return Err(Fail::conflict(
-            "the job is not the deletion of a collection",
-        ));
+        return Err(Fail::conflict("the job is not the deletion of a collection"));
     }
     remove_rows(&mut tx, &lease.tenant, document).await?;
     vectors::sweep(&mut tx, &lease.tenant).await?;
@@ -48,11 +36,7 @@ pub(super) async fn remove_document(
 }
 
 /// Removes the rows of a document that is being deleted. That it is gone already is no error.
-async fn remove_rows(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    document: DocumentId,
-) -> Result<()> {
+async fn remove_rows(connection: &mut SqliteConnection, tenant: &TenantId, document: DocumentId) -> Result<()> {
     let Some(versions) = versions::of_document(connection, tenant, document).await? else {
         return Ok(());
     };
@@ -60,14 +44,8 @@ async fn remove_rows(
         return Err(Fail::conflict("the document is not being deleted"));
     }
     remove_segments(connection, tenant, document, 0, versions.newest).await?;
-    for statement in [
-        "DELETE FROM parts WHERE document = ?1",
-        "DELETE FROM documents WHERE id = ?1",
-    ] {
-        sqlx::query(statement)
-            .bind(blob(document.uuid()))
-            .execute(&mut *connection)
-            .await?;
+    for statement in ["DELETE FROM parts WHERE document = ?1", "DELETE FROM documents WHERE id = ?1"] {
+        sqlx::query(statement).bind(blob(document.uuid())).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -99,22 +77,16 @@ pub(super) async fn finish_delete_collection(
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
     leases::check_held(&mut tx, lease).await?;
-    if !matches!(&lease.job.kind, JobKind::DeleteCollection { collection: leased } if leased == collection)
-    {
-        return Err(Fail::conflict(
-            "the job is not the deletion of this collection",
-        ));
+    if !matches!(&lease.job.kind, JobKind::DeleteCollection { collection: leased } if leased == collection) {
+        return Err(Fail::conflict("the job is not the deletion of this collection"));
     }
-    let occupied =
-        sqlx::query("SELECT 1 FROM documents WHERE tenant = ?1 AND collection = ?2 LIMIT 1")
-            .bind(lease.tenant.as_str())
-            .bind(collection.as_str())
-            .fetch_optional(&mut *tx)
-            .await?;
+    let occupied = sqlx::query("SELECT 1 FROM documents WHERE tenant = ?1 AND collection = ?2 LIMIT 1")
+        .bind(lease.tenant.as_str())
+        .bind(collection.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
     if occupied.is_some() {
-        return Err(Fail::conflict(format!(
-            "the collection \"{collection}\" has documents"
-        )));
+        return Err(Fail::conflict(format!("the collection \"{collection}\" has documents")));
     }
     sqlx::query("DELETE FROM collections WHERE tenant = ?1 AND name = ?2 AND deleting = 1")
         .bind(lease.tenant.as_str())

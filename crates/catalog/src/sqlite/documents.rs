@@ -2,8 +2,7 @@
 
 use sensorium_domain::catalog::DocumentPatch;
 use sensorium_domain::{
-    BlobHash, CollectionName, Document, DocumentId, Job, JobId, JobKind, Part, PartId, TenantId,
-    Timestamp,
+    BlobHash, CollectionName, Document, DocumentId, Job, JobId, JobKind, Part, PartId, TenantId, Timestamp,
 };
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -68,29 +67,19 @@ pub(super) fn read_part(row: &SqliteRow) -> Result<Part> {
     })
 }
 
-pub(super) async fn get(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    id: DocumentId,
-) -> Result<Document> {
+pub(super) async fn get(catalog: &SqliteCatalog, tenant: &TenantId, id: DocumentId) -> Result<Document> {
     let mut reader = catalog.readers.acquire().await?;
     get_with(&mut reader, tenant, id).await
 }
 
-async fn get_with(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    id: DocumentId,
-) -> Result<Document> {
-    sqlx::query(select_document!(
-        "WHERE d.id = ?1 AND d.tenant = ?2 AND d.status <> 'deleting'"
-    ))
-    .bind(blob(id.uuid()))
-    .bind(tenant.as_str())
-    .fetch_optional(connection)
-    .await?
-    .as_ref()
-    .map_or_else(|| Err(Fail::not_found("document")), read)
+async fn get_with(connection: &mut SqliteConnection, tenant: &TenantId, id: DocumentId) -> Result<Document> {
+    sqlx::query(select_document!("WHERE d.id = ?1 AND d.tenant = ?2 AND d.status <> 'deleting'"))
+        .bind(blob(id.uuid()))
+        .bind(tenant.as_str())
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map_or_else(|| Err(Fail::not_found("document")), read)
 }
 
 pub(super) async fn by_external_id(
@@ -145,33 +134,18 @@ pub(super) async fn patch(
     document.updated_at = now;
     accept::update(&mut tx, &document).await?;
     let kind = JobKind::Refresh { document: id };
-    let job = jobs::insert(
-        &mut tx,
-        tenant,
-        job,
-        &kind,
-        Some(document.collection.as_str()),
-        now,
-    )
-    .await?;
+    let job = jobs::insert(&mut tx, tenant, job, &kind, Some(document.collection.as_str()), now).await?;
     tx.commit().await?;
     Ok((document, job))
 }
 
 /// Marks the document. Asked again, it answers the job that is on it already, or enqueues another where that one has
 /// failed. A document of a collection that is being deleted goes with it.
-pub(super) async fn delete(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    id: DocumentId,
-    job: JobId,
-) -> Result<Job> {
+pub(super) async fn delete(catalog: &SqliteCatalog, tenant: &TenantId, id: DocumentId, job: JobId) -> Result<Job> {
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
     let collection = collections::of_document(&mut tx, tenant, id).await?;
-    let name: CollectionName = collection
-        .parse()
-        .map_err(|error| Fail::corrupt("collection", error))?;
+    let name: CollectionName = collection.parse().map_err(|error| Fail::corrupt("collection", error))?;
     if collections::is_doomed(&mut tx, tenant, &name).await? == Some(true) {
         return Err(Fail::not_found("document"));
     }
@@ -186,11 +160,7 @@ pub(super) async fn delete(
     Ok(job)
 }
 
-async fn mark_deleting(
-    connection: &mut SqliteConnection,
-    id: DocumentId,
-    now: Timestamp,
-) -> Result<()> {
+async fn mark_deleting(connection: &mut SqliteConnection, id: DocumentId, now: Timestamp) -> Result<()> {
     sqlx::query("UPDATE documents SET status = 'deleting', updated_at = ?2 WHERE id = ?1")
         .bind(blob(id.uuid()))
         .bind(now.as_millis())

@@ -3,9 +3,7 @@
 use sensorium_domain::catalog::{Lease, PartOutcome};
 use sensorium_domain::document::{PartError, PartFacts};
 use sensorium_domain::job::PartResult;
-use sensorium_domain::{
-    DocumentId, DocumentStatus, JobKind, JobState, Part, PartStatus, Segment, SegmentId, TenantId,
-};
+use sensorium_domain::{DocumentId, DocumentStatus, JobKind, JobState, Part, PartStatus, Segment, SegmentId, TenantId};
 use sqlx::SqliteConnection;
 
 use super::documents::{read_part, select_part};
@@ -27,17 +25,11 @@ pub(super) async fn finish_ingest(
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
     leases::check_held(&mut tx, lease).await?;
-    let JobKind::Ingest {
-        document,
-        version: leased,
-    } = lease.job.kind
-    else {
+    let JobKind::Ingest { document, version: leased } = lease.job.kind else {
         return Err(Fail::conflict("the job is no ingest"));
     };
     if leased != version {
-        return Err(Fail::conflict(format!(
-            "the job is the ingest of version {leased}, not {version}"
-        )));
+        return Err(Fail::conflict(format!("the job is the ingest of version {leased}, not {version}")));
     }
     let found = versions::of_document(&mut tx, &lease.tenant, document).await?;
     let Some(found) = found.filter(|found| found.status != DocumentStatus::Deleting) else {
@@ -49,11 +41,7 @@ pub(super) async fn finish_ingest(
     remove_segments(&mut tx, &lease.tenant, document, version, version).await?;
     let settled = settle_parts(&mut tx, document, version, outcomes).await?;
     let all_failed = settled.failed > 0 && settled.ready == 0;
-    let live = if all_failed {
-        found.live.filter(|live| *live < version)
-    } else {
-        Some(version)
-    };
+    let live = if all_failed { found.live.filter(|live| *live < version) } else { Some(version) };
     for (position, segment) in settled.segments.iter().enumerate() {
         insert_segment(&mut tx, &lease.tenant, version, position, segment).await?;
     }
@@ -72,15 +60,7 @@ pub(super) async fn finish_ingest(
         .bind(live)
         .execute(&mut *tx)
         .await?;
-    leases::close(
-        &mut tx,
-        lease,
-        JobState::Succeeded,
-        &settled.results,
-        None,
-        now,
-    )
-    .await?;
+    leases::close(&mut tx, lease, JobState::Succeeded, &settled.results, None, now).await?;
     vectors::forget_candidates_of(&mut tx, &lease.tenant, document, version).await?;
     vectors::sweep(&mut tx, &lease.tenant).await?;
     tx.commit().await?;
@@ -104,23 +84,18 @@ async fn settle_parts(
     version: u32,
     mut outcomes: Vec<PartOutcome>,
 ) -> Result<Settled> {
-    let parts = sqlx::query(select_part!(
-        "WHERE p.document = ?1 AND p.version = ?2 ORDER BY p.ordinal"
-    ))
-    .bind(blob(document.uuid()))
-    .bind(version)
-    .fetch_all(&mut *connection)
-    .await?;
+    let parts = sqlx::query(select_part!("WHERE p.document = ?1 AND p.version = ?2 ORDER BY p.ordinal"))
+        .bind(blob(document.uuid()))
+        .bind(version)
+        .fetch_all(&mut *connection)
+        .await?;
     let mut settled = Settled::default();
     for row in &parts {
         let part = read_part(row)?;
         let outcome = outcomes
             .iter()
             .position(|outcome| outcome.part == part.id)
-            .map_or_else(
-                || without_outcome(&part),
-                |index| outcomes.swap_remove(index),
-            );
+            .map_or_else(|| without_outcome(&part), |index| outcomes.swap_remove(index));
         let (segments, error) = match outcome.result {
             Ok(mut segments) => {
                 segments.sort_by_key(|segment| segment.ordinal);
@@ -128,36 +103,22 @@ async fn settle_parts(
             }
             Err(error) => (Vec::new(), Some(error)),
         };
-        let status = if error.is_some() {
-            PartStatus::Failed
-        } else {
-            PartStatus::Ready
-        };
-        sqlx::query(
-            "UPDATE parts SET status = ?2, error = ?3, segments = ?4, facts = ?5 WHERE id = ?1",
-        )
-        .bind(blob(part.id.uuid()))
-        .bind(status.as_str())
-        .bind(error.as_ref().map(serde_json::to_string).transpose()?)
-        .bind(segments.len() as i64)
-        .bind(serde_json::to_string(&outcome.facts)?)
-        .execute(&mut *connection)
-        .await?;
+        let status = if error.is_some() { PartStatus::Failed } else { PartStatus::Ready };
+        sqlx::query("UPDATE parts SET status = ?2, error = ?3, segments = ?4, facts = ?5 WHERE id = ?1")
+            .bind(blob(part.id.uuid()))
+            .bind(status.as_str())
+            .bind(error.as_ref().map(serde_json::to_string).transpose()?)
+            .bind(segments.len() as i64)
+            .bind(serde_json::to_string(&outcome.facts)?)
+            .execute(&mut *connection)
+            .await?;
         settled.failed += usize::from(error.is_some());
         settled.ready += usize::from(error.is_none());
-        settled.results.push(PartResult {
-            part: part.id,
-            name: part.name,
-            segments: segments.len() as u32,
-            error,
-        });
+        settled.results.push(PartResult { part: part.id, name: part.name, segments: segments.len() as u32, error });
         settled.segments.extend(segments);
     }
     if let Some(stray) = outcomes.first() {
-        return Err(Fail::conflict(format!(
-            "the part {} is not one of version {version} of the document",
-            stray.part
-        )));
+        return Err(Fail::conflict(format!("the part {} is not one of version {version} of the document", stray.part)));
     }
     Ok(settled)
 }
@@ -167,11 +128,7 @@ fn without_outcome(part: &Part) -> PartOutcome {
         code: "not_processed".to_owned(),
         detail: "the ingest ended without a word on this part".to_owned(),
     });
-    PartOutcome {
-        part: part.id,
-        facts: PartFacts::default(),
-        result: Err(error),
-    }
+    PartOutcome { part: part.id, facts: PartFacts::default(), result: Err(error) }
 }
 
 async fn insert_segment(
@@ -263,13 +220,15 @@ pub(super) async fn superseded_segments(
     document: DocumentId,
     version: u32,
 ) -> Result<Vec<SegmentId>> {
-    sqlx::query("SELECT id FROM segments WHERE document = ?1 AND version < ?2 AND tenant = ?3 ORDER BY version, position")
-        .bind(blob(document.uuid()))
-        .bind(version)
-        .bind(tenant.as_str())
-        .fetch_all(&catalog.readers)
-        .await?
-        .iter()
-        .map(|row| Ok(SegmentId::from_uuid(row.uuid("id")?)))
-        .collect()
+    sqlx::query(
+        "SELECT id FROM segments WHERE document = ?1 AND version < ?2 AND tenant = ?3 ORDER BY version, position",
+    )
+    .bind(blob(document.uuid()))
+    .bind(version)
+    .bind(tenant.as_str())
+    .fetch_all(&catalog.readers)
+    .await?
+    .iter()
+    .map(|row| Ok(SegmentId::from_uuid(row.uuid("id")?)))
+    .collect()
 }

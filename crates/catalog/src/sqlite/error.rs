@@ -27,9 +27,7 @@ impl Fail {
 
     /// A row that does not say what rows of its table say.
     pub(super) fn corrupt(column: &str, why: impl std::fmt::Display) -> Self {
-        Self(CatalogError::Internal(format!(
-            "the column \"{column}\" holds something else: {why}"
-        )))
+        Self(CatalogError::Internal(format!("the column \"{column}\" holds something else: {why}")))
     }
 }
 
@@ -41,9 +39,7 @@ impl From<Fail> for CatalogError {
 
 impl From<serde_json::Error> for Fail {
     fn from(error: serde_json::Error) -> Self {
-        Self(CatalogError::Internal(format!(
-            "a value cannot be written as JSON: {error}"
-        )))
+        Self(CatalogError::Internal(format!("a value cannot be written as JSON: {error}")))
     }
 }
 
@@ -53,23 +49,15 @@ impl From<sqlx::Error> for Fail {
             sqlx::Error::Database(database) => {
                 // The low byte of an extended result code is the primary one: https://www.sqlite.org/rescode.html
                 let code = database.code().and_then(|code| code.parse::<u32>().ok());
-                matches!(
-                    code.map(|code| code & 0xff),
-                    Some(BUSY | LOCKED | IO | FULL | CANNOT_OPEN)
-                )
+                matches!(code.map(|code| code & 0xff), Some(BUSY | LOCKED | IO | FULL | CANNOT_OPEN))
             }
-            sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-            | sqlx::Error::Io(_) => true,
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) => {
+                true
+            }
             _ => false,
         };
         let detail = error.to_string();
-        Self(if passes {
-            CatalogError::Unavailable(detail)
-        } else {
-            CatalogError::Internal(detail)
-        })
+        Self(if passes { CatalogError::Unavailable(detail) } else { CatalogError::Internal(detail) })
     }
 }
 
@@ -95,7 +83,5 @@ pub(super) fn migration_error(path: &Path, error: &MigrateError) -> CatalogError
 
 /// Whether a statement failed because a row of that key is there already.
 pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }

@@ -68,11 +68,7 @@ pub(super) async fn finish(
     .bind(body)
     .execute(&catalog.writer)
     .await?;
-    if changed.rows_affected() == 0 {
-        Err(Fail::not_found("reserved idempotency key"))
-    } else {
-        Ok(())
-    }
+    if changed.rows_affected() == 0 { Err(Fail::not_found("reserved idempotency key")) } else { Ok(()) }
 }
 
 pub(super) async fn forget(catalog: &SqliteCatalog, tenant: &TenantId, key: &str) -> Result<()> {

@@ -2,9 +2,7 @@
 
 use sensorium_domain::catalog::JobQuery;
 use sensorium_domain::job::Progress;
-use sensorium_domain::{
-    CollectionName, DocumentId, Job, JobId, JobKind, JobState, TenantId, Timestamp,
-};
+use sensorium_domain::{CollectionName, DocumentId, Job, JobId, JobKind, JobState, TenantId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
@@ -42,19 +40,10 @@ pub(super) fn read(row: &SqliteRow) -> Result<Job> {
 fn read_kind(row: &SqliteRow) -> Result<JobKind> {
     let document = || Ok::<_, Fail>(DocumentId::from_uuid(row.uuid("document")?));
     Ok(match row.text("kind")?.as_str() {
-        "ingest" => JobKind::Ingest {
-            document: document()?,
-            version: row.count("version")?,
-        },
-        "refresh" => JobKind::Refresh {
-            document: document()?,
-        },
-        "delete" => JobKind::Delete {
-            document: document()?,
-        },
-        "delete_collection" => JobKind::DeleteCollection {
-            collection: row.word("collection")?,
-        },
+        "ingest" => JobKind::Ingest { document: document()?, version: row.count("version")? },
+        "refresh" => JobKind::Refresh { document: document()? },
+        "delete" => JobKind::Delete { document: document()? },
+        "delete_collection" => JobKind::DeleteCollection { collection: row.word("collection")? },
         "rebuild" => JobKind::Rebuild,
         other => return Err(Fail::corrupt("kind", other)),
     })
@@ -73,10 +62,7 @@ pub(super) async fn insert(
         JobKind::Ingest { version, .. } => Some(*version),
         _ => None,
     };
-    let progress = Progress {
-        stage: "waiting".to_owned(),
-        ..Progress::default()
-    };
+    let progress = Progress { stage: "waiting".to_owned(), ..Progress::default() };
     let inserted = sqlx::query(concat!(
         "INSERT INTO jobs (id, tenant, kind, document, version, collection, progress, ready_at, created_at) ",
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) RETURNING ",
@@ -94,42 +80,24 @@ pub(super) async fn insert(
     .await;
     match inserted {
         Ok(row) => read(&row),
-        Err(error) if is_duplicate(&error) => {
-            Err(Fail::conflict("a job with this id exists already"))
-        }
+        Err(error) if is_duplicate(&error) => Err(Fail::conflict("a job with this id exists already")),
         Err(error) => Err(error.into()),
     }
 }
 
-pub(super) async fn enqueue(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    id: JobId,
-    kind: JobKind,
-) -> Result<Job> {
+pub(super) async fn enqueue(catalog: &SqliteCatalog, tenant: &TenantId, id: JobId, kind: JobKind) -> Result<Job> {
     let mut tx = catalog.begin().await?;
     let collection = match (&kind, kind.document()) {
         (_, Some(document)) => Some(collections::of_document(&mut tx, tenant, document).await?),
         (JobKind::DeleteCollection { collection }, None) => {
-            if collections::is_doomed(&mut tx, tenant, collection)
-                .await?
-                .is_none()
-            {
+            if collections::is_doomed(&mut tx, tenant, collection).await?.is_none() {
                 return Err(Fail::not_found("collection"));
             }
             Some(collection.to_string())
         }
         _ => None,
     };
-    let job = insert(
-        &mut tx,
-        tenant,
-        id,
-        &kind,
-        collection.as_deref(),
-        catalog.now(),
-    )
-    .await?;
+    let job = insert(&mut tx, tenant, id, &kind, collection.as_deref(), catalog.now()).await?;
     tx.commit().await?;
     Ok(job)
 }
@@ -140,47 +108,29 @@ pub(super) async fn get(catalog: &SqliteCatalog, tenant: &TenantId, id: JobId) -
 }
 
 async fn get_with(connection: &mut SqliteConnection, tenant: &TenantId, id: JobId) -> Result<Job> {
-    sqlx::query(concat!(
-        "SELECT ",
-        job_columns!(),
-        " FROM jobs WHERE id = ?1 AND tenant = ?2"
-    ))
-    .bind(blob(id.uuid()))
-    .bind(tenant.as_str())
-    .fetch_optional(connection)
-    .await?
-    .as_ref()
-    .map_or_else(|| Err(Fail::not_found("job")), read)
+    sqlx::query(concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = ?1 AND tenant = ?2"))
+        .bind(blob(id.uuid()))
+        .bind(tenant.as_str())
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map_or_else(|| Err(Fail::not_found("job")), read)
 }
 
-pub(super) async fn list(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    query: &JobQuery,
-) -> Result<Vec<Job>> {
-    let mut sql = QueryBuilder::<Sqlite>::new(concat!(
-        "SELECT ",
-        job_columns!(),
-        " FROM jobs WHERE tenant = "
-    ));
+pub(super) async fn list(catalog: &SqliteCatalog, tenant: &TenantId, query: &JobQuery) -> Result<Vec<Job>> {
+    let mut sql = QueryBuilder::<Sqlite>::new(concat!("SELECT ", job_columns!(), " FROM jobs WHERE tenant = "));
     sql.push_bind(tenant.as_str());
     if let Some(state) = query.state {
         sql.push(" AND state = ").push_bind(state.as_str());
     }
     if let Some(document) = query.document {
-        sql.push(" AND document = ")
-            .push_bind(blob(document.uuid()));
+        sql.push(" AND document = ").push_bind(blob(document.uuid()));
     }
     if let Some(before) = query.before {
         sql.push(" AND id < ").push_bind(blob(before.uuid()));
     }
     sql.push(" ORDER BY id DESC LIMIT ").push_bind(query.limit);
-    sql.build()
-        .fetch_all(&catalog.readers)
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+    sql.build().fetch_all(&catalog.readers).await?.iter().map(read).collect()
 }
 
 /// Deletions are not stopped: half a deletion would leave things that are neither there nor gone.
@@ -189,15 +139,9 @@ pub(super) async fn cancel(catalog: &SqliteCatalog, tenant: &TenantId, id: JobId
     let mut tx = catalog.begin().await?;
     let job = get_with(&mut tx, tenant, id).await?;
     if job.state.is_final() {
-        return Err(Fail::conflict(format!(
-            "the job has {} already",
-            job.state.as_str()
-        )));
+        return Err(Fail::conflict(format!("the job has {} already", job.state.as_str())));
     }
-    if matches!(
-        job.kind,
-        JobKind::Delete { .. } | JobKind::DeleteCollection { .. }
-    ) {
+    if matches!(job.kind, JobKind::Delete { .. } | JobKind::DeleteCollection { .. }) {
         return Err(Fail::conflict("a deletion cannot be stopped"));
     }
     stop(&mut tx, tenant, &job, now).await?;
@@ -207,12 +151,7 @@ pub(super) async fn cancel(catalog: &SqliteCatalog, tenant: &TenantId, id: JobId
 }
 
 /// Cancels a queued job at once and asks a running one to stop.
-async fn stop(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-    job: &Job,
-    now: Timestamp,
-) -> Result<()> {
+async fn stop(connection: &mut SqliteConnection, tenant: &TenantId, job: &Job, now: Timestamp) -> Result<()> {
     if job.state == JobState::Running {
         sqlx::query(
             "UPDATE jobs SET cancel_requested = 1, revision = revision + 1 WHERE id = ?1 AND cancel_requested = 0",
@@ -327,10 +266,7 @@ pub(super) async fn open_deletion_of_collection(
 
 /// Whether an ingest of the tenant is under way: running, or to be tried again. It may count on vectors that no segment
 /// uses yet.
-pub(super) async fn ingest_under_way(
-    connection: &mut SqliteConnection,
-    tenant: &TenantId,
-) -> Result<bool> {
+pub(super) async fn ingest_under_way(connection: &mut SqliteConnection, tenant: &TenantId) -> Result<bool> {
     let row = sqlx::query(
         "SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant = ?1 AND finished_at IS NULL AND attempts > 0 \
          AND kind = 'ingest') AS found",

@@ -42,18 +42,10 @@ pub(super) const NEXT: &str = concat!(
      SELECT seq FROM heads WHERE seq IS NOT NULL ORDER BY running, seq LIMIT 1"
 );
 
-pub(super) async fn lease(
-    catalog: &SqliteCatalog,
-    worker: &str,
-    lease_ms: i64,
-) -> Result<Option<Lease>> {
+pub(super) async fn lease(catalog: &SqliteCatalog, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
     let now = catalog.now();
     let mut tx = catalog.begin().await?;
-    let Some(next) = sqlx::query(NEXT)
-        .bind(now.as_millis())
-        .fetch_optional(&mut *tx)
-        .await?
-    else {
+    let Some(next) = sqlx::query(NEXT).bind(now.as_millis()).fetch_optional(&mut *tx).await? else {
         return Ok(None);
     };
     let row = sqlx::query(concat!(
@@ -68,18 +60,10 @@ pub(super) async fn lease(
     .fetch_one(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(Some(Lease {
-        tenant: row.word("tenant")?,
-        job: jobs::read(&row)?,
-        worker: worker.to_owned(),
-    }))
+    Ok(Some(Lease { tenant: row.word("tenant")?, job: jobs::read(&row)?, worker: worker.to_owned() }))
 }
 
-pub(super) async fn heartbeat(
-    catalog: &SqliteCatalog,
-    lease: &Lease,
-    lease_ms: i64,
-) -> Result<LeaseState> {
+pub(super) async fn heartbeat(catalog: &SqliteCatalog, lease: &Lease, lease_ms: i64) -> Result<LeaseState> {
     let row = sqlx::query(
         "UPDATE jobs SET ready_at = ?5 \
          WHERE id = ?1 AND tenant = ?2 AND state = 'running' AND worker = ?3 AND attempts = ?4 \
@@ -93,18 +77,10 @@ pub(super) async fn heartbeat(
     .fetch_optional(&catalog.writer)
     .await?
     .ok_or_else(Fail::lease_lost)?;
-    Ok(if row.flag("cancel_requested")? {
-        LeaseState::CancelRequested
-    } else {
-        LeaseState::Held
-    })
+    Ok(if row.flag("cancel_requested")? { LeaseState::CancelRequested } else { LeaseState::Held })
 }
 
-pub(super) async fn progress(
-    catalog: &SqliteCatalog,
-    lease: &Lease,
-    progress: &Progress,
-) -> Result<()> {
+pub(super) async fn progress(catalog: &SqliteCatalog, lease: &Lease, progress: &Progress) -> Result<()> {
     let changed = sqlx::query(
         "UPDATE jobs SET progress = ?5, revision = revision + (progress <> ?5) \
          WHERE id = ?1 AND tenant = ?2 AND state = 'running' AND worker = ?3 AND attempts = ?4",
@@ -116,19 +92,12 @@ pub(super) async fn progress(
     .bind(serde_json::to_string(progress)?)
     .execute(&catalog.writer)
     .await?;
-    if changed.rows_affected() == 0 {
-        Err(Fail::lease_lost())
-    } else {
-        Ok(())
-    }
+    if changed.rows_affected() == 0 { Err(Fail::lease_lost()) } else { Ok(()) }
 }
 
 /// Whether the worker still has the job; and whether somebody has asked for it to stop. A lease that has expired is held
 /// as long as nobody else has taken the job.
-pub(super) async fn check_held(
-    connection: &mut SqliteConnection,
-    lease: &Lease,
-) -> Result<LeaseState> {
+pub(super) async fn check_held(connection: &mut SqliteConnection, lease: &Lease) -> Result<LeaseState> {
     let row = sqlx::query(
         "SELECT cancel_requested FROM jobs \
          WHERE id = ?1 AND tenant = ?2 AND state = 'running' AND worker = ?3 AND attempts = ?4",
@@ -140,11 +109,7 @@ pub(super) async fn check_held(
     .fetch_optional(connection)
     .await?
     .ok_or_else(Fail::lease_lost)?;
-    Ok(if row.flag("cancel_requested")? {
-        LeaseState::CancelRequested
-    } else {
-        LeaseState::Held
-    })
+    Ok(if row.flag("cancel_requested")? { LeaseState::CancelRequested } else { LeaseState::Held })
 }
 
 pub(super) async fn end(catalog: &SqliteCatalog, lease: &Lease, end: JobEnd) -> Result<()> {
@@ -157,13 +122,7 @@ pub(super) async fn end(catalog: &SqliteCatalog, lease: &Lease, end: JobEnd) -> 
         }
         JobEnd::Failed { error } => {
             close(&mut tx, lease, JobState::Failed, &[], Some(&error), now).await?;
-            versions::abandon(
-                &mut tx,
-                &lease.tenant,
-                &lease.job.kind,
-                &Abandoned::Failed(error),
-            )
-            .await?;
+            versions::abandon(&mut tx, &lease.tenant, &lease.job.kind, &Abandoned::Failed(error)).await?;
         }
         JobEnd::Retry { error, at } if asked == LeaseState::Held || !is_stoppable(lease) => {
             requeue(&mut tx, lease, at, Some(&error), 0).await?;
@@ -195,13 +154,7 @@ fn is_stoppable(lease: &Lease) -> bool {
 
 async fn cancel(connection: &mut SqliteConnection, lease: &Lease, now: Timestamp) -> Result<()> {
     close(connection, lease, JobState::Cancelled, &[], None, now).await?;
-    versions::abandon(
-        connection,
-        &lease.tenant,
-        &lease.job.kind,
-        &Abandoned::Cancelled,
-    )
-    .await
+    versions::abandon(connection, &lease.tenant, &lease.job.kind, &Abandoned::Cancelled).await
 }
 
 /// Queues a job again, with `uncounted` attempts less.
@@ -258,8 +211,6 @@ pub(super) const NEXT_AT: &str = concat!(
 );
 
 pub(super) async fn next_at(catalog: &SqliteCatalog) -> Result<Option<Timestamp>> {
-    let row = sqlx::query(NEXT_AT)
-        .fetch_optional(&catalog.readers)
-        .await?;
+    let row = sqlx::query(NEXT_AT).fetch_optional(&catalog.readers).await?;
     row.map(|row| row.time("ready_at")).transpose()
 }

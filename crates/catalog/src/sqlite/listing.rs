@@ -17,30 +17,18 @@ use super::rows::blob;
 
 type Sql = QueryBuilder<Sqlite>;
 
-pub(super) async fn list(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    query: &DocumentQuery,
-) -> Result<Vec<Document>> {
-    let mut sql = Sql::new(select_document!(
-        "WHERE d.status <> 'deleting' AND d.tenant = "
-    ));
+pub(super) async fn list(catalog: &SqliteCatalog, tenant: &TenantId, query: &DocumentQuery) -> Result<Vec<Document>> {
+    let mut sql = Sql::new(select_document!("WHERE d.status <> 'deleting' AND d.tenant = "));
     sql.push_bind(tenant.as_str());
     if let Some(collection) = &query.collection {
-        sql.push(" AND d.collection = ")
-            .push_bind(collection.as_str());
+        sql.push(" AND d.collection = ").push_bind(collection.as_str());
     }
     if let Some(before) = query.before {
         sql.push(" AND d.id < ").push_bind(blob(before.uuid()));
     }
     push_filter(&mut sql, &query.filter)?;
-    sql.push(" ORDER BY d.id DESC LIMIT ")
-        .push_bind(query.limit);
-    let rows = sql
-        .build()
-        .persistent(query.filter.is_empty())
-        .fetch_all(&catalog.readers)
-        .await?;
+    sql.push(" ORDER BY d.id DESC LIMIT ").push_bind(query.limit);
+    let rows = sql.build().persistent(query.filter.is_empty()).fetch_all(&catalog.readers).await?;
     rows.iter().map(documents::read).collect()
 }
 
@@ -111,11 +99,7 @@ fn push_match(sql: &mut Sql, key: &Key<'_>, wanted: &Wanted<'_>) -> Result<()> {
             let ids: Vec<DocumentId> = wanted
                 .texts
                 .iter()
-                .filter_map(|text| {
-                    text.parse::<DocumentId>()
-                        .ok()
-                        .filter(|id| id.to_string() == **text)
-                })
+                .filter_map(|text| text.parse::<DocumentId>().ok().filter(|id| id.to_string() == **text))
                 .collect();
             sql.push("(0");
             for id in ids {
@@ -124,14 +108,8 @@ fn push_match(sql: &mut Sql, key: &Key<'_>, wanted: &Wanted<'_>) -> Result<()> {
             sql.push(")");
         }
         Key::Title | Key::ExternalId => {
-            let column = if *key == Key::Title {
-                "d.title"
-            } else {
-                "d.external_id"
-            };
-            sql.push(format_args!(
-                "({column} IS NOT NULL AND {column} IN (SELECT value FROM json_each("
-            ));
+            let column = if *key == Key::Title { "d.title" } else { "d.external_id" };
+            sql.push(format_args!("({column} IS NOT NULL AND {column} IN (SELECT value FROM json_each("));
             sql.push_bind(texts).push(")))");
         }
         Key::Tags => {
@@ -139,39 +117,24 @@ fn push_match(sql: &mut Sql, key: &Key<'_>, wanted: &Wanted<'_>) -> Result<()> {
             sql.push_bind(texts).push(")))");
         }
         Key::Modality | Key::MediaType => {
-            let column = if *key == Key::Modality {
-                "p.modality"
-            } else {
-                "p.media_type"
-            };
+            let column = if *key == Key::Modality { "p.modality" } else { "p.media_type" };
             push_parts(sql);
-            sql.push(format_args!(
-                " AND {column} IN (SELECT value FROM json_each("
-            ));
+            sql.push(format_args!(" AND {column} IN (SELECT value FROM json_each("));
             sql.push_bind(texts).push(")))");
         }
         // Times are compared by range; as numbers they are equal to whole milliseconds.
         Key::CreatedAt | Key::UpdatedAt => {
-            let column = if *key == Key::CreatedAt {
-                "d.created_at"
-            } else {
-                "d.updated_at"
-            };
+            let column = if *key == Key::CreatedAt { "d.created_at" } else { "d.updated_at" };
             push_number_in(sql, column, &wanted.numbers)?;
         }
         Key::Metadata(path) => {
             push_metadata_values(sql, path);
             sql.push("((m.type = 'text' AND m.value IN (SELECT value FROM json_each(");
-            sql.push_bind(texts)
-                .push("))) OR (m.type IN ('integer', 'real') AND ");
+            sql.push_bind(texts).push("))) OR (m.type IN ('integer', 'real') AND ");
             push_number_in(sql, "m.value", &wanted.numbers)?;
             sql.push(")");
             for truth in &wanted.truths {
-                sql.push(if *truth {
-                    " OR m.type = 'true'"
-                } else {
-                    " OR m.type = 'false'"
-                });
+                sql.push(if *truth { " OR m.type = 'true'" } else { " OR m.type = 'false'" });
             }
             sql.push("))");
         }
@@ -180,9 +143,7 @@ fn push_match(sql: &mut Sql, key: &Key<'_>, wanted: &Wanted<'_>) -> Result<()> {
 }
 
 fn push_number_in(sql: &mut Sql, value: &str, numbers: &[f64]) -> Result<()> {
-    sql.push(format_args!(
-        "(CAST({value} AS REAL) IN (SELECT CAST(value AS REAL) FROM json_each("
-    ));
+    sql.push(format_args!("(CAST({value} AS REAL) IN (SELECT CAST(value AS REAL) FROM json_each("));
     sql.push_bind(serde_json::to_string(numbers)?).push(")))");
     Ok(())
 }
@@ -206,15 +167,9 @@ fn push_range(sql: &mut Sql, key: &Key<'_>, range: &Range) {
 
 fn push_bounds(sql: &mut Sql, value: &str, range: &Range) {
     sql.push("(1");
-    for (operator, bound) in [
-        (">", &range.gt),
-        (">=", &range.gte),
-        ("<", &range.lt),
-        ("<=", &range.lte),
-    ] {
+    for (operator, bound) in [(">", &range.gt), (">=", &range.gte), ("<", &range.lt), ("<=", &range.lte)] {
         if let Some(bound) = bound {
-            sql.push(format_args!(" AND CAST({value} AS REAL) {operator} "))
-                .push_bind(bound.as_f64());
+            sql.push(format_args!(" AND CAST({value} AS REAL) {operator} ")).push_bind(bound.as_f64());
         }
     }
     sql.push(")");
@@ -247,11 +202,9 @@ fn push_exists(sql: &mut Sql, key: &Key<'_>, wanted: Option<bool>) {
         }
         Key::Metadata(path) => {
             let path = json_path(path);
-            sql.push("coalesce(CASE json_type(d.metadata, ")
-                .push_bind(path.clone());
+            sql.push("coalesce(CASE json_type(d.metadata, ").push_bind(path.clone());
             sql.push(") WHEN 'null' THEN 0 WHEN 'array' THEN EXISTS (SELECT 1 FROM json_each(d.metadata, ");
-            sql.push_bind(path.clone())
-                .push(") m WHERE m.type <> 'null') ELSE json_type(d.metadata, ");
+            sql.push_bind(path.clone()).push(") m WHERE m.type <> 'null') ELSE json_type(d.metadata, ");
             sql.push_bind(path);
             sql.push(") IS NOT NULL END, 0)");
         }
@@ -260,16 +213,16 @@ fn push_exists(sql: &mut Sql, key: &Key<'_>, wanted: Option<bool>) {
 
 /// Opens a search for the current parts of the document: those of the live version, or of the newest while none is live.
 fn push_parts(sql: &mut Sql) {
-    sql.push("EXISTS (SELECT 1 FROM parts p WHERE p.document = d.id AND p.version = coalesce(d.live_version, d.version)");
+    sql.push(
+        "EXISTS (SELECT 1 FROM parts p WHERE p.document = d.id AND p.version = coalesce(d.live_version, d.version)",
+    );
 }
 
 /// Opens a search for the values under a metadata path: the elements of a list, or the single value. An object is
 /// nothing that could be equal or between bounds.
 fn push_metadata_values(sql: &mut Sql, path: &[&str]) {
-    sql.push("EXISTS (SELECT 1 FROM json_each(d.metadata, ")
-        .push_bind(json_path(path));
-    sql.push(") m WHERE json_type(d.metadata, ")
-        .push_bind(json_path(path));
+    sql.push("EXISTS (SELECT 1 FROM json_each(d.metadata, ").push_bind(json_path(path));
+    sql.push(") m WHERE json_type(d.metadata, ").push_bind(json_path(path));
     sql.push(") <> 'object' AND ");
 }
 

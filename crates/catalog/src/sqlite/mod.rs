@@ -23,9 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sensorium_domain::{CatalogError, Clock, Timestamp};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
 use error::{Result, migration_error};
@@ -47,12 +45,7 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self {
-            readers: 4,
-            patience: Duration::from_secs(5),
-            blob_deletion_ms: 60_000,
-            take_over: false,
-        }
+        Self { readers: 4, patience: Duration::from_secs(5), blob_deletion_ms: 60_000, take_over: false }
     }
 }
 
@@ -71,11 +64,7 @@ pub struct SqliteCatalog {
 impl SqliteCatalog {
     /// Opens the database at `path`, made and brought up to date if need be. A database of a newer version of
     /// Sensorium is refused.
-    pub async fn open(
-        path: &Path,
-        clock: Arc<dyn Clock>,
-        options: SqliteOptions,
-    ) -> Result<Self, CatalogError> {
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>, options: SqliteOptions) -> Result<Self, CatalogError> {
         let common = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -89,18 +78,10 @@ impl SqliteCatalog {
             .acquire_timeout(options.patience)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(
-                common
-                    .clone()
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .pragma("journal_size_limit", "67108864"),
-            )
+            .connect_with(common.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "67108864"))
             .await
             .map_err(error::Fail::from)?;
-        sqlx::migrate!("../../migrations/sqlite")
-            .run(&writer)
-            .await
-            .map_err(|error| migration_error(path, &error))?;
+        sqlx::migrate!("../../migrations/sqlite").run(&writer).await.map_err(|error| migration_error(path, &error))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .acquire_timeout(options.patience)
@@ -109,12 +90,7 @@ impl SqliteCatalog {
             .connect_with(common.pragma("query_only", "ON"))
             .await
             .map_err(error::Fail::from)?;
-        let catalog = Self {
-            writer,
-            readers,
-            clock,
-            blob_deletion_ms: options.blob_deletion_ms,
-        };
+        let catalog = Self { writer, readers, clock, blob_deletion_ms: options.blob_deletion_ms };
         if options.take_over {
             catalog.take_over().await?;
         }

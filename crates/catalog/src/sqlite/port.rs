@@ -2,20 +2,19 @@
 
 use async_trait::async_trait;
 use sensorium_domain::catalog::{
-    ApiKey, BlobState, CatalogStats, ClaimId, CollectionPatch, DocumentPatch, DocumentQuery,
-    Generation, IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, PartOutcome,
-    SegmentView,
+    ApiKey, BlobState, CatalogStats, ClaimId, CollectionPatch, DocumentPatch, DocumentQuery, Generation,
+    IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, PartOutcome, SegmentView,
 };
 use sensorium_domain::job::Progress;
 use sensorium_domain::{
-    BlobHash, Catalog, CatalogError, Collection, CollectionName, ContentKey, Document, DocumentId,
-    Job, JobId, JobKind, ModelName, Part, PartId, Segment, SegmentId, TenantId, Timestamp,
+    BlobHash, Catalog, CatalogError, Collection, CollectionName, ContentKey, Document, DocumentId, Job, JobId, JobKind,
+    ModelName, Part, PartId, Segment, SegmentId, TenantId, Timestamp,
 };
 use serde_json::{Map, Value};
 
 use super::{
-    SqliteCatalog, accept, blobs, collections, deletions, documents, endings, idempotency, jobs,
-    leases, listing, segments, settings, vectors,
+    SqliteCatalog, accept, blobs, collections, deletions, documents, endings, idempotency, jobs, leases, listing,
+    segments, settings, vectors,
 };
 
 type Answer<T> = Result<T, CatalogError>;
@@ -51,12 +50,7 @@ impl Catalog for SqliteCatalog {
     ) -> Answer<Collection> {
         Ok(collections::patch(self, tenant, name, patch).await?)
     }
-    async fn delete_collection(
-        &self,
-        tenant: &TenantId,
-        name: &CollectionName,
-        job: JobId,
-    ) -> Answer<Job> {
+    async fn delete_collection(&self, tenant: &TenantId, name: &CollectionName, job: JobId) -> Answer<Job> {
         Ok(collections::delete(self, tenant, name, job).await?)
     }
 
@@ -70,12 +64,7 @@ impl Catalog for SqliteCatalog {
     ) -> Answer<Vec<BlobState>> {
         Ok(blobs::claim(self, tenant, claim, blobs, expires).await?)
     }
-    async fn blobs_stored(
-        &self,
-        tenant: &TenantId,
-        claim: ClaimId,
-        blobs: &[BlobHash],
-    ) -> Answer<()> {
+    async fn blobs_stored(&self, tenant: &TenantId, claim: ClaimId, blobs: &[BlobHash]) -> Answer<()> {
         Ok(blobs::stored(self, tenant, claim, blobs).await?)
     }
     async fn release_claim(&self, tenant: &TenantId, claim: ClaimId) -> Answer<()> {
@@ -87,20 +76,12 @@ impl Catalog for SqliteCatalog {
     async fn blobs_deleted(&self, blobs: &[(TenantId, BlobHash)]) -> Answer<()> {
         Ok(blobs::deleted(self, blobs).await?)
     }
-    async fn blobs(
-        &self,
-        after: Option<(TenantId, BlobHash)>,
-        limit: u32,
-    ) -> Answer<Vec<(TenantId, BlobHash)>> {
+    async fn blobs(&self, after: Option<(TenantId, BlobHash)>, limit: u32) -> Answer<Vec<(TenantId, BlobHash)>> {
         Ok(blobs::list(self, after, limit).await?)
     }
 
     // Documents
-    async fn accept_document(
-        &self,
-        tenant: &TenantId,
-        new: NewDocument,
-    ) -> Answer<(Document, Job)> {
+    async fn accept_document(&self, tenant: &TenantId, new: NewDocument) -> Answer<(Document, Job)> {
         Ok(accept::accept(self, tenant, new).await?)
     }
     async fn document(&self, tenant: &TenantId, id: DocumentId) -> Answer<Document> {
@@ -129,12 +110,7 @@ impl Catalog for SqliteCatalog {
     async fn delete_document(&self, tenant: &TenantId, id: DocumentId, job: JobId) -> Answer<Job> {
         Ok(documents::delete(self, tenant, id, job).await?)
     }
-    async fn parts(
-        &self,
-        tenant: &TenantId,
-        document: DocumentId,
-        version: Option<u32>,
-    ) -> Answer<Vec<Part>> {
+    async fn parts(&self, tenant: &TenantId, document: DocumentId, version: Option<u32>) -> Answer<Vec<Part>> {
         Ok(documents::parts(self, tenant, document, version).await?)
     }
     async fn part(&self, tenant: &TenantId, id: PartId) -> Answer<Part> {
@@ -142,20 +118,10 @@ impl Catalog for SqliteCatalog {
     }
 
     // Segments and their vectors
-    async fn segments(
-        &self,
-        tenant: &TenantId,
-        document: DocumentId,
-        offset: u32,
-        limit: u32,
-    ) -> Answer<Vec<Segment>> {
+    async fn segments(&self, tenant: &TenantId, document: DocumentId, offset: u32, limit: u32) -> Answer<Vec<Segment>> {
         Ok(segments::of_document(self, tenant, document, offset, limit).await?)
     }
-    async fn segment_views(
-        &self,
-        tenant: &TenantId,
-        ids: &[SegmentId],
-    ) -> Answer<Vec<SegmentView>> {
+    async fn segment_views(&self, tenant: &TenantId, ids: &[SegmentId]) -> Answer<Vec<SegmentView>> {
         Ok(segments::views(self, tenant, ids).await?)
     }
     async fn vectors(
@@ -177,21 +143,12 @@ impl Catalog for SqliteCatalog {
     async fn live_segments(&self, tenant: &TenantId, ids: &[SegmentId]) -> Answer<Vec<SegmentId>> {
         Ok(segments::live(self, tenant, ids).await?)
     }
-    async fn live_documents(
-        &self,
-        after: Option<DocumentId>,
-        limit: u32,
-    ) -> Answer<Vec<(TenantId, Document)>> {
+    async fn live_documents(&self, after: Option<DocumentId>, limit: u32) -> Answer<Vec<(TenantId, Document)>> {
         Ok(documents::live(self, after, limit).await?)
     }
 
     // The ends of document jobs
-    async fn finish_ingest(
-        &self,
-        lease: &Lease,
-        version: u32,
-        outcomes: Vec<PartOutcome>,
-    ) -> Answer<()> {
+    async fn finish_ingest(&self, lease: &Lease, version: u32, outcomes: Vec<PartOutcome>) -> Answer<()> {
         Ok(endings::finish_ingest(self, lease, version, outcomes).await?)
     }
     async fn superseded_segments(
@@ -216,11 +173,7 @@ impl Catalog for SqliteCatalog {
     ) -> Answer<Vec<DocumentId>> {
         Ok(deletions::doomed_documents(self, tenant, collection, limit).await?)
     }
-    async fn finish_delete_collection(
-        &self,
-        lease: &Lease,
-        collection: &CollectionName,
-    ) -> Answer<()> {
+    async fn finish_delete_collection(&self, lease: &Lease, collection: &CollectionName) -> Answer<()> {
         Ok(deletions::finish_delete_collection(self, lease, collection).await?)
     }
 

@@ -49,34 +49,26 @@ pub(super) async fn of_document(
     limit: u32,
 ) -> Result<Vec<Segment>> {
     let mut tx = catalog.readers.begin().await?;
-    let found = sqlx::query(
-        "SELECT 1 FROM documents WHERE id = ?1 AND tenant = ?2 AND status <> 'deleting'",
-    )
-    .bind(blob(document.uuid()))
-    .bind(tenant.as_str())
-    .fetch_optional(&mut *tx)
-    .await?;
+    let found = sqlx::query("SELECT 1 FROM documents WHERE id = ?1 AND tenant = ?2 AND status <> 'deleting'")
+        .bind(blob(document.uuid()))
+        .bind(tenant.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
     if found.is_none() {
         return Err(Fail::not_found("document"));
     }
-    sqlx::query(select!(
-        "d.id = ?1 AND s.position >= ?2 ORDER BY s.position LIMIT ?3"
-    ))
-    .bind(blob(document.uuid()))
-    .bind(offset)
-    .bind(limit)
-    .fetch_all(&mut *tx)
-    .await?
-    .iter()
-    .map(read)
-    .collect()
+    sqlx::query(select!("d.id = ?1 AND s.position >= ?2 ORDER BY s.position LIMIT ?3"))
+        .bind(blob(document.uuid()))
+        .bind(offset)
+        .bind(limit)
+        .fetch_all(&mut *tx)
+        .await?
+        .iter()
+        .map(read)
+        .collect()
 }
 
-pub(super) async fn live(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    ids: &[SegmentId],
-) -> Result<Vec<SegmentId>> {
+pub(super) async fn live(catalog: &SqliteCatalog, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentId>> {
     let found = sqlx::query(
         "SELECT s.id FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version \
          WHERE s.id IN (SELECT unhex(value) FROM json_each(?1)) AND s.tenant = ?2 AND d.status <> 'deleting'",
@@ -88,60 +80,38 @@ pub(super) async fn live(
     .iter()
     .map(|row| Ok(SegmentId::from_uuid(row.uuid("id")?)))
     .collect::<Result<HashSet<_>>>()?;
-    Ok(ids
-        .iter()
-        .copied()
-        .filter(|id| found.contains(id))
-        .collect())
+    Ok(ids.iter().copied().filter(|id| found.contains(id)).collect())
 }
 
 /// Three queries in one snapshot: the segments, then each part and each document once.
-pub(super) async fn views(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    ids: &[SegmentId],
-) -> Result<Vec<SegmentView>> {
+pub(super) async fn views(catalog: &SqliteCatalog, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentView>> {
     let mut tx = catalog.readers.begin().await?;
     let mut segments = HashMap::with_capacity(ids.len());
-    for row in sqlx::query(select!(
-        "s.id IN (SELECT unhex(value) FROM json_each(?1)) AND s.tenant = ?2"
-    ))
-    .bind(hex_of(ids))
-    .bind(tenant.as_str())
-    .fetch_all(&mut *tx)
-    .await?
+    for row in sqlx::query(select!("s.id IN (SELECT unhex(value) FROM json_each(?1)) AND s.tenant = ?2"))
+        .bind(hex_of(ids))
+        .bind(tenant.as_str())
+        .fetch_all(&mut *tx)
+        .await?
     {
         let segment = read(&row)?;
         segments.insert(segment.id, segment);
     }
-    let part_ids: HashSet<_> = segments
-        .values()
-        .map(|segment| segment.part.uuid())
-        .collect();
+    let part_ids: HashSet<_> = segments.values().map(|segment| segment.part.uuid()).collect();
     let mut parts = HashMap::with_capacity(part_ids.len());
-    for row in sqlx::query(select_part!(
-        "WHERE p.id IN (SELECT unhex(value) FROM json_each(?1))"
-    ))
-    .bind(hex_list(part_ids.iter().map(|uuid| &uuid.as_bytes()[..])))
-    .fetch_all(&mut *tx)
-    .await?
+    for row in sqlx::query(select_part!("WHERE p.id IN (SELECT unhex(value) FROM json_each(?1))"))
+        .bind(hex_list(part_ids.iter().map(|uuid| &uuid.as_bytes()[..])))
+        .fetch_all(&mut *tx)
+        .await?
     {
         let part = read_part(&row)?;
         parts.insert(part.id, part);
     }
-    let document_ids: HashSet<_> = segments
-        .values()
-        .map(|segment| segment.document.uuid())
-        .collect();
+    let document_ids: HashSet<_> = segments.values().map(|segment| segment.document.uuid()).collect();
     let mut found = HashMap::with_capacity(document_ids.len());
-    for row in sqlx::query(select_document!(
-        "WHERE d.id IN (SELECT unhex(value) FROM json_each(?1))"
-    ))
-    .bind(hex_list(
-        document_ids.iter().map(|uuid| &uuid.as_bytes()[..]),
-    ))
-    .fetch_all(&mut *tx)
-    .await?
+    for row in sqlx::query(select_document!("WHERE d.id IN (SELECT unhex(value) FROM json_each(?1))"))
+        .bind(hex_list(document_ids.iter().map(|uuid| &uuid.as_bytes()[..])))
+        .fetch_all(&mut *tx)
+        .await?
     {
         let document = documents::read(&row)?;
         found.insert(document.id, document);

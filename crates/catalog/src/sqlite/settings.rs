@@ -8,11 +8,7 @@ use super::SqliteCatalog;
 use super::error::{Fail, Result, is_duplicate};
 use super::rows::{Columns, blob};
 
-pub(super) async fn put_key(
-    catalog: &SqliteCatalog,
-    key: &ApiKey,
-    secret_hash: &BlobHash,
-) -> Result<()> {
+pub(super) async fn put_key(catalog: &SqliteCatalog, key: &ApiKey, secret_hash: &BlobHash) -> Result<()> {
     let put = sqlx::query(
         "INSERT INTO api_keys (id, tenant, name, scopes, secret_hash, created_at, expires_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -33,10 +29,7 @@ pub(super) async fn put_key(
     }
 }
 
-pub(super) async fn key_by_secret(
-    catalog: &SqliteCatalog,
-    secret_hash: &BlobHash,
-) -> Result<Option<ApiKey>> {
+pub(super) async fn key_by_secret(catalog: &SqliteCatalog, secret_hash: &BlobHash) -> Result<Option<ApiKey>> {
     let row =
         sqlx::query("SELECT id, tenant, name, scopes, created_at, expires_at FROM api_keys WHERE secret_hash = ?1")
             .bind(&secret_hash.as_bytes()[..])
@@ -56,11 +49,9 @@ pub(super) async fn key_by_secret(
 }
 
 pub(super) async fn generation(catalog: &SqliteCatalog) -> Result<Option<Generation>> {
-    let row = sqlx::query(
-        "SELECT number, profile, towers, created_at FROM generations ORDER BY number DESC LIMIT 1",
-    )
-    .fetch_optional(&catalog.readers)
-    .await?;
+    let row = sqlx::query("SELECT number, profile, towers, created_at FROM generations ORDER BY number DESC LIMIT 1")
+        .fetch_optional(&catalog.readers)
+        .await?;
     row.map(|row| {
         Ok(Generation {
             number: row.count("number")?,
@@ -84,10 +75,7 @@ pub(super) async fn put_generation(catalog: &SqliteCatalog, generation: &Generat
     .execute(&catalog.writer)
     .await?;
     if put.rows_affected() == 0 {
-        return Err(Fail::conflict(format!(
-            "there is a generation {} or a later one",
-            generation.number
-        )));
+        return Err(Fail::conflict(format!("there is a generation {} or a later one", generation.number)));
     }
     Ok(())
 }
@@ -116,8 +104,6 @@ pub(super) async fn stats(catalog: &SqliteCatalog, tenant: &TenantId) -> Result<
 }
 
 pub(super) async fn ping(catalog: &SqliteCatalog) -> Result<()> {
-    sqlx::query("SELECT 1 FROM generations LIMIT 1")
-        .fetch_optional(&catalog.readers)
-        .await?;
+    sqlx::query("SELECT 1 FROM generations LIMIT 1").fetch_optional(&catalog.readers).await?;
     Ok(())
 }

@@ -15,10 +15,7 @@ use super::rows::{Columns, blob, hex_list};
 use super::{SqliteCatalog, jobs};
 
 fn encode(vector: &[f32]) -> Vec<u8> {
-    vector
-        .iter()
-        .flat_map(|value| f16::from_f32(*value).to_le_bytes())
-        .collect()
+    vector.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
 }
 
 fn decode(bytes: &[u8]) -> Result<Vec<f32>> {
@@ -26,10 +23,7 @@ fn decode(bytes: &[u8]) -> Result<Vec<f32>> {
     if !rest.is_empty() {
         return Err(Fail::corrupt("vector", format!("{} bytes", bytes.len())));
     }
-    Ok(pairs
-        .iter()
-        .map(|pair| f16::from_le_bytes(*pair).to_f32())
-        .collect())
+    Ok(pairs.iter().map(|pair| f16::from_le_bytes(*pair).to_f32()).collect())
 }
 
 pub(super) async fn get(
@@ -50,10 +44,7 @@ pub(super) async fn get(
     .fetch_all(&catalog.readers)
     .await?
     {
-        found.insert(
-            ContentKey::from_bytes(row.digest("content")?),
-            decode(&row.bytes("vector")?)?,
-        );
+        found.insert(ContentKey::from_bytes(row.digest("content")?), decode(&row.bytes("vector")?)?);
     }
     Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
 }
@@ -64,19 +55,13 @@ pub(super) async fn put(
     model: &ModelName,
     vectors: &[(ContentKey, Vec<f32>)],
 ) -> Result<()> {
-    let encoded: Vec<_> = vectors
-        .iter()
-        .map(|(key, vector)| (key, encode(vector)))
-        .collect();
+    let encoded: Vec<_> = vectors.iter().map(|(key, vector)| (key, encode(vector))).collect();
     let mut tx = catalog.begin().await?;
     sqlx::query("INSERT INTO models (name) VALUES (?1) ON CONFLICT DO NOTHING")
         .bind(model.0.as_str())
         .execute(&mut *tx)
         .await?;
-    let model = sqlx::query("SELECT id FROM models WHERE name = ?1")
-        .bind(model.0.as_str())
-        .fetch_one(&mut *tx)
-        .await?;
+    let model = sqlx::query("SELECT id FROM models WHERE name = ?1").bind(model.0.as_str()).fetch_one(&mut *tx).await?;
     let model = model.int("id")?;
     for (key, vector) in encoded {
         sqlx::query(
@@ -130,10 +115,7 @@ pub(super) async fn sweep(connection: &mut SqliteConnection, tenant: &TenantId) 
     .bind(tenant.as_str())
     .execute(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM vector_candidates WHERE tenant = ?1")
-        .bind(tenant.as_str())
-        .execute(connection)
-        .await?;
+    sqlx::query("DELETE FROM vector_candidates WHERE tenant = ?1").bind(tenant.as_str()).execute(connection).await?;
     Ok(())
 }
 

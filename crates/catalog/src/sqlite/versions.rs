@@ -22,10 +22,7 @@ impl Abandoned {
             Self::Cancelled => ("cancelled", "the ingest was stopped"),
             Self::Failed(error) => ("ingest_failed", error.as_str()),
         };
-        PartError {
-            code: code.to_owned(),
-            detail: detail.to_owned(),
-        }
+        PartError { code: code.to_owned(), detail: detail.to_owned() }
     }
 }
 
@@ -41,20 +38,14 @@ pub(super) async fn of_document(
     tenant: &TenantId,
     document: DocumentId,
 ) -> Result<Option<Versions>> {
-    let row = sqlx::query(
-        "SELECT status, version, live_version FROM documents WHERE id = ?1 AND tenant = ?2",
-    )
-    .bind(blob(document.uuid()))
-    .bind(tenant.as_str())
-    .fetch_optional(connection)
-    .await?;
+    let row = sqlx::query("SELECT status, version, live_version FROM documents WHERE id = ?1 AND tenant = ?2")
+        .bind(blob(document.uuid()))
+        .bind(tenant.as_str())
+        .fetch_optional(connection)
+        .await?;
     row.map(|row| {
         let live = row.maybe_int("live_version")?.map(|version| version as u32);
-        Ok(Versions {
-            status: row.word("status")?,
-            newest: row.count("version")?,
-            live,
-        })
+        Ok(Versions { status: row.word("status")?, newest: row.count("version")?, live })
     })
     .transpose()
 }
@@ -98,11 +89,7 @@ pub(super) async fn abandon(
     Ok(())
 }
 
-async fn remove_parts(
-    connection: &mut SqliteConnection,
-    document: DocumentId,
-    version: u32,
-) -> Result<()> {
+async fn remove_parts(connection: &mut SqliteConnection, document: DocumentId, version: u32) -> Result<()> {
     sqlx::query("DELETE FROM parts WHERE document = ?1 AND version = ?2")
         .bind(blob(document.uuid()))
         .bind(version)
@@ -112,10 +99,7 @@ async fn remove_parts(
 }
 
 /// Ready or partial, by the parts of the live version.
-async fn set_status_of_live_version(
-    connection: &mut SqliteConnection,
-    document: DocumentId,
-) -> Result<()> {
+async fn set_status_of_live_version(connection: &mut SqliteConnection, document: DocumentId) -> Result<()> {
     sqlx::query(
         "UPDATE documents SET status = CASE WHEN EXISTS (SELECT 1 FROM parts p \
          WHERE p.document = documents.id AND p.version = documents.live_version AND p.status = 'failed') \

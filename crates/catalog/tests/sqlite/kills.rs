@@ -9,8 +9,7 @@ use std::time::Duration;
 use sensorium_catalog::{SqliteCatalog, SqliteOptions};
 use sensorium_domain::catalog::{ClaimId, NewDocument, NewPart};
 use sensorium_domain::{
-    BlobHash, Catalog, Clock, DocumentId, DocumentStatus, JobId, Modality, PartId, SystemClock,
-    TenantId,
+    BlobHash, Catalog, Clock, DocumentId, DocumentStatus, JobId, Modality, PartId, SystemClock, TenantId,
 };
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -30,11 +29,7 @@ async fn acknowledged_writes_survive_a_kill() {
     let mut reported: Vec<DocumentId> = Vec::new();
     for round in 0..ROUNDS {
         let mut victim = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "kills::acknowledged_writes_survive_a_kill",
-                "--exact",
-                "--nocapture",
-            ])
+            .args(["kills::acknowledged_writes_survive_a_kill", "--exact", "--nocapture"])
             .env(VICTIM, &path)
             .stdout(Stdio::piped())
             .spawn()
@@ -43,9 +38,7 @@ async fn acknowledged_writes_survive_a_kill() {
         let reader = std::thread::spawn(move || {
             let mut seen: Vec<DocumentId> = Vec::new();
             for line in lines.map_while(Result::ok) {
-                let ids = line
-                    .split_whitespace()
-                    .filter_map(|word| word.parse::<DocumentId>().ok());
+                let ids = line.split_whitespace().filter_map(|word| word.parse::<DocumentId>().ok());
                 seen.extend(ids);
             }
             seen
@@ -62,34 +55,19 @@ async fn acknowledged_writes_survive_a_kill() {
             assert_eq!(catalog.parts(&tenant, *id, None).await.unwrap().len(), 1);
         }
         let stats = catalog.stats(&tenant).await.unwrap();
-        assert_eq!(
-            stats.documents, stats.open_jobs,
-            "a document and its job come together"
-        );
+        assert_eq!(stats.documents, stats.open_jobs, "a document and its job come together");
         assert!(stats.documents >= reported.len() as u64);
         catalog.close().await;
     }
     assert!(!reported.is_empty());
-    let mut connection = SqliteConnectOptions::new()
-        .filename(&path)
-        .connect()
-        .await
-        .unwrap();
-    let checked: String = sqlx::query_scalar("PRAGMA integrity_check")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
+    let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let checked: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await.unwrap();
     assert_eq!(checked, "ok");
 }
 
 async fn open(path: &Path) -> SqliteCatalog {
-    let options = SqliteOptions {
-        take_over: true,
-        ..SqliteOptions::default()
-    };
-    SqliteCatalog::open(path, Arc::new(SystemClock), options)
-        .await
-        .unwrap()
+    let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
+    SqliteCatalog::open(path, Arc::new(SystemClock), options).await.unwrap()
 }
 
 /// Accepts documents and reports each by a line with its id, for ever.
@@ -102,10 +80,7 @@ async fn write_until_killed(path: &Path) {
         let text = format!("text {random}");
         let (blob, claim) = (BlobHash::of(text.as_bytes()), ClaimId(random));
         let expires = now.plus_ms(3_600_000);
-        catalog
-            .claim_blobs(&tenant, claim, &[(blob, text.len() as u64)], expires)
-            .await
-            .unwrap();
+        catalog.claim_blobs(&tenant, claim, &[(blob, text.len() as u64)], expires).await.unwrap();
         catalog.blobs_stored(&tenant, claim, &[blob]).await.unwrap();
         let part = NewPart {
             id: PartId::new(now, random),

@@ -14,9 +14,7 @@ use sensorium_catalog::{SqliteCatalog, SqliteOptions};
 use sensorium_domain::catalog::{BlobState, ClaimId, IdempotencyState};
 use sensorium_domain::contract::TestClock;
 use sensorium_domain::contract::catalog::CatalogFixture;
-use sensorium_domain::{
-    BlobHash, Catalog, CatalogError, Clock, JobId, JobKind, TenantId, Timestamp,
-};
+use sensorium_domain::{BlobHash, Catalog, CatalogError, Clock, JobId, JobKind, TenantId, Timestamp};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -28,19 +26,12 @@ struct Folder {
 
 impl Folder {
     fn fresh() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            clock: Arc::default(),
-        }
+        Self { folder: tempfile::tempdir().unwrap(), clock: Arc::default() }
     }
 
     /// A connection past the catalog.
     async fn connect(&self) -> SqliteConnection {
-        SqliteConnectOptions::new()
-            .filename(self.path())
-            .connect()
-            .await
-            .unwrap()
+        SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap()
     }
 
     fn path(&self) -> PathBuf {
@@ -78,15 +69,8 @@ async fn a_newer_database_is_refused_with_a_reason() {
     .execute(&mut connection)
     .await
     .unwrap();
-    let Err(error) = folder.open_with(SqliteOptions::default()).await else {
-        panic!("it was opened")
-    };
-    assert!(
-        error
-            .to_string()
-            .contains("newer version of Sensorium (schema 999)"),
-        "{error}"
-    );
+    let Err(error) = folder.open_with(SqliteOptions::default()).await else { panic!("it was opened") };
+    assert!(error.to_string().contains("newer version of Sensorium (schema 999)"), "{error}");
 }
 
 #[tokio::test]
@@ -100,29 +84,17 @@ async fn a_file_that_is_no_database_is_refused() {
 #[tokio::test]
 async fn a_lock_that_is_not_let_go_makes_the_catalog_unavailable() {
     let folder = Folder::fresh();
-    let options = SqliteOptions {
-        patience: Duration::from_secs(2),
-        ..SqliteOptions::default()
-    };
+    let options = SqliteOptions { patience: Duration::from_secs(2), ..SqliteOptions::default() };
     let catalog = folder.open_with(options).await.unwrap();
     let tenant: TenantId = "acme".parse().unwrap();
     let mut other = folder.connect().await;
-    sqlx::query("BEGIN IMMEDIATE")
-        .execute(&mut other)
-        .await
-        .unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let id = JobId::new(Timestamp::from_millis(0), 1);
     let refused = catalog.enqueue(&tenant, id, JobKind::Rebuild).await;
-    assert!(
-        matches!(refused, Err(CatalogError::Unavailable(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(CatalogError::Unavailable(_))), "{refused:?}");
     catalog.ping().await.unwrap();
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
-    catalog
-        .enqueue(&tenant, id, JobKind::Rebuild)
-        .await
-        .unwrap();
+    catalog.enqueue(&tenant, id, JobKind::Rebuild).await.unwrap();
 }
 
 #[tokio::test]
@@ -135,34 +107,21 @@ async fn the_only_process_takes_over_what_a_dead_one_held() {
     let id = JobId::new(now, 1);
     dies.enqueue(&tenant, id, JobKind::Rebuild).await.unwrap();
     dies.lease_job("dies", 60_000).await.unwrap().unwrap();
-    dies.claim_blobs(&tenant, ClaimId(1), &[(hash, 3)], now)
-        .await
-        .unwrap();
+    dies.claim_blobs(&tenant, ClaimId(1), &[(hash, 3)], now).await.unwrap();
     assert_eq!(dies.take_orphan_blobs(9).await.unwrap().len(), 1);
     let expires = now.plus_ms(60_000);
-    dies.idempotency_begin(&tenant, "key", &hash, expires)
-        .await
-        .unwrap();
+    dies.idempotency_begin(&tenant, "key", &hash, expires).await.unwrap();
     drop(dies);
 
     let beside = folder.open_with(SqliteOptions::default()).await.unwrap();
     assert!(beside.lease_job("beside", 60_000).await.unwrap().is_none());
     drop(beside);
-    let options = SqliteOptions {
-        take_over: true,
-        ..SqliteOptions::default()
-    };
+    let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
     let heir = folder.open_with(options).await.unwrap();
     let lease = heir.lease_job("heir", 60_000).await.unwrap().unwrap();
     assert_eq!((lease.job.id, lease.job.attempts), (id, 2));
-    let states = heir
-        .claim_blobs(&tenant, ClaimId(2), &[(hash, 3)], expires)
-        .await
-        .unwrap();
+    let states = heir.claim_blobs(&tenant, ClaimId(2), &[(hash, 3)], expires).await.unwrap();
     assert_eq!(states, [BlobState::Missing]);
-    let state = heir
-        .idempotency_begin(&tenant, "key", &hash, expires)
-        .await
-        .unwrap();
+    let state = heir.idempotency_begin(&tenant, "key", &hash, expires).await.unwrap();
     assert_eq!(state, IdempotencyState::New);
 }

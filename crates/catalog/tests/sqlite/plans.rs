@@ -25,11 +25,7 @@ impl Subscriber for Recorder {
     fn event(&self, event: &Event<'_>) {
         let mut found = Statement::default();
         event.record(&mut found);
-        let text = if found.whole.is_empty() {
-            found.summary
-        } else {
-            found.whole
-        };
+        let text = if found.whole.is_empty() { found.summary } else { found.whole };
         let mut statements = STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner);
         statements.insert(text.trim().to_owned());
     }
@@ -96,10 +92,7 @@ async fn no_statement_walks_over_a_table() {
     let folder = Folder::fresh();
     contract::CatalogFixture::open(&folder).await;
     let mut connection = folder.connect().await;
-    let statements = STATEMENTS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+    let statements = STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut explained = 0;
     let mut faults = Vec::new();
     for statement in statements {
@@ -108,15 +101,9 @@ async fn no_statement_walks_over_a_table() {
             continue;
         }
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-        for row in sqlx::query(explain)
-            .fetch_all(&mut connection)
-            .await
-            .unwrap()
-        {
+        for row in sqlx::query(explain).fetch_all(&mut connection).await.unwrap() {
             let step: String = row.get("detail");
-            let walks = step.starts_with("SCAN")
-                && !step.contains("VIRTUAL TABLE")
-                && !step.contains("CONSTANT");
+            let walks = step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE") && !step.contains("CONSTANT");
             let sorts = step.contains("TEMP B-TREE") && !statement.starts_with("WITH");
             if sorts {
                 faults.push(format!("{step}\n    {statement}"));

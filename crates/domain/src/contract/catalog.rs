@@ -28,29 +28,24 @@ mod settings;
 
 pub use blobs::{
     a_blob_is_missing_until_its_bytes_are_stored, a_claim_keeps_a_blob_until_it_ends,
-    a_deletion_that_died_is_taken_over, a_document_needs_stored_blobs,
-    a_shared_blob_stays_until_its_last_owner_goes, no_blob_is_lost_between_claims_and_sweeps,
+    a_deletion_that_died_is_taken_over, a_document_needs_stored_blobs, a_shared_blob_stays_until_its_last_owner_goes,
+    no_blob_is_lost_between_claims_and_sweeps,
 };
-pub use collections::{
-    a_collection_goes_with_its_documents, collections_are_made_changed_and_listed,
-};
+pub use collections::{a_collection_goes_with_its_documents, collections_are_made_changed_and_listed};
 pub use crashes::{a_crash_loses_no_promise, a_second_handle_sees_the_same};
 pub use documents::{
-    a_deleted_document_is_gone_at_once, a_document_is_accepted_whole,
-    a_next_version_stops_the_ingest_of_the_last, a_patch_changes_what_it_names,
-    paging_meets_every_document_once, racing_upserts_make_one_document,
+    a_deleted_document_is_gone_at_once, a_document_is_accepted_whole, a_next_version_stops_the_ingest_of_the_last,
+    a_patch_changes_what_it_names, paging_meets_every_document_once, racing_upserts_make_one_document,
 };
 pub use filters::filters_mean_what_the_domain_says;
 pub use ingest::{
     a_failed_next_version_leaves_the_live_one, a_given_up_ingest_settles_the_document,
-    a_late_finish_does_not_hide_a_newer_version, a_next_version_replaces_the_last,
-    an_ingest_brings_a_version_to_life, failed_parts_fail_alone,
-    finishing_a_doomed_document_does_nothing,
+    a_late_finish_does_not_hide_a_newer_version, a_next_version_replaces_the_last, an_ingest_brings_a_version_to_life,
+    failed_parts_fail_alone, finishing_a_doomed_document_does_nothing,
 };
 pub use isolation::{tenants_share_no_content, tenants_share_no_documents, tenants_share_no_jobs};
 pub use jobs::{
-    a_cancel_stops_what_can_be_stopped, every_visible_change_raises_the_revision,
-    jobs_are_listed_newest_first,
+    a_cancel_stops_what_can_be_stopped, every_visible_change_raises_the_revision, jobs_are_listed_newest_first,
 };
 pub use leases::{
     a_lease_that_expired_goes_to_another, a_retry_waits_and_a_release_does_not_count,
@@ -58,12 +53,10 @@ pub use leases::{
     the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
 };
 pub use segments::{
-    segments_are_seen_with_part_and_document, vectors_come_back_as_halves,
-    vectors_go_with_their_last_segment,
+    segments_are_seen_with_part_and_document, vectors_come_back_as_halves, vectors_go_with_their_last_segment,
 };
 pub use settings::{
-    generations_are_only_added, idempotency_keys_answer_once, keys_are_found_by_their_secret,
-    numbers_add_up,
+    generations_are_only_added, idempotency_keys_answer_once, keys_are_found_by_their_secret, numbers_add_up,
 };
 
 /// Data that can be opened, and opened again as after a crash.

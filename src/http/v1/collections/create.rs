@@ -47,11 +47,13 @@ pub async fn create(
     Body(asked): Body<CreateCollection>,
 ) -> Result<Created, ApiError> {
     check_description(asked.description.as_deref(), &app.config.ingest)?;
-    ApiError::from_faults(metadata_fault(&asked.metadata, &app.config.ingest).into_iter().collect()).map_or(Ok(()), Err)?;
+    ApiError::from_faults(metadata_fault(&asked.metadata, &app.config.ingest).into_iter().collect())
+        .map_or(Ok(()), Err)?;
     let fingerprint = BlobHash::of(&serde_json::to_vec(&asked).map_err(ApiError::internal)?);
     let (server, tenant) = (app.clone(), caller.tenant.clone());
     once(&app, &caller.tenant, key, fingerprint, async move {
-        let collection = server.catalog.create_collection(&tenant, &asked.name, asked.description, asked.metadata).await?;
+        let collection =
+            server.catalog.create_collection(&tenant, &asked.name, asked.description, asked.metadata).await?;
         Created::new(StatusCode::CREATED, format!("/v1/collections/{}", collection.name), &collection)
     })
     .await

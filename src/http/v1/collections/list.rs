@@ -36,7 +36,11 @@ pub struct CollectionPage {
 /// Collections by name.
 #[utoipa::path(get, path = "/v1/collections", operation_id = "list_collections", tag = "collections",
     params(ListCollections), responses((status = 200, body = CollectionPage), Problems))]
-pub async fn list(State(app): State<App>, caller: Read, Params(asked): Params<ListCollections>) -> Result<Json<CollectionPage>, ApiError> {
+pub async fn list(
+    State(app): State<App>,
+    caller: Read,
+    Params(asked): Params<ListCollections>,
+) -> Result<Json<CollectionPage>, ApiError> {
     let size = page::size(asked.page_size)?;
     let after: Option<CollectionName> = page::read(asked.page_token.as_deref())?;
     let collections = app.catalog.collections(&caller.tenant, after.as_ref(), size + 1).await?;

@@ -77,7 +77,8 @@ pub async fn create(
         let document = server.catalog.document(&tenant, document.id).await.unwrap_or(document);
         let parts = server.catalog.parts(&tenant, document.id, Some(document.version)).await?;
         let location = format!("/v1/jobs/{}", job.id);
-        let body = Accepted { document: DocumentView::new(document, Some(parts)), job: JobView::new(job, server.clock.now()) };
+        let body =
+            Accepted { document: DocumentView::new(document, Some(parts)), job: JobView::new(job, server.clock.now()) };
         Created::new(StatusCode::ACCEPTED, location, &body)
     })
     .await

@@ -46,7 +46,11 @@ pub struct DocumentPage {
 /// Documents, newest first.
 #[utoipa::path(get, path = "/v1/documents", operation_id = "list_documents", tag = "documents",
     params(ListDocuments), responses((status = 200, body = DocumentPage), Problems))]
-pub async fn list(State(app): State<App>, caller: Read, Params(asked): Params<ListDocuments>) -> Result<Json<DocumentPage>, ApiError> {
+pub async fn list(
+    State(app): State<App>,
+    caller: Read,
+    Params(asked): Params<ListDocuments>,
+) -> Result<Json<DocumentPage>, ApiError> {
     let size = page::size(asked.page_size)?;
     let filter = filter(&asked)?;
     let query = DocumentQuery {
@@ -71,6 +75,7 @@ fn filter(asked: &ListDocuments) -> Result<Filter, ApiError> {
         filter.must.push(serde_json::from_value(condition).map_err(ApiError::internal)?);
     }
     let faults = filter.check().into_iter();
-    let faults = faults.map(|error| FieldError { pointer: format!("/filter{}", error.pointer), detail: error.detail }).collect();
+    let faults =
+        faults.map(|error| FieldError { pointer: format!("/filter{}", error.pointer), detail: error.detail }).collect();
     ApiError::from_faults(faults).map_or(Ok(filter), Err)
 }

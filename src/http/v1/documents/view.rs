@@ -1,7 +1,9 @@
 //! Documents as the API shows them.
 
 use sensorium_domain::document::{PartError, PartFacts};
-use sensorium_domain::{BlobHash, CollectionName, Document, DocumentId, DocumentStatus, Modality, Part, PartId, PartStatus, Timestamp};
+use sensorium_domain::{
+    BlobHash, CollectionName, Document, DocumentId, DocumentStatus, Modality, Part, PartId, PartStatus, Timestamp,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;

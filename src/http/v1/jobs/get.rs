@@ -16,7 +16,12 @@ use crate::startup::App;
 #[utoipa::path(get, path = "/v1/jobs/{id}", operation_id = "get_job", tag = "jobs",
     params(("id" = JobId, Path), ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the job")),
     responses((status = 200, body = JobView), Problems))]
-pub async fn get(State(app): State<App>, caller: Read, Id(id): Id<JobId>, Wait(patience): Wait) -> Result<Json<JobView>, ApiError> {
+pub async fn get(
+    State(app): State<App>,
+    caller: Read,
+    Id(id): Id<JobId>,
+    Wait(patience): Wait,
+) -> Result<Json<JobView>, ApiError> {
     let job = wait_for_job(&app, &caller.tenant, id, patience).await?;
     Ok(Json(JobView::new(job, app.clock.now())))
 }

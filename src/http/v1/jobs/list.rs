@@ -42,7 +42,11 @@ pub struct JobPage {
 /// Jobs, newest first.
 #[utoipa::path(get, path = "/v1/jobs", operation_id = "list_jobs", tag = "jobs",
     params(ListJobs), responses((status = 200, body = JobPage), Problems))]
-pub async fn list(State(app): State<App>, caller: Read, Params(asked): Params<ListJobs>) -> Result<Json<JobPage>, ApiError> {
+pub async fn list(
+    State(app): State<App>,
+    caller: Read,
+    Params(asked): Params<ListJobs>,
+) -> Result<Json<JobPage>, ApiError> {
     let size = page::size(asked.page_size)?;
     let before = page::read(asked.page_token.as_deref())?;
     let query = JobQuery { state: asked.state, document: asked.document, before, limit: size + 1 };

@@ -26,7 +26,12 @@ use crate::startup::App;
         (status = 416, description = "The range is not in the content", body = crate::http::problem::Problem, content_type = "application/problem+json"),
         Problems,
     ))]
-pub async fn content(State(app): State<App>, caller: Read, Id(id): Id<PartId>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub async fn content(
+    State(app): State<App>,
+    caller: Read,
+    Id(id): Id<PartId>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let part = app.catalog.part(&caller.tenant, id).await?;
     let etag = format!("\"{}\"", part.blob);
     if matches_etag(&headers, header::IF_NONE_MATCH, &etag) {
@@ -34,7 +39,11 @@ pub async fn content(State(app): State<App>, caller: Read, Id(id): Id<PartId>, h
     }
     let size = part.size_bytes;
     let whole = headers.contains_key(header::IF_RANGE) && !matches_etag(&headers, header::IF_RANGE, &etag);
-    let range = headers.get(header::RANGE).filter(|_| !whole).and_then(|value| value.to_str().ok()).and_then(|text| parse_range(text, size));
+    let range = headers
+        .get(header::RANGE)
+        .filter(|_| !whole)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| parse_range(text, size));
     let (status, range) = match range {
         None => (StatusCode::OK, 0..size),
         Some(Asked::Bytes(range)) => (StatusCode::PARTIAL_CONTENT, range),
@@ -43,7 +52,11 @@ pub async fn content(State(app): State<App>, caller: Read, Id(id): Id<PartId>, h
             return Ok(([(header::CONTENT_RANGE, format!("bytes */{size}"))], error).into_response());
         }
     };
-    let bytes = if range.is_empty() { bytes::Bytes::new() } else { app.blobs.get_range(&caller.tenant, part.blob, range.clone()).await? };
+    let bytes = if range.is_empty() {
+        bytes::Bytes::new()
+    } else {
+        app.blobs.get_range(&caller.tenant, part.blob, range.clone()).await?
+    };
     let mut response = (status, Body::from(bytes)).into_response();
     let answer = response.headers_mut();
     answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -94,7 +107,13 @@ fn disposition(part: &Part) -> String {
         .as_deref()
         .unwrap_or("content")
         .bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
         .collect();
     format!("inline; filename*=UTF-8''{name}")
 }

@@ -16,35 +16,20 @@ pub async fn a_blob_is_missing_until_its_bytes_are_stored(fixture: &dyn CatalogF
     let [red, blue] = [BlobHash::of(b"red"), BlobHash::of(b"blue")];
     let (mine, other) = (claim(), claim());
     let say = async |claim, blobs: &[(BlobHash, u64)]| {
-        catalog
-            .claim_blobs(acme, claim, blobs, stage.in_an_hour())
-            .await
-            .unwrap()
+        catalog.claim_blobs(acme, claim, blobs, stage.in_an_hour()).await.unwrap()
     };
-    assert_eq!(
-        say(mine, &[(red, 3), (blue, 4), (red, 3)]).await,
-        [BlobState::Missing; 3]
-    );
+    assert_eq!(say(mine, &[(red, 3), (blue, 4), (red, 3)]).await, [BlobState::Missing; 3]);
     assert_eq!(say(other, &[(red, 3)]).await, [BlobState::Missing]);
     catalog.blobs_stored(acme, mine, &[red]).await.unwrap();
-    assert_eq!(
-        say(other, &[(red, 3), (blue, 4)]).await,
-        [BlobState::Stored, BlobState::Missing]
-    );
-    assert_eq!(
-        catalog.blobs(None, 10).await.unwrap(),
-        [(acme.clone(), red)]
-    );
+    assert_eq!(say(other, &[(red, 3), (blue, 4)]).await, [BlobState::Stored, BlobState::Missing]);
+    assert_eq!(catalog.blobs(None, 10).await.unwrap(), [(acme.clone(), red)]);
 
     catalog.blobs_stored(acme, other, &[blue]).await.unwrap();
     let mut both = vec![(acme.clone(), red), (acme.clone(), blue)];
     both.sort();
     assert_eq!(catalog.blobs(None, 10).await.unwrap(), both);
     assert_eq!(catalog.blobs(None, 1).await.unwrap(), both[..1]);
-    assert_eq!(
-        catalog.blobs(Some(both[0].clone()), 10).await.unwrap(),
-        both[1..]
-    );
+    assert_eq!(catalog.blobs(Some(both[0].clone()), 10).await.unwrap(), both[1..]);
 
     let stranger = claim();
     refused(catalog.blobs_stored(acme, stranger, &[red]).await, Conflict);
@@ -66,10 +51,7 @@ pub async fn a_claim_keeps_a_blob_until_it_ends(fixture: &dyn CatalogFixture) {
     stage.clock.advance(HOUR_MS + 1);
     assert_eq!(catalog.take_orphan_blobs(0).await.unwrap(), []);
     assert!(stage.orphans().await.contains(&late));
-    refused(
-        catalog.blobs_stored(acme, expiring.claim, &[late]).await,
-        Conflict,
-    );
+    refused(catalog.blobs_stored(acme, expiring.claim, &[late]).await, Conflict);
     refused(catalog.accept_document(acme, expiring).await, Conflict);
 }
 
@@ -83,31 +65,15 @@ pub async fn a_shared_blob_stays_until_its_last_owner_goes(fixture: &dyn Catalog
 
     stage.delete(first.id).await;
     assert_eq!(stage.orphans().await, [alone]);
-    assert_eq!(
-        stage.orphans().await,
-        [],
-        "what is being deleted is not handed out twice"
-    );
+    assert_eq!(stage.orphans().await, [], "what is being deleted is not handed out twice");
     let held = claim();
-    let states = catalog
-        .claim_blobs(acme, held, &[(alone, 5)], stage.in_an_hour())
-        .await
-        .unwrap();
+    let states = catalog.claim_blobs(acme, held, &[(alone, 5)], stage.in_an_hour()).await.unwrap();
     assert_eq!(states, [BlobState::Deleting]);
     refused(catalog.blobs_stored(acme, held, &[alone]).await, Conflict);
-    catalog
-        .blobs_deleted(&[(acme.clone(), alone)])
-        .await
-        .unwrap();
-    let states = catalog
-        .claim_blobs(acme, held, &[(alone, 5)], stage.in_an_hour())
-        .await
-        .unwrap();
+    catalog.blobs_deleted(&[(acme.clone(), alone)]).await.unwrap();
+    let states = catalog.claim_blobs(acme, held, &[(alone, 5)], stage.in_an_hour()).await.unwrap();
     assert_eq!(states, [BlobState::Missing]);
-    assert_eq!(
-        catalog.blobs(None, 10).await.unwrap(),
-        [(acme.clone(), shared)]
-    );
+    assert_eq!(catalog.blobs(None, 10).await.unwrap(), [(acme.clone(), shared)]);
 
     stage.delete(second.id).await;
     assert_eq!(stage.orphans().await, [shared]);
@@ -128,17 +94,11 @@ pub async fn a_deletion_that_died_is_taken_over(fixture: &dyn CatalogFixture) {
     stage.clock.advance(24 * HOUR_MS);
     let again = claim();
     let blobs = [(red, 3)];
-    let states = catalog
-        .claim_blobs(acme, again, &blobs, stage.in_an_hour())
-        .await
-        .unwrap();
+    let states = catalog.claim_blobs(acme, again, &blobs, stage.in_an_hour()).await.unwrap();
     assert_eq!(states, [BlobState::Missing]);
     catalog.blobs_deleted(&[(acme.clone(), red)]).await.unwrap();
     catalog.blobs_stored(acme, again, &[red]).await.unwrap();
-    assert_eq!(
-        catalog.blobs(None, 10).await.unwrap(),
-        [(acme.clone(), red)]
-    );
+    assert_eq!(catalog.blobs(None, 10).await.unwrap(), [(acme.clone(), red)]);
 }
 
 /// No document is accepted whose bytes are not stored, and a refusal leaves nothing behind.
@@ -149,16 +109,7 @@ pub async fn a_document_needs_stored_blobs(fixture: &dyn CatalogFixture) {
     stage.store(acme, new.claim, "stored").await;
     refused(catalog.accept_document(acme, new.clone()).await, Conflict);
     refused(catalog.document(acme, new.id).await, NotFound);
-    let jobs = catalog
-        .jobs(
-            acme,
-            &JobQuery {
-                limit: 10,
-                ..JobQuery::default()
-            },
-        )
-        .await
-        .unwrap();
+    let jobs = catalog.jobs(acme, &JobQuery { limit: 10, ..JobQuery::default() }).await.unwrap();
     assert_eq!(jobs, []);
 
     let mut new = new;
@@ -194,13 +145,7 @@ pub async fn no_blob_is_lost_between_claims_and_sweeps(fixture: &dyn CatalogFixt
 
     let catalog = &stage.catalog;
     let documents = catalog
-        .documents(
-            &stage.acme,
-            &crate::catalog::DocumentQuery {
-                limit: 1000,
-                ..Default::default()
-            },
-        )
+        .documents(&stage.acme, &crate::catalog::DocumentQuery { limit: 1000, ..Default::default() })
         .await
         .unwrap();
     assert!(!documents.is_empty());
@@ -235,22 +180,14 @@ async fn claim_with_bytes(
 ) {
     loop {
         let expires = stage.in_an_hour();
-        let states = stage
-            .catalog
-            .claim_blobs(acme, claim, &[(blob, 4)], expires)
-            .await
-            .unwrap();
+        let states = stage.catalog.claim_blobs(acme, claim, &[(blob, 4)], expires).await.unwrap();
         match states[0] {
             BlobState::Stored => return,
             BlobState::Deleting => tokio::task::yield_now().await,
             BlobState::Missing => {
                 store.lock().unwrap().insert(blob);
                 tokio::task::yield_now().await;
-                stage
-                    .catalog
-                    .blobs_stored(acme, claim, &[blob])
-                    .await
-                    .unwrap();
+                stage.catalog.blobs_stored(acme, claim, &[blob]).await.unwrap();
                 return;
             }
         }
@@ -279,11 +216,7 @@ async fn run_one_job(stage: &Stage, delete: bool) -> bool {
     }
     stage.finish(&lease, 1).await;
     if delete {
-        stage
-            .catalog
-            .delete_document(&stage.acme, document, stage.job_id())
-            .await
-            .unwrap();
+        stage.catalog.delete_document(&stage.acme, document, stage.job_id()).await.unwrap();
     }
     true
 }

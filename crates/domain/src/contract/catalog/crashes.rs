@@ -19,17 +19,9 @@ pub async fn a_crash_loses_no_promise(fixture: &dyn CatalogFixture) {
     let blobs = [(new.parts[0].blob, 3)];
     let expires = stage.in_an_hour();
     new.claim = claim();
-    let states = stage
-        .catalog
-        .claim_blobs(&stage.acme, new.claim, &blobs, expires)
-        .await
-        .unwrap();
+    let states = stage.catalog.claim_blobs(&stage.acme, new.claim, &blobs, expires).await.unwrap();
     assert_eq!(states, [BlobState::Stored]);
-    let (document, job) = stage
-        .catalog
-        .accept_document(&stage.acme, new)
-        .await
-        .unwrap();
+    let (document, job) = stage.catalog.accept_document(&stage.acme, new).await.unwrap();
     drop(stage);
 
     let stage = Stage::open(fixture).await;
@@ -37,11 +29,7 @@ pub async fn a_crash_loses_no_promise(fixture: &dyn CatalogFixture) {
     let lost = stage.lease("dies").await;
     let model = ModelName("text@1".to_owned());
     let key = super::sample::content(BlobHash::of(b"one"), 0);
-    stage
-        .catalog
-        .put_vectors(&stage.acme, &model, &[(key, vec![1.0])])
-        .await
-        .unwrap();
+    stage.catalog.put_vectors(&stage.acme, &model, &[(key, vec![1.0])]).await.unwrap();
     drop(stage);
 
     let stage = Stage::open(fixture).await;
@@ -49,43 +37,23 @@ pub async fn a_crash_loses_no_promise(fixture: &dyn CatalogFixture) {
     stage.clock.advance(LEASE_MS);
     let lease = stage.lease("lives").await;
     assert_eq!((lease.job.id, lease.job.attempts), (lost.job.id, 2));
-    let kept = stage
-        .catalog
-        .vectors(&stage.acme, &model, &[key])
-        .await
-        .unwrap();
+    let kept = stage.catalog.vectors(&stage.acme, &model, &[key]).await.unwrap();
     assert_eq!(kept, [Some(vec![1.0])]);
     stage.finish(&lease, 2).await;
     drop(stage);
 
     let stage = Stage::open(fixture).await;
-    let found = stage
-        .catalog
-        .document(&stage.acme, document.id)
-        .await
-        .unwrap();
+    let found = stage.catalog.document(&stage.acme, document.id).await.unwrap();
     assert_eq!(found.status, DocumentStatus::Ready);
     assert_eq!(stage.live_ids(document.id).await.len(), 2);
-    let deletion = stage
-        .catalog
-        .delete_document(&stage.acme, document.id, stage.job_id())
-        .await
-        .unwrap();
+    let deletion = stage.catalog.delete_document(&stage.acme, document.id, stage.job_id()).await.unwrap();
     drop(stage);
 
     let stage = Stage::open(fixture).await;
     let lease = stage.lease("worker").await;
     assert_eq!(lease.job.id, deletion.id);
-    stage
-        .catalog
-        .finish_delete(&lease, document.id)
-        .await
-        .unwrap();
-    assert_eq!(
-        stage.orphans().await,
-        [],
-        "the claim of the process that died first still holds"
-    );
+    stage.catalog.finish_delete(&lease, document.id).await.unwrap();
+    assert_eq!(stage.orphans().await, [], "the claim of the process that died first still holds");
     stage.clock.advance(HOUR_MS);
     assert_eq!(stage.orphans().await, [BlobHash::of(b"one")]);
     drop(stage);
@@ -100,14 +68,7 @@ pub async fn a_second_handle_sees_the_same(fixture: &dyn CatalogFixture) {
     let first = Stage::open(fixture).await;
     let second = Stage::open(fixture).await;
     let (document, job) = first.accept(None, &["one"]).await;
-    assert_eq!(
-        second
-            .catalog
-            .document(&second.acme, document.id)
-            .await
-            .unwrap(),
-        document
-    );
+    assert_eq!(second.catalog.document(&second.acme, document.id).await.unwrap(), document);
     let lease = second.lease("second").await;
     assert_eq!(lease.job.id, job.id);
     assert!(first.nothing_to_lease().await);

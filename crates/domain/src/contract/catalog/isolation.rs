@@ -2,9 +2,7 @@
 
 use super::CatalogFixture;
 use super::sample::{Conflict, LeaseLost, NotFound, Stage, claim, content, refused, tenant};
-use crate::catalog::{
-    BlobState, CollectionPatch, DocumentPatch, DocumentQuery, JobEnd, JobQuery, Lease, NewDocument,
-};
+use crate::catalog::{BlobState, CollectionPatch, DocumentPatch, DocumentQuery, JobEnd, JobQuery, Lease, NewDocument};
 use crate::job::{JobKind, Progress};
 use crate::names::{CollectionName, ModelName};
 
@@ -21,9 +19,7 @@ pub async fn tenants_share_no_documents(fixture: &dyn CatalogFixture) {
     let patch = CollectionPatch::default();
     let patched = catalog.patch_collection(eve, &default, patch).await;
     refused(patched, NotFound);
-    let deleted = catalog
-        .delete_collection(eve, &default, stage.job_id())
-        .await;
+    let deleted = catalog.delete_collection(eve, &default, stage.job_id()).await;
     refused(deleted, NotFound);
     let listed = catalog.collections(eve, None, 10).await.unwrap();
     assert_eq!(listed, []);
@@ -35,9 +31,7 @@ pub async fn tenants_share_no_documents(fixture: &dyn CatalogFixture) {
     let found = catalog.document_by_external_id(eve, &default, "a").await;
     refused(found, NotFound);
     let patch = DocumentPatch::default();
-    let patched = catalog
-        .patch_document(eve, document, patch, stage.job_id())
-        .await;
+    let patched = catalog.patch_document(eve, document, patch, stage.job_id()).await;
     refused(patched, NotFound);
     let deleted = catalog.delete_document(eve, document, stage.job_id()).await;
     refused(deleted, NotFound);
@@ -46,16 +40,10 @@ pub async fn tenants_share_no_documents(fixture: &dyn CatalogFixture) {
         refused(parts, NotFound);
     }
     refused(catalog.part(eve, part.id).await, NotFound);
-    let query = DocumentQuery {
-        limit: 10,
-        ..DocumentQuery::default()
-    };
+    let query = DocumentQuery { limit: 10, ..DocumentQuery::default() };
     assert_eq!(catalog.documents(eve, &query).await.unwrap(), []);
 
-    let twin = NewDocument {
-        id: document,
-        ..stage.unstored(None, &[])
-    };
+    let twin = NewDocument { id: document, ..stage.unstored(None, &[]) };
     refused(catalog.accept_document(eve, twin).await, Conflict);
     let new = stage.unstored(Some("a"), &["one"]);
     let (own, _) = stage.accept_new(eve, new).await;
@@ -84,15 +72,8 @@ pub async fn tenants_share_no_content(fixture: &dyn CatalogFixture) {
     assert_eq!(kept, [None]);
 
     let expires = stage.in_an_hour();
-    let states = catalog
-        .claim_blobs(eve, claim(), &[(blob, 3)], expires)
-        .await
-        .unwrap();
-    assert_eq!(
-        states,
-        [BlobState::Missing],
-        "that somebody has the bytes is not told"
-    );
+    let states = catalog.claim_blobs(eve, claim(), &[(blob, 3)], expires).await.unwrap();
+    assert_eq!(states, [BlobState::Missing], "that somebody has the bytes is not told");
     let new = stage.unstored(None, &["one"]);
     stage.accept_new(eve, new).await;
     catalog.put_vectors(eve, &model, &vectors).await.unwrap();
@@ -102,11 +83,7 @@ pub async fn tenants_share_no_content(fixture: &dyn CatalogFixture) {
 
     stage.delete(document).await;
     let orphans = catalog.take_orphan_blobs(10).await.unwrap();
-    assert_eq!(
-        orphans,
-        [(acme.clone(), blob)],
-        "equal bytes of another tenant stay"
-    );
+    assert_eq!(orphans, [(acme.clone(), blob)], "equal bytes of another tenant stay");
     let kept = catalog.vectors(acme, &model, &[key]).await.unwrap();
     assert_eq!(kept, [None]);
     let kept = catalog.vectors(eve, &model, &[key]).await.unwrap();
@@ -122,24 +99,15 @@ pub async fn tenants_share_no_jobs(fixture: &dyn CatalogFixture) {
 
     refused(catalog.job(eve, job.id).await, NotFound);
     refused(catalog.cancel_job(eve, job.id).await, NotFound);
-    let kind = JobKind::Refresh {
-        document: document.id,
-    };
+    let kind = JobKind::Refresh { document: document.id };
     let enqueued = catalog.enqueue(eve, stage.job_id(), kind).await;
     refused(enqueued, NotFound);
     for document in [None, Some(document.id)] {
-        let query = JobQuery {
-            document,
-            limit: 10,
-            ..JobQuery::default()
-        };
+        let query = JobQuery { document, limit: 10, ..JobQuery::default() };
         assert_eq!(catalog.jobs(eve, &query).await.unwrap(), []);
     }
 
-    let forged = Lease {
-        tenant: eve.clone(),
-        ..lease.clone()
-    };
+    let forged = Lease { tenant: eve.clone(), ..lease.clone() };
     refused(catalog.heartbeat(&forged, 1000).await, LeaseLost);
     let progress = Progress::default();
     refused(catalog.progress(&forged, &progress).await, LeaseLost);

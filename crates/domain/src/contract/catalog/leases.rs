@@ -21,10 +21,7 @@ pub async fn no_job_is_leased_twice(fixture: &dyn CatalogFixture) {
             let mut taken = Vec::new();
             let worker = format!("worker-{worker}");
             while let Some(lease) = stage.catalog.lease_job(&worker, LEASE_MS).await.unwrap() {
-                assert_eq!(
-                    (lease.job.attempts, lease.job.state),
-                    (1, JobState::Running)
-                );
+                assert_eq!((lease.job.attempts, lease.job.state), (1, JobState::Running));
                 taken.push(lease.job.id);
                 if taken.len() % 2 == 0 {
                     stage.finish(&lease, 1).await;
@@ -51,16 +48,10 @@ pub async fn a_lease_that_expired_goes_to_another(fixture: &dyn CatalogFixture) 
     assert!(stage.nothing_to_lease().await);
     catalog.heartbeat(&first, LEASE_MS).await.unwrap();
     stage.clock.advance(LEASE_MS - 1);
-    assert!(
-        stage.nothing_to_lease().await,
-        "the heartbeat has extended it"
-    );
+    assert!(stage.nothing_to_lease().await, "the heartbeat has extended it");
     stage.clock.advance(1);
     catalog.heartbeat(&first, LEASE_MS).await.unwrap();
-    assert!(
-        stage.nothing_to_lease().await,
-        "late, but nobody was there to take it"
-    );
+    assert!(stage.nothing_to_lease().await, "late, but nobody was there to take it");
     stage.clock.advance(LEASE_MS);
     let second = stage.lease("second").await;
     assert_eq!((second.job.id, second.job.attempts), (job.id, 2));
@@ -78,20 +69,11 @@ pub async fn the_loser_of_a_lease_can_write_nothing(fixture: &dyn CatalogFixture
     let (_, ingest_job) = stage.accept(None, &["one"]).await;
     let ingest = stage.lease("worker").await;
     let outcomes = stage.outcomes(&ingest, 1).await;
-    catalog
-        .delete_document(acme, doomed.id, stage.job_id())
-        .await
-        .unwrap();
+    catalog.delete_document(acme, doomed.id, stage.job_id()).await.unwrap();
     let delete = stage.lease("worker").await;
     let collection = "empty".parse().unwrap();
-    catalog
-        .create_collection(acme, &collection, None, serde_json::Map::new())
-        .await
-        .unwrap();
-    catalog
-        .delete_collection(acme, &collection, stage.job_id())
-        .await
-        .unwrap();
+    catalog.create_collection(acme, &collection, None, serde_json::Map::new()).await.unwrap();
+    catalog.delete_collection(acme, &collection, stage.job_id()).await.unwrap();
     let delete_collection = stage.lease("worker").await;
 
     stage.clock.advance(HOUR_MS);
@@ -99,33 +81,20 @@ pub async fn the_loser_of_a_lease_can_write_nothing(fixture: &dyn CatalogFixture
         assert_eq!(stage.lease("worker").await.job.attempts, 2);
     }
     refused(catalog.heartbeat(&ingest, LEASE_MS).await, LeaseLost);
-    refused(
-        catalog.progress(&ingest, &Progress::default()).await,
-        LeaseLost,
-    );
+    refused(catalog.progress(&ingest, &Progress::default()).await, LeaseLost);
     refused(catalog.finish_ingest(&ingest, 1, outcomes).await, LeaseLost);
     refused(catalog.release_lease(&ingest).await, LeaseLost);
     for end in [
         JobEnd::Succeeded { parts: Vec::new() },
-        JobEnd::Failed {
-            error: String::new(),
-        },
+        JobEnd::Failed { error: String::new() },
         JobEnd::Cancelled,
-        JobEnd::Retry {
-            error: String::new(),
-            at: stage.in_an_hour(),
-        },
+        JobEnd::Retry { error: String::new(), at: stage.in_an_hour() },
     ] {
         refused(catalog.end_job(&ingest, end).await, LeaseLost);
     }
     refused(catalog.finish_delete(&delete, doomed.id).await, LeaseLost);
     refused(catalog.remove_document(&delete, doomed.id).await, LeaseLost);
-    refused(
-        catalog
-            .finish_delete_collection(&delete_collection, &collection)
-            .await,
-        LeaseLost,
-    );
+    refused(catalog.finish_delete_collection(&delete_collection, &collection).await, LeaseLost);
     assert_eq!(stage.job(ingest_job.id).await.state, JobState::Running);
     assert!(catalog.stats(acme).await.unwrap().open_jobs == 3);
 }
@@ -135,31 +104,15 @@ pub async fn jobs_of_one_document_run_in_order(fixture: &dyn CatalogFixture) {
     let stage = Stage::open(fixture).await;
     let (catalog, acme) = (&stage.catalog, &stage.acme);
     let (document, ingest) = stage.accept(None, &["one"]).await;
-    let kind = JobKind::Refresh {
-        document: document.id,
-    };
+    let kind = JobKind::Refresh { document: document.id };
     let mut wanted = vec![ingest.id];
     for _ in 0..3 {
-        wanted.push(
-            catalog
-                .enqueue(acme, stage.job_id(), kind.clone())
-                .await
-                .unwrap()
-                .id,
-        );
+        wanted.push(catalog.enqueue(acme, stage.job_id(), kind.clone()).await.unwrap().id);
     }
     let lease = stage.lease("worker").await;
     assert!(stage.nothing_to_lease().await);
     let at = stage.in_an_hour();
-    stage
-        .end(
-            &lease,
-            JobEnd::Retry {
-                error: "later".to_owned(),
-                at,
-            },
-        )
-        .await;
+    stage.end(&lease, JobEnd::Retry { error: "later".to_owned(), at }).await;
     assert!(stage.nothing_to_lease().await);
     let (_, other) = stage.accept(None, &["two"]).await;
     assert_eq!(stage.lease("worker").await.job.id, other.id);
@@ -171,9 +124,7 @@ pub async fn jobs_of_one_document_run_in_order(fixture: &dyn CatalogFixture) {
         if lease.job.id != other.id {
             found.push(lease.job.id);
         }
-        stage
-            .end(&lease, JobEnd::Succeeded { parts: Vec::new() })
-            .await;
+        stage.end(&lease, JobEnd::Succeeded { parts: Vec::new() }).await;
     }
     assert_eq!(found, wanted);
 }
@@ -194,9 +145,7 @@ pub async fn tenants_take_turns(fixture: &dyn CatalogFixture) {
     for _ in 0..8 {
         order.push(stage.lease("worker").await.tenant.to_string());
     }
-    let turns = [
-        "acme", "umbrella", "zeta", "acme", "umbrella", "zeta", "acme", "acme",
-    ];
+    let turns = ["acme", "umbrella", "zeta", "acme", "umbrella", "zeta", "acme", "acme"];
     assert_eq!(order, turns);
     assert!(stage.nothing_to_lease().await);
 }
@@ -208,15 +157,7 @@ pub async fn a_retry_waits_and_a_release_does_not_count(fixture: &dyn CatalogFix
     let (_, job) = stage.accept(None, &["one"]).await;
     let lease = stage.lease("worker").await;
     let at = stage.in_an_hour();
-    stage
-        .end(
-            &lease,
-            JobEnd::Retry {
-                error: "the index is away".to_owned(),
-                at,
-            },
-        )
-        .await;
+    stage.end(&lease, JobEnd::Retry { error: "the index is away".to_owned(), at }).await;
     let waiting = stage.job(job.id).await;
     assert_eq!((waiting.state, waiting.attempts), (JobState::Queued, 1));
     assert_eq!(waiting.error.as_deref(), Some("the index is away"));
@@ -245,34 +186,16 @@ pub async fn workers_know_how_long_to_sleep(fixture: &dyn CatalogFixture) {
     let (document, _) = stage.accept(None, &["one"]).await;
     assert_eq!(catalog.next_job_at().await.unwrap(), Some(now));
     let lease = stage.lease("worker").await;
-    let refresh = JobKind::Refresh {
-        document: document.id,
-    };
-    catalog
-        .enqueue(acme, stage.job_id(), refresh)
-        .await
-        .unwrap();
-    assert_eq!(
-        catalog.next_job_at().await.unwrap(),
-        Some(now.plus_ms(LEASE_MS))
-    );
+    let refresh = JobKind::Refresh { document: document.id };
+    catalog.enqueue(acme, stage.job_id(), refresh).await.unwrap();
+    assert_eq!(catalog.next_job_at().await.unwrap(), Some(now.plus_ms(LEASE_MS)));
     let at = stage.in_an_hour();
-    stage
-        .end(
-            &lease,
-            JobEnd::Retry {
-                error: "later".to_owned(),
-                at,
-            },
-        )
-        .await;
+    stage.end(&lease, JobEnd::Retry { error: "later".to_owned(), at }).await;
     assert_eq!(catalog.next_job_at().await.unwrap(), Some(at));
     stage.clock.advance(HOUR_MS);
     for _ in 0..2 {
         let lease = stage.lease("worker").await;
-        stage
-            .end(&lease, JobEnd::Succeeded { parts: Vec::new() })
-            .await;
+        stage.end(&lease, JobEnd::Succeeded { parts: Vec::new() }).await;
     }
     assert_eq!(catalog.next_job_at().await.unwrap(), None);
 }

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::Map;
 
 use super::CatalogFixture;
-use crate::catalog::{
-    BlobState, Catalog, CatalogError, ClaimId, JobEnd, Lease, NewDocument, NewPart, PartOutcome,
-};
+use crate::catalog::{BlobState, Catalog, CatalogError, ClaimId, JobEnd, Lease, NewDocument, NewPart, PartOutcome};
 use crate::clock::Clock;
 use crate::contract::TestClock;
 use crate::document::{Document, Part, PartError, PartFacts};
@@ -46,11 +44,7 @@ fn number() -> u128 {
 
 impl Stage {
     pub(super) async fn open(fixture: &dyn CatalogFixture) -> Self {
-        Self {
-            catalog: fixture.open().await,
-            clock: fixture.clock(),
-            acme: tenant("acme"),
-        }
+        Self { catalog: fixture.open().await, clock: fixture.clock(), acme: tenant("acme") }
     }
 
     pub(super) fn clock_now(&self) -> Timestamp {
@@ -73,16 +67,9 @@ impl Stage {
     pub(super) async fn store(&self, tenant: &TenantId, claim: ClaimId, text: &str) -> BlobHash {
         let hash = BlobHash::of(text.as_bytes());
         let expires = self.in_an_hour();
-        let states = self
-            .catalog
-            .claim_blobs(tenant, claim, &[(hash, text.len() as u64)], expires)
-            .await
-            .unwrap();
+        let states = self.catalog.claim_blobs(tenant, claim, &[(hash, text.len() as u64)], expires).await.unwrap();
         assert_ne!(states, [BlobState::Deleting]);
-        self.catalog
-            .blobs_stored(tenant, claim, &[hash])
-            .await
-            .unwrap();
+        self.catalog.blobs_stored(tenant, claim, &[hash]).await.unwrap();
         hash
     }
 
@@ -112,21 +99,11 @@ impl Stage {
 
     /// Claims and stores the blobs of a document.
     pub(super) async fn store_blobs(&self, tenant: &TenantId, new: &NewDocument) {
-        let blobs: Vec<_> = new
-            .parts
-            .iter()
-            .map(|part| (part.blob, part.size_bytes))
-            .collect();
+        let blobs: Vec<_> = new.parts.iter().map(|part| (part.blob, part.size_bytes)).collect();
         let hashes: Vec<_> = blobs.iter().map(|(hash, _)| *hash).collect();
         let expires = self.in_an_hour();
-        self.catalog
-            .claim_blobs(tenant, new.claim, &blobs, expires)
-            .await
-            .unwrap();
-        self.catalog
-            .blobs_stored(tenant, new.claim, &hashes)
-            .await
-            .unwrap();
+        self.catalog.claim_blobs(tenant, new.claim, &blobs, expires).await.unwrap();
+        self.catalog.blobs_stored(tenant, new.claim, &hashes).await.unwrap();
     }
 
     pub(super) async fn accept_new(&self, tenant: &TenantId, new: NewDocument) -> (Document, Job) {
@@ -135,11 +112,7 @@ impl Stage {
     }
 
     /// Accepts a document of text parts.
-    pub(super) async fn accept(
-        &self,
-        external_id: Option<&str>,
-        texts: &[&str],
-    ) -> (Document, Job) {
+    pub(super) async fn accept(&self, external_id: Option<&str>, texts: &[&str]) -> (Document, Job) {
         let new = self.unstored(external_id, texts);
         self.accept_new(&self.acme, new).await
     }
@@ -151,36 +124,21 @@ impl Stage {
     }
 
     pub(super) async fn nothing_to_lease(&self) -> bool {
-        self.catalog
-            .lease_job("idle", LEASE_MS)
-            .await
-            .unwrap()
-            .is_none()
+        self.catalog.lease_job("idle", LEASE_MS).await.unwrap().is_none()
     }
 
     /// Outcomes of an ingest: every part of the version has `segments` segments.
     pub(super) async fn outcomes(&self, lease: &Lease, segments: u32) -> Vec<PartOutcome> {
-        let JobKind::Ingest { document, version } = lease.job.kind else {
-            panic!("{:?} is no ingest", lease.job.kind)
-        };
-        let parts = self
-            .catalog
-            .parts(&lease.tenant, document, Some(version))
-            .await
-            .unwrap();
+        let JobKind::Ingest { document, version } = lease.job.kind else { panic!("{:?} is no ingest", lease.job.kind) };
+        let parts = self.catalog.parts(&lease.tenant, document, Some(version)).await.unwrap();
         parts.iter().map(|part| outcome(part, segments)).collect()
     }
 
     /// Finishes the ingest that is leased, every part with `segments` segments.
     pub(super) async fn finish(&self, lease: &Lease, segments: u32) {
-        let JobKind::Ingest { version, .. } = lease.job.kind else {
-            panic!("{:?} is no ingest", lease.job.kind)
-        };
+        let JobKind::Ingest { version, .. } = lease.job.kind else { panic!("{:?} is no ingest", lease.job.kind) };
         let outcomes = self.outcomes(lease, segments).await;
-        self.catalog
-            .finish_ingest(lease, version, outcomes)
-            .await
-            .unwrap();
+        self.catalog.finish_ingest(lease, version, outcomes).await.unwrap();
     }
 
     /// Accepts a document and ingests it, every part with two segments.
@@ -189,19 +147,12 @@ impl Stage {
         let lease = self.lease("worker").await;
         assert_eq!(lease.job.id, job.id);
         self.finish(&lease, 2).await;
-        self.catalog
-            .document(&self.acme, document.id)
-            .await
-            .unwrap()
+        self.catalog.document(&self.acme, document.id).await.unwrap()
     }
 
     /// Deletes a document and runs the job that does it.
     pub(super) async fn delete(&self, document: DocumentId) {
-        let job = self
-            .catalog
-            .delete_document(&self.acme, document, self.job_id())
-            .await
-            .unwrap();
+        let job = self.catalog.delete_document(&self.acme, document, self.job_id()).await.unwrap();
         let lease = self.lease("worker").await;
         assert_eq!(lease.job.id, job.id);
         self.catalog.finish_delete(&lease, document).await.unwrap();
@@ -213,11 +164,7 @@ impl Stage {
 
     /// The ids of the live segments of a document.
     pub(super) async fn live_ids(&self, document: DocumentId) -> Vec<SegmentId> {
-        let segments = self
-            .catalog
-            .segments(&self.acme, document, 0, 1000)
-            .await
-            .unwrap();
+        let segments = self.catalog.segments(&self.acme, document, 0, 1000).await.unwrap();
         segments.iter().map(|segment| segment.id).collect()
     }
 
@@ -251,10 +198,7 @@ pub(super) fn outcome(part: &Part, segments: u32) -> PartOutcome {
     };
     PartOutcome {
         part: part.id,
-        facts: PartFacts {
-            characters: Some(u64::from(segments) * 10),
-            ..PartFacts::default()
-        },
+        facts: PartFacts { characters: Some(u64::from(segments) * 10), ..PartFacts::default() },
         result: Ok((0..segments).map(segment).collect()),
     }
 }
@@ -266,18 +210,11 @@ pub(super) fn content(blob: BlobHash, ordinal: u32) -> ContentKey {
 
 /// The outcome of a part that could not be read.
 pub(super) fn unreadable(part: PartId) -> PartOutcome {
-    PartOutcome {
-        part,
-        facts: PartFacts::default(),
-        result: Err(part_error("unreadable")),
-    }
+    PartOutcome { part, facts: PartFacts::default(), result: Err(part_error("unreadable")) }
 }
 
 pub(super) fn part_error(code: &str) -> PartError {
-    PartError {
-        code: code.to_owned(),
-        detail: "it cannot be read".to_owned(),
-    }
+    PartError { code: code.to_owned(), detail: "it cannot be read".to_owned() }
 }
 
 /// The kind of error that a call must fail with.

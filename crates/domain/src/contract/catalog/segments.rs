@@ -18,36 +18,18 @@ pub async fn segments_are_seen_with_part_and_document(fixture: &dyn CatalogFixtu
     ids.insert(2, SegmentId::from_uuid(first.id.uuid()));
     let views = catalog.segment_views(acme, &ids).await.unwrap();
     let unknown = ids.remove(2);
-    assert_eq!(
-        views.iter().map(|view| view.segment.id).collect::<Vec<_>>(),
-        ids
-    );
+    assert_eq!(views.iter().map(|view| view.segment.id).collect::<Vec<_>>(), ids);
     assert_eq!(views.len(), 6);
     for view in &views {
-        assert_eq!(
-            view.part,
-            catalog.part(acme, view.segment.part).await.unwrap()
-        );
+        assert_eq!(view.part, catalog.part(acme, view.segment.part).await.unwrap());
         assert_eq!(view.document.id, view.segment.document);
     }
     assert_eq!((&views[0].document, &views[5].document), (&second, &first));
-    let twice = catalog
-        .segment_views(acme, &[ids[1], ids[1]])
-        .await
-        .unwrap();
+    let twice = catalog.segment_views(acme, &[ids[1], ids[1]]).await.unwrap();
     assert_eq!(twice, [views[1].clone(), views[1].clone()]);
     assert_eq!(catalog.segment_views(acme, &[]).await.unwrap(), []);
-    assert_eq!(
-        catalog
-            .live_segments(acme, &[ids[3], unknown, ids[0]])
-            .await
-            .unwrap(),
-        [ids[3], ids[0]]
-    );
-    refused(
-        catalog.segments(acme, stage.document_id(), 0, 1).await,
-        NotFound,
-    );
+    assert_eq!(catalog.live_segments(acme, &[ids[3], unknown, ids[0]]).await.unwrap(), [ids[3], ids[0]]);
+    refused(catalog.segments(acme, stage.document_id(), 0, 1).await, NotFound);
 }
 
 fn model(name: &str) -> ModelName {
@@ -58,47 +40,23 @@ fn model(name: &str) -> ModelName {
 pub async fn vectors_come_back_as_halves(fixture: &dyn CatalogFixture) {
     let stage = Stage::open(fixture).await;
     let (catalog, acme) = (&stage.catalog, &stage.acme);
-    let keys: Vec<_> = (0..3u8)
-        .map(|number| ContentKey::of(&[&[number]]))
-        .collect();
+    let keys: Vec<_> = (0..3u8).map(|number| ContentKey::of(&[&[number]])).collect();
     let [text, sound] = [model("text@1"), model("sound@1")];
     let exact = vec![0.5, -0.25, 1.0, 0.0];
-    let rounded: Vec<f32> = (0..384)
-        .map(|number| (number as f32 * 0.37).sin())
-        .collect();
+    let rounded: Vec<f32> = (0..384).map(|number| (number as f32 * 0.37).sin()).collect();
     let vectors = [(keys[0], exact.clone()), (keys[1], rounded.clone())];
     catalog.put_vectors(acme, &text, &vectors).await.unwrap();
-    catalog
-        .put_vectors(acme, &text, &vectors[..1])
-        .await
-        .unwrap();
+    catalog.put_vectors(acme, &text, &vectors[..1]).await.unwrap();
 
-    let found = catalog
-        .vectors(acme, &text, &[keys[1], keys[2], keys[0], keys[0]])
-        .await
-        .unwrap();
+    let found = catalog.vectors(acme, &text, &[keys[1], keys[2], keys[0], keys[0]]).await.unwrap();
     assert_eq!((&found[2], &found[3]), (&Some(exact.clone()), &Some(exact)));
     assert_eq!(found[1], None);
-    let close = found[0]
-        .as_ref()
-        .unwrap()
-        .iter()
-        .zip(&rounded)
-        .all(|(a, b)| (a - b).abs() < 6e-4);
+    let close = found[0].as_ref().unwrap().iter().zip(&rounded).all(|(a, b)| (a - b).abs() < 6e-4);
     assert!(close && found[0].as_ref().unwrap().len() == 384);
-    assert_eq!(
-        catalog.vectors(acme, &sound, &keys).await.unwrap(),
-        [None, None, None]
-    );
+    assert_eq!(catalog.vectors(acme, &sound, &keys).await.unwrap(), [None, None, None]);
     let other = tenant("umbrella");
-    assert_eq!(
-        catalog.vectors(&other, &text, &keys).await.unwrap(),
-        [None, None, None]
-    );
-    assert_eq!(
-        catalog.vectors(acme, &text, &[]).await.unwrap(),
-        Vec::<Option<Vec<f32>>>::new()
-    );
+    assert_eq!(catalog.vectors(&other, &text, &keys).await.unwrap(), [None, None, None]);
+    assert_eq!(catalog.vectors(acme, &text, &[]).await.unwrap(), Vec::<Option<Vec<f32>>>::new());
 }
 
 /// Vectors stay while a segment of the tenant uses them, and while an ingest may have found them; then they go.
@@ -106,10 +64,7 @@ pub async fn vectors_go_with_their_last_segment(fixture: &dyn CatalogFixture) {
     let stage = Stage::open(fixture).await;
     let (catalog, acme) = (&stage.catalog, &stage.acme);
     let text = model("text@1");
-    let keys = [
-        content(BlobHash::of(b"shared"), 0),
-        content(BlobHash::of(b"alone"), 0),
-    ];
+    let keys = [content(BlobHash::of(b"shared"), 0), content(BlobHash::of(b"alone"), 0)];
     let put = async || {
         let vectors = [(keys[0], vec![1.0]), (keys[1], vec![0.5])];
         catalog.put_vectors(acme, &text, &vectors).await.unwrap();
@@ -130,22 +85,14 @@ pub async fn vectors_go_with_their_last_segment(fixture: &dyn CatalogFixture) {
     stage.accept(None, &["alone"]).await;
     let ingest = stage.lease("slow").await;
     stage.delete(third.id).await;
-    assert_eq!(
-        kept().await,
-        [true, true],
-        "the ingest that runs may have found them"
-    );
+    assert_eq!(kept().await, [true, true], "the ingest that runs may have found them");
     stage.finish(&ingest, 1).await;
     assert_eq!(kept().await, [true, true], "and now uses them");
 
     stage.accept(Some("a"), &["other"]).await;
     let replacement = stage.lease("worker").await;
     stage.finish(&replacement, 1).await;
-    assert_eq!(
-        kept().await,
-        [false, true],
-        "no version uses the first any more"
-    );
+    assert_eq!(kept().await, [false, true], "no version uses the first any more");
     let fourth = ingest.job.kind.document().unwrap();
     stage.delete(fourth).await;
     assert_eq!(kept().await, [false, false]);
@@ -155,17 +102,9 @@ pub async fn vectors_go_with_their_last_segment(fixture: &dyn CatalogFixture) {
     put().await;
     let (error, at) = ("the index is away".to_owned(), stage.clock_now());
     stage.end(&lease, JobEnd::Retry { error, at }).await;
-    assert_eq!(
-        kept().await,
-        [true, true],
-        "the next attempt need not encode again"
-    );
+    assert_eq!(kept().await, [true, true], "the next attempt need not encode again");
     let given_up = stage.lease("worker").await;
     stage.end(&given_up, JobEnd::Cancelled).await;
-    assert_eq!(
-        kept().await,
-        [false, false],
-        "what a cancelled ingest has put goes too"
-    );
+    assert_eq!(kept().await, [false, false], "what a cancelled ingest has put goes too");
     assert_eq!(second.version, 1);
 }

@@ -12,62 +12,32 @@ pub async fn idempotency_keys_answer_once(fixture: &dyn CatalogFixture) {
     let stage = Stage::open(fixture).await;
     let (catalog, acme) = (&stage.catalog, &stage.acme);
     let (request, another) = (BlobHash::of(b"request"), BlobHash::of(b"another"));
-    let begin = async |tenant, key, request| {
-        catalog
-            .idempotency_begin(tenant, key, request, stage.in_an_hour())
-            .await
-            .unwrap()
-    };
+    let begin =
+        async |tenant, key, request| catalog.idempotency_begin(tenant, key, request, stage.in_an_hour()).await.unwrap();
     assert_eq!(begin(acme, "key", &request).await, IdempotencyState::New);
-    assert_eq!(
-        begin(acme, "key", &request).await,
-        IdempotencyState::InFlight
-    );
-    assert_eq!(
-        begin(acme, "key", &another).await,
-        IdempotencyState::Mismatch
-    );
+    assert_eq!(begin(acme, "key", &request).await, IdempotencyState::InFlight);
+    assert_eq!(begin(acme, "key", &another).await, IdempotencyState::Mismatch);
     let umbrella = tenant("umbrella");
-    assert_eq!(
-        begin(&umbrella, "key", &another).await,
-        IdempotencyState::New
-    );
+    assert_eq!(begin(&umbrella, "key", &another).await, IdempotencyState::New);
 
     catalog.idempotency_forget(acme, "key").await.unwrap();
     assert_eq!(begin(acme, "key", &another).await, IdempotencyState::New);
     let location = Some("/v1/jobs/1");
-    catalog
-        .idempotency_finish(acme, "key", 202, location, "{}")
-        .await
-        .unwrap();
-    let replay = IdempotencyState::Replay {
-        status: 202,
-        location: location.map(str::to_owned),
-        body: "{}".to_owned(),
-    };
+    catalog.idempotency_finish(acme, "key", 202, location, "{}").await.unwrap();
+    let replay = IdempotencyState::Replay { status: 202, location: location.map(str::to_owned), body: "{}".to_owned() };
     assert_eq!(begin(acme, "key", &another).await, replay);
     catalog.idempotency_forget(acme, "key").await.unwrap();
-    assert_eq!(
-        begin(acme, "key", &another).await,
-        replay,
-        "an answer is not forgotten"
-    );
-    assert_eq!(
-        begin(acme, "key", &request).await,
-        IdempotencyState::Mismatch
-    );
+    assert_eq!(begin(acme, "key", &another).await, replay, "an answer is not forgotten");
+    assert_eq!(begin(acme, "key", &request).await, IdempotencyState::Mismatch);
     stage.clock.advance(HOUR_MS);
     assert_eq!(begin(acme, "key", &request).await, IdempotencyState::New);
 
     let mut tasks = Vec::new();
     for _ in 0..8 {
         let (catalog, acme, expires) = (catalog.clone(), acme.clone(), stage.in_an_hour());
-        tasks.push(tokio::spawn(async move {
-            catalog
-                .idempotency_begin(&acme, "race", &request, expires)
-                .await
-                .unwrap()
-        }));
+        tasks.push(tokio::spawn(
+            async move { catalog.idempotency_begin(&acme, "race", &request, expires).await.unwrap() },
+        ));
     }
     let mut first = 0;
     for task in tasks {
@@ -90,21 +60,9 @@ pub async fn keys_are_found_by_their_secret(fixture: &dyn CatalogFixture) {
     };
     let secret = BlobHash::of(b"secret");
     catalog.put_key(&key, &secret).await.unwrap();
-    assert_eq!(
-        catalog.key_by_secret(&secret).await.unwrap(),
-        Some(key.clone())
-    );
-    assert_eq!(
-        catalog
-            .key_by_secret(&BlobHash::of(b"guess"))
-            .await
-            .unwrap(),
-        None
-    );
-    refused(
-        catalog.put_key(&key, &BlobHash::of(b"other")).await,
-        Conflict,
-    );
+    assert_eq!(catalog.key_by_secret(&secret).await.unwrap(), Some(key.clone()));
+    assert_eq!(catalog.key_by_secret(&BlobHash::of(b"guess")).await.unwrap(), None);
+    refused(catalog.put_key(&key, &BlobHash::of(b"other")).await, Conflict);
 }
 
 /// The newest generation counts; none is overwritten.
@@ -112,32 +70,11 @@ pub async fn generations_are_only_added(fixture: &dyn CatalogFixture) {
     let stage = Stage::open(fixture).await;
     let catalog = &stage.catalog;
     assert_eq!(catalog.generation().await.unwrap(), None);
-    let towers = vec![(
-        "shared".to_owned(),
-        Modality::Text,
-        ModelName("minilm@1".to_owned()),
-    )];
-    let first = Generation {
-        number: 1,
-        profile: "starter".to_owned(),
-        towers,
-        created_at: stage.clock_now(),
-    };
-    let second = Generation {
-        number: 2,
-        profile: "standard".to_owned(),
-        ..first.clone()
-    };
+    let towers = vec![("shared".to_owned(), Modality::Text, ModelName("minilm@1".to_owned()))];
+    let first = Generation { number: 1, profile: "starter".to_owned(), towers, created_at: stage.clock_now() };
+    let second = Generation { number: 2, profile: "standard".to_owned(), ..first.clone() };
     catalog.put_generation(&first).await.unwrap();
-    refused(
-        catalog
-            .put_generation(&Generation {
-                number: 1,
-                ..second.clone()
-            })
-            .await,
-        Conflict,
-    );
+    refused(catalog.put_generation(&Generation { number: 1, ..second.clone() }).await, Conflict);
     assert_eq!(catalog.generation().await.unwrap(), Some(first.clone()));
     catalog.put_generation(&second).await.unwrap();
     refused(catalog.put_generation(&first).await, Conflict);
@@ -154,35 +91,15 @@ pub async fn numbers_add_up(fixture: &dyn CatalogFixture) {
     stage.accept(Some("a"), &["three"]).await;
     let claimed = claim();
     stage.store(acme, claimed, "only claimed").await;
-    let wanted = CatalogStats {
-        collections: 1,
-        documents: 1,
-        segments: 4,
-        blob_bytes: 8,
-        open_jobs: 1,
-    };
+    let wanted = CatalogStats { collections: 1, documents: 1, segments: 4, blob_bytes: 8, open_jobs: 1 };
     assert_eq!(catalog.stats(acme).await.unwrap(), wanted);
-    assert_eq!(
-        catalog.stats(&tenant("umbrella")).await.unwrap(),
-        CatalogStats::default()
-    );
+    assert_eq!(catalog.stats(&tenant("umbrella")).await.unwrap(), CatalogStats::default());
 
     let ingest = stage.lease("worker").await;
     stage.finish(&ingest, 1).await;
-    let wanted = CatalogStats {
-        segments: 1,
-        blob_bytes: 5,
-        open_jobs: 0,
-        ..wanted
-    };
+    let wanted = CatalogStats { segments: 1, blob_bytes: 5, open_jobs: 0, ..wanted };
     assert_eq!(catalog.stats(acme).await.unwrap(), wanted);
-    catalog
-        .delete_document(acme, document.id, stage.job_id())
-        .await
-        .unwrap();
+    catalog.delete_document(acme, document.id, stage.job_id()).await.unwrap();
     let doomed = catalog.stats(acme).await.unwrap();
-    assert_eq!(
-        (doomed.documents, doomed.segments, doomed.open_jobs),
-        (0, 0, 1)
-    );
+    assert_eq!((doomed.documents, doomed.segments, doomed.open_jobs), (0, 0, 1));
 }
