@@ -1,4 +1,4 @@
-//! Prints how long the towers take on one thread and on two: `speed TEXT_FOLDER STARTER_FOLDER`.
+//! Prints how long the towers take on one thread and on two: `speed TEXT_FOLDER STARTER_FOLDER [ONLY]`, where `ONLY` is a part of a line's name.
 //!
 //! For one thread the processor's time is told beside the clock's, because a busy machine stretches only the latter.
 
@@ -41,6 +41,7 @@ fn main() {
     let mut folders = std::env::args().skip(1).map(|folder| Source::Folder(folder.into()));
     let (text, starter) =
         (folders.next().expect("the text model's folder"), folders.next().expect("the starter's folder"));
+    let only = std::env::args().nth(3).unwrap_or_default();
     let start = Instant::now();
     let text = TextEncoder::load(&text).unwrap();
     let pictures = PictureTower::load(&starter).unwrap();
@@ -65,7 +66,7 @@ fn main() {
                 ("picture of 1024 by 1024", &pictures, &large, &[1]),
                 ("sound of 4 s", &sounds, &sound, &[1, 8]),
             ];
-            for (what, tower, input, batches) in all {
+            for (what, tower, input, batches) in all.into_iter().filter(|(what, ..)| what.contains(&only)) {
                 for &batch in batches {
                     let inputs = vec![input.clone(); batch];
                     measure(&format!("{batch} x {what}"), batch, || drop(tower.forward(&inputs).unwrap()));

@@ -3,109 +3,142 @@
 
 use super::elementwise::{add_bias, relu};
 use super::gemm::{Packed, Rows, multiply};
+use super::winograd::Winograd;
 use crate::error::ModelError;
 use crate::weights::Weights;
 
-/// A square convolution with zero padding and a bias, over square pictures.
+/// A convolution over square pictures of one size.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Width and height of the pictures.
+    pub side: usize,
+    /// Channels that go in.
+    pub channels: usize,
+    /// Channels that come out.
+    pub outputs: usize,
+    /// Width and height of a window. Around the picture there are half as many zeros.
+    pub kernel: usize,
+    /// From one window to the next.
+    pub stride: usize,
+}
+
+impl Shape {
+    /// Width and height of what comes out.
+    pub fn side_after(&self) -> usize {
+        (self.side + 2 * self.padding() - self.kernel) / self.stride + 1
+    }
+
+    fn padding(&self) -> usize {
+        self.kernel / 2
+    }
+}
+
+/// A square convolution with zero padding and a bias.
 #[derive(Debug, Clone)]
 pub struct Conv {
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-    channels: usize,
-    weight: Packed,
+    shape: Shape,
+    weight: Weight,
     bias: Vec<f32>,
 }
 
+#[derive(Debug, Clone)]
+enum Weight {
+    /// Kernel row, kernel column and channel x outputs.
+    Windows(Packed),
+    Tiles(Winograd),
+}
+
 impl Conv {
-    /// Reads `prefix.weight` (`outputs` x `channels` x `kernel` x `kernel`) and `prefix.bias` (`outputs`). The padding keeps the size at stride 1.
-    pub fn load(
-        weights: &Weights,
-        prefix: &str,
-        [channels, outputs]: [usize; 2],
-        kernel: usize,
-        stride: usize,
-    ) -> Result<Self, ModelError> {
+    /// Reads `prefix.weight` (outputs x channels x kernel x kernel) and `prefix.bias` (outputs).
+    pub fn load(weights: &Weights, prefix: &str, shape: Shape) -> Result<Self, ModelError> {
+        let Shape { channels, outputs, kernel, .. } = shape;
         let weight = weights.tensor(&format!("{prefix}.weight"), &[outputs, channels, kernel, kernel])?;
-        let area = kernel * kernel;
-        // A window is written kernel row by kernel row, pixel by pixel, channel by channel.
-        let packed = Packed::new(area * channels, outputs, |row, output| {
-            let (place, channel) = (row / channels, row % channels);
-            weight[(output * channels + channel) * area + place]
-        });
-        Ok(Self {
-            kernel,
-            stride,
-            padding: kernel / 2,
-            channels,
-            weight: packed,
-            bias: weights.tensor(&format!("{prefix}.bias"), &[outputs])?,
-        })
+        let bias = weights.tensor(&format!("{prefix}.bias"), &[outputs])?;
+        Ok(Self::new(&weight, bias, shape))
     }
 
-    /// Width and height of what comes out for pictures of `side` by `side`.
-    pub fn side_after(&self, side: usize) -> usize {
-        (side + 2 * self.padding - self.kernel) / self.stride + 1
+    fn new(weight: &[f32], bias: Vec<f32>, shape: Shape) -> Self {
+        let Shape { side, channels, outputs, kernel, stride } = shape;
+        let weight = if kernel == 3 && stride == 1 && Winograd::suits(side, channels, outputs) {
+            Weight::Tiles(Winograd::new(weight, side, channels, outputs))
+        } else {
+            let area = kernel * kernel;
+            Weight::Windows(Packed::new(area * channels, outputs, |row, output| {
+                let (place, channel) = (row / channels, row % channels);
+                weight[(output * channels + channel) * area + place]
+            }))
+        };
+        Self { shape, weight, bias }
     }
 
-    /// `x` is pictures x `side` x `side` x channels; pictures x after x after x outputs come out.
-    pub fn apply(&self, x: &[f32], side: usize) -> Vec<f32> {
-        self.with(x, side, |_, block| add_bias(block, &self.bias))
+    /// What it was made for.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// `x` is pictures x side x side x channels; pictures x after x after x outputs come out.
+    pub fn apply(&self, x: &[f32]) -> Vec<f32> {
+        self.with(x, |_, block| add_bias(block, &self.bias))
     }
 
     /// [`Self::apply`], then zero where it is below.
-    pub fn apply_relu(&self, x: &[f32], side: usize) -> Vec<f32> {
-        self.with(x, side, |_, block| {
+    pub fn apply_relu(&self, x: &[f32]) -> Vec<f32> {
+        self.with(x, |_, block| {
             add_bias(block, &self.bias);
             relu(block);
         })
     }
 
     /// [`Self::apply`], then `residual`, of the same shape, is added, then zero where it is below.
-    pub fn apply_add_relu(&self, x: &[f32], side: usize, residual: &[f32]) -> Vec<f32> {
-        let outputs = self.bias.len();
-        self.with(x, side, |first, block| {
+    pub fn apply_add_relu(&self, x: &[f32], residual: &[f32]) -> Vec<f32> {
+        self.with(x, |first, block| {
             add_bias(block, &self.bias);
-            add_bias(block, &residual[first * outputs..][..block.len()]);
+            add_bias(block, &residual[first * self.shape.outputs..][..block.len()]);
             relu(block);
         })
     }
 
-    fn with(&self, x: &[f32], side: usize, finish: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-        let after = self.side_after(side);
-        let pictures = x.len() / (side * side * self.channels);
-        multiply(pictures * after * after, &Windows { conv: self, x, side, after }, &self.weight, &finish)
+    fn with(&self, x: &[f32], finish: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+        match &self.weight {
+            Weight::Tiles(winograd) => winograd.apply(x, &finish),
+            Weight::Windows(weight) => {
+                let Shape { side, channels, .. } = self.shape;
+                let after = self.shape.side_after();
+                let pictures = x.len() / (side * side * channels);
+                multiply(pictures * after * after, &Windows { shape: self.shape, x, after }, weight, &finish)
+            }
+        }
     }
 }
 
 /// The windows of all pictures, those of a picture row by row.
 struct Windows<'a> {
-    conv: &'a Conv,
+    shape: Shape,
     x: &'a [f32],
-    side: usize,
     after: usize,
 }
 
 impl Rows for Windows<'_> {
     #[inline(always)]
     fn write(&self, row: usize, into: &mut [f32]) {
-        let Self { conv, side, after, .. } = *self;
-        let (picture, place) = (row / (after * after), row % (after * after));
-        let (top, left) = (place / after * conv.stride, place % after * conv.stride);
-        let pixels = &self.x[picture * side * side * conv.channels..][..side * side * conv.channels];
-        let columns_in = conv.padding.saturating_sub(left)..conv.kernel.min(side + conv.padding - left);
-        for (ky, line) in into.chunks_exact_mut(conv.kernel * conv.channels).enumerate() {
+        let Shape { side, channels, kernel, stride, .. } = self.shape;
+        let padding = self.shape.padding();
+        let (picture, place) = (row / (self.after * self.after), row % (self.after * self.after));
+        let (top, left) = (place / self.after * stride, place % self.after * stride);
+        let pixels = &self.x[picture * side * side * channels..][..side * side * channels];
+        let columns = padding.saturating_sub(left)..kernel.min(side + padding - left);
+        for (ky, line) in into.chunks_exact_mut(kernel * channels).enumerate() {
             let y = top + ky;
-            if y < conv.padding || y >= side + conv.padding {
+            if y < padding || y >= side + padding {
                 line.fill(0.0);
                 continue;
             }
-            let (before, rest) = line.split_at_mut(columns_in.start * conv.channels);
-            let (inside, behind) = rest.split_at_mut(columns_in.len() * conv.channels);
+            let (before, rest) = line.split_at_mut(columns.start * channels);
+            let (inside, behind) = rest.split_at_mut(columns.len() * channels);
             before.fill(0.0);
             behind.fill(0.0);
-            let first = (y - conv.padding) * side + left + columns_in.start - conv.padding;
-            inside.copy_from_slice(&pixels[first * conv.channels..][..inside.len()]);
+            let first = (y - padding) * side + left + columns.start - padding;
+            inside.copy_from_slice(&pixels[first * channels..][..inside.len()]);
         }
     }
 }
@@ -114,41 +147,50 @@ impl Rows for Windows<'_> {
 mod tests {
     use super::*;
 
+    fn value(seed: usize) -> f32 {
+        ((seed * 37 + 11) % 23) as f32 / 11.0 - 1.0
+    }
+
+    fn check(shape: Shape, pictures: usize) {
+        let Shape { side, channels, outputs, kernel, stride } = shape;
+        let weight: Vec<f32> = (0..outputs * channels * kernel * kernel).map(value).collect();
+        let bias: Vec<f32> = (0..outputs).map(value).collect();
+        let conv = Conv::new(&weight, bias.clone(), shape);
+        let x: Vec<f32> = (0..pictures * side * side * channels).map(|seed| value(seed * 3)).collect();
+        let residual: Vec<f32> =
+            (0..pictures * shape.side_after().pow(2) * outputs).map(|seed| value(seed * 5)).collect();
+        let out = conv.apply_add_relu(&x, &residual);
+        let (after, padding) = (shape.side_after(), kernel / 2);
+        assert_eq!(out.len(), residual.len());
+        for (index, got) in out.iter().enumerate() {
+            let (place, output) = (index / outputs, index % outputs);
+            let (picture, top, left) =
+                (place / (after * after), place / after % after * stride, place % after * stride);
+            let mut exact = bias[output] + residual[index];
+            for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
+                let inside = |at: usize| (padding..side + padding).contains(&at);
+                if inside(top + ky) && inside(left + kx) {
+                    let pixel = (picture * side + top + ky - padding) * side + left + kx - padding;
+                    exact += (0..channels)
+                        .map(|c| {
+                            x[pixel * channels + c] * weight[((output * channels + c) * kernel + ky) * kernel + kx]
+                        })
+                        .sum::<f32>();
+                }
+            }
+            let exact = exact.max(0.0);
+            assert!((got - exact).abs() < 1e-3, "{shape:?} at {index}: {got} for {exact}");
+        }
+    }
+
     #[test]
     fn equals_the_definition() {
-        for (kernel, stride, side) in [(3, 1, 5), (3, 2, 6), (1, 2, 6), (3, 1, 1), (1, 1, 3)] {
-            let (channels, outputs, pictures) = (3, 18, 2);
-            let value = |seed: usize| ((seed * 37 + 11) % 23) as f32 / 11.0 - 1.0;
-            let weight =
-                |o: usize, c: usize, ky: usize, kx: usize| value(((o * channels + c) * kernel + ky) * kernel + kx);
-            let packed = Packed::new(kernel * kernel * channels, outputs, |row, output| {
-                let (place, channel) = (row / channels, row % channels);
-                weight(output, channel, place / kernel, place % kernel)
-            });
-            let bias: Vec<f32> = (0..outputs).map(value).collect();
-            let conv = Conv { kernel, stride, padding: kernel / 2, channels, weight: packed, bias: bias.clone() };
-            let x: Vec<f32> = (0..pictures * side * side * channels).map(|seed| value(seed * 3)).collect();
-            let out = conv.apply(&x, side);
-            let after = conv.side_after(side);
-            assert_eq!(out.len(), pictures * after * after * outputs);
-            for (index, got) in out.iter().enumerate() {
-                let (place, output) = (index / outputs, index % outputs);
-                let (picture, y, x_out) = (place / (after * after), place / after % after, place % after);
-                let mut exact = bias[output];
-                for ky in 0..kernel {
-                    for kx in 0..kernel {
-                        let (row, column) = (y * stride + ky, x_out * stride + kx);
-                        let inside = |at: usize| (kernel / 2..side + kernel / 2).contains(&at);
-                        if inside(row) && inside(column) {
-                            for channel in 0..channels {
-                                let pixel = (picture * side + row - kernel / 2) * side + column - kernel / 2;
-                                exact += x[pixel * channels + channel] * weight(output, channel, ky, kx);
-                            }
-                        }
-                    }
-                }
-                assert!((got - exact).abs() < 1e-4, "{kernel} {stride} {side}: {got} for {exact}");
-            }
+        for (kernel, stride, side) in [(3, 1, 5), (3, 2, 6), (1, 2, 6), (3, 1, 1), (1, 1, 3), (3, 1, 4)] {
+            check(Shape { side, channels: 3, outputs: 18, kernel, stride }, 2);
+        }
+        for side in [8, 16, 32] {
+            assert!(Winograd::suits(side, 16, 32));
+            check(Shape { side, channels: 16, outputs: 32, kernel: 3, stride: 1 }, 2);
         }
     }
 }

@@ -13,3 +13,4 @@ pub mod elementwise;
 pub mod gemm;
 pub mod linear;
 pub mod norm;
+mod winograd;

@@ -13,7 +13,7 @@ use sensorium_domain::segment::Modality;
 use self::front_end::{CHANNELS, front_end};
 use self::prepare::{Prepared, SIDE, prepare};
 use super::config::{PictureConfig, read};
-use crate::compute::conv::Conv;
+use crate::compute::conv::{Conv, Shape};
 use crate::compute::linear::Linear;
 use crate::compute::norm::normalise;
 use crate::error::ModelError;
@@ -30,6 +30,7 @@ pub struct PictureTower {
     stem: Conv,
     blocks: Vec<Block>,
     head: Linear,
+    last_pixels: usize,
     width: usize,
     dimensions: usize,
 }
@@ -46,35 +47,33 @@ impl PictureTower {
         let config: PictureConfig = read(source, "picture.json", "sensorium-picture-tower")?;
         let weights = Weights::open(&source.weights("picture.safetensors")?)?;
         let stem_width = config.network.widths.first().copied().unwrap_or(0);
-        let mut width = stem_width;
+        let stem = Shape { side: SIDE, channels: CHANNELS, outputs: stem_width, kernel: 3, stride: 2 };
+        let stem = Conv::load(&weights, "stem", stem)?;
+        let (mut side, mut width) = (stem.shape().side_after(), stem_width);
         let mut blocks = Vec::new();
         for (stage, (&next, &depth)) in config.network.widths.iter().zip(&config.network.depths).enumerate() {
             for position in 0..depth {
                 let stride = if stage > 0 && position == 0 { 2 } else { 1 };
-                blocks.push(Block::load(&weights, &format!("blocks.{}", blocks.len()), [width, next], stride)?);
-                width = next;
+                let shape = Shape { side, channels: width, outputs: next, kernel: 3, stride };
+                blocks.push(Block::load(&weights, &format!("blocks.{}", blocks.len()), shape)?);
+                (side, width) = (shape.side_after(), next);
             }
         }
-        Ok(Self {
-            stem: Conv::load(&weights, "stem", [CHANNELS, stem_width], 3, 2)?,
-            blocks,
-            head: Linear::load(&weights, "head", width, config.dim)?,
-            width,
-            dimensions: config.dim,
-        })
+        let head = Linear::load(&weights, "head", width, config.dim)?;
+        Ok(Self { stem, blocks, head, last_pixels: side * side, width, dimensions: config.dim })
     }
 
     /// Encodes pictures that have been prepared to channel, row, column in [0, 1].
     fn encode_planes(&self, pictures: &[impl Borrow<[f32]> + Sync]) -> Vec<Vec<f32>> {
         let channels: Vec<Vec<f32>> = pictures.par_iter().map(|planes| front_end(planes.borrow(), SIDE)).collect();
-        let mut states = self.stem.apply_relu(&channels.concat(), SIDE);
-        let mut side = self.stem.side_after(SIDE);
+        let mut states = self.stem.apply_relu(&channels.concat());
         for block in &self.blocks {
-            (states, side) = block.apply(&states, side);
+            states = block.apply(&states);
         }
-        let pixels = side * side;
-        let means: Vec<f32> =
-            states.chunks_exact(pixels * self.width).flat_map(|picture| mean_of_rows(picture, self.width)).collect();
+        let means: Vec<f32> = states
+            .chunks_exact(self.last_pixels * self.width)
+            .flat_map(|picture| mean_of_rows(picture, self.width))
+            .collect();
         let mut out = self.head.apply(&means);
         out.chunks_exact_mut(self.dimensions)
             .map(|vector| {
@@ -86,25 +85,24 @@ impl PictureTower {
 }
 
 impl Block {
-    fn load(weights: &Weights, prefix: &str, [width, next]: [usize; 2], stride: usize) -> Result<Self, ModelError> {
-        let has_shortcut = stride != 1 || width != next;
+    /// `shape` is that of its first convolution.
+    fn load(weights: &Weights, prefix: &str, shape: Shape) -> Result<Self, ModelError> {
+        let has_shortcut = shape.stride != 1 || shape.channels != shape.outputs;
+        let second = Shape { side: shape.side_after(), channels: shape.outputs, stride: 1, ..shape };
+        let shortcut = Shape { kernel: 1, ..shape };
         Ok(Self {
-            first: Conv::load(weights, &format!("{prefix}.conv1"), [width, next], 3, stride)?,
-            second: Conv::load(weights, &format!("{prefix}.conv2"), [next, next], 3, 1)?,
-            shortcut: has_shortcut
-                .then(|| Conv::load(weights, &format!("{prefix}.shortcut"), [width, next], 1, stride))
-                .transpose()?,
+            first: Conv::load(weights, &format!("{prefix}.conv1"), shape)?,
+            second: Conv::load(weights, &format!("{prefix}.conv2"), second)?,
+            shortcut: has_shortcut.then(|| Conv::load(weights, &format!("{prefix}.shortcut"), shortcut)).transpose()?,
         })
     }
 
-    fn apply(&self, states: &[f32], side: usize) -> (Vec<f32>, usize) {
-        let after = self.first.side_after(side);
-        let inner = self.first.apply_relu(states, side);
-        let out = match &self.shortcut {
-            Some(shortcut) => self.second.apply_add_relu(&inner, after, &shortcut.apply(states, side)),
-            None => self.second.apply_add_relu(&inner, after, states),
-        };
-        (out, after)
+    fn apply(&self, states: &[f32]) -> Vec<f32> {
+        let inner = self.first.apply_relu(states);
+        match &self.shortcut {
+            Some(shortcut) => self.second.apply_add_relu(&inner, &shortcut.apply(states)),
+            None => self.second.apply_add_relu(&inner, states),
+        }
     }
 }
 
