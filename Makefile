@@ -32,7 +32,7 @@ test-page: ## drive the page in a headless Chromium against a fresh server
 bench: ## measure: documents a second, search latency, start, memory
 	@scripts/prepare
 	@scripts/fetch-text-model
-	@cargo bench --locked --workspace --benches
+	@cargo bench --locked --bench serving
 
 .PHONY: fmt
 fmt: ## format the Rust code

@@ -4,8 +4,10 @@ import { el, icon, NAMES, time } from "./dom.js";
 import { player, thumbnail } from "./media.js";
 import { openDocument } from "./documents.js";
 
-/** Below this a hit is shown as a guess. */
-const LOW = 0.3;
+/** From this on a hit is shown as good; the server warns when none is. */
+const GOOD = 0.5;
+/** Below this a hit is shown as a mere guess. */
+const LOW = 0.2;
 
 export function titleOf(document, part) {
   return document.title || part?.name || document.external_id || document.id;
@@ -14,9 +16,9 @@ export function titleOf(document, part) {
 export function card(hit, { labels, like }) {
   const { document, segment } = hit;
   const title = titleOf(document, segment.part);
-  const low = hit.confidence !== null && hit.confidence !== undefined && hit.confidence < LOW;
+  const level = levelOf(hit.confidence);
   const others = (hit.segments ?? []).filter((other) => other.id !== segment.id);
-  return el("li", { class: `hit ${segment.modality}${low ? " low" : ""}` },
+  return el("li", { class: `hit ${segment.modality} ${level}` },
     el("article", { "aria-label": `${title}, ${NAMES[segment.modality] ?? segment.modality}` },
       face(segment, title),
       el("div", { class: "body" },
@@ -25,7 +27,7 @@ export function card(hit, { labels, like }) {
           el("span", { class: `badge ${segment.modality}` }, icon(segment.modality), NAMES[segment.modality] ?? segment.modality),
           placeText(segment.place) && el("span", { class: "muted" }, placeText(segment.place)),
           document.tags.map((tag) => el("span", { class: "tag" }, tag))),
-        confidence(hit.confidence, low),
+        confidence(hit.confidence, level),
         others.length > 0 && also(others),
         el("div", { class: "actions" },
           hit.explain?.legs?.length ? explain(hit, labels) : el("span", {}),
@@ -67,14 +69,20 @@ export function placeText(place) {
   }
 }
 
-function confidence(value, low) {
-  if (value === null || value === undefined) return el("p", { class: "confidence muted" }, "by words alone; no confidence is known");
+function levelOf(confidence) {
+  if (confidence === null || confidence === undefined) return "unknown";
+  if (confidence < LOW) return "low";
+  return confidence < GOOD ? "fair" : "good";
+}
+
+function confidence(value, level) {
+  if (level === "unknown") return el("p", { class: "confidence muted" }, "by words alone; no confidence is known");
   const share = Math.round(100 * value);
   const fillBar = el("i", {});
   fillBar.style.width = `${share}%`;
   return el("div", { class: "confidence" },
     el("span", { class: "meter", role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(share), "aria-label": "Confidence" }, fillBar),
-    el("span", {}, low ? `low confidence: ${share} %` : `${share} % sure`));
+    el("span", {}, { low: `low confidence: ${share} %`, fair: `perhaps: ${share} %`, good: `${share} % sure` }[level]));
 }
 
 function also(segments) {
