@@ -86,3 +86,32 @@ impl Vocabulary {
         order.iter().take(most).map(nearest).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::starter::goldens;
+
+    #[test]
+    fn the_bundled_vocabulary_answers_in_order() {
+        let source = goldens::source();
+        let calibration = Calibration::load(&source).unwrap();
+        let labels = Labels::load(&source, &calibration).unwrap();
+        let texts: Vec<Label> = source.json("labels.json").unwrap();
+        let weights = Weights::open(&source.weights("labels.safetensors").unwrap()).unwrap();
+        let vectors = weights.tensor("vectors", &[texts.len(), DIMENSIONS]).unwrap();
+        for modality in [Modality::Image, Modality::Audio] {
+            let (index, label) = texts.iter().enumerate().find(|(_, label)| label.kind == modality).unwrap();
+            let vector = &vectors[index * DIMENSIONS..][..DIMENSIONS];
+            // A picture that lies where its name lies, seen from a question.
+            let seen = calibration.query_vector(Modality::Text, modality, vector);
+            let nearest = labels.nearest(modality, &seen, 5);
+            assert_eq!(nearest.len(), 5);
+            assert_eq!(nearest[0].text, label.text);
+            assert!((nearest[0].cosine - 1.0).abs() < 1e-4);
+            assert!(nearest.is_sorted_by(|a, b| a.cosine >= b.cosine && a.confidence >= b.confidence));
+            assert!(nearest.iter().all(|nearest| (0.0..=1.0).contains(&nearest.confidence)));
+        }
+        assert!(labels.nearest(Modality::Text, &vectors[..DIMENSIONS], 5).is_empty());
+    }
+}

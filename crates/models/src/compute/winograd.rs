@@ -73,7 +73,10 @@ impl Winograd {
 
 /// `G g G^T` with `G = [1 0 0; ½ ½ ½; ½ -½ ½; 0 0 1]`.
 fn transform_kernel(kernel: &[f32; 9]) -> [f32; PLACES] {
-    let spread = |a: f32, b: f32, c: f32| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
+    let spread = |a: f32, b: f32, c: f32| {
+        let (ends, middle) = (0.5 * (a + c), 0.5 * b);
+        [a, ends + middle, ends - middle, c]
+    };
     let columns = [0, 1, 2].map(|x| spread(kernel[x], kernel[3 + x], kernel[6 + x]));
     let mut out = [0.0; PLACES];
     for (y, row) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {

@@ -4,7 +4,7 @@
 mod calibration;
 mod config;
 #[cfg(test)]
-mod goldens;
+pub(crate) mod goldens;
 mod out_of_scope;
 mod picture;
 mod sound;
