@@ -1,0 +1,21 @@
+//! End-to-end tests: the real program, over HTTP and its command line. A module a story; a module's cases share one server, and
+//! each case has a tenant of its own. `E2E_CASE=word` runs only the cases with that word in their names.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod auth;
+mod cases;
+mod cli;
+mod client;
+mod collections;
+mod config;
+mod crash;
+mod documents;
+mod errors;
+mod jobs;
+mod layering;
+mod media;
+mod openapi;
+mod retrieval;
+mod search;
+mod server;
