@@ -1,0 +1,52 @@
+//! What the server does in a second, and how long a search takes: `cargo bench --bench serving`.
+//!
+//! Everything goes over HTTP through the real program. It prints and judges nothing; docs/performance.md tells what the
+//! figures mean. Names after `--` choose sections: `start`, `ingest`, `search`. `BENCH_QUICK=1` takes fewer of everything
+//! and leaves 100,000 segments out.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod content;
+mod figures;
+mod folder;
+mod ingest;
+mod machine;
+mod search;
+mod server;
+mod start;
+
+/// How much is measured.
+pub struct Plan {
+    /// Fewer of everything.
+    pub quick: bool,
+}
+
+impl Plan {
+    /// `full`, or `quick` in a quick run.
+    pub fn of(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+
+    /// Segments of the folders that are searched.
+    pub fn sizes(&self) -> &'static [usize] {
+        if self.quick { &[1_000, 10_000] } else { &[1_000, 10_000, 100_000] }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let plan = Plan { quick: std::env::var_os("BENCH_QUICK").is_some_and(|value| value != "0") };
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|word| word == name);
+    machine::print();
+    if wanted("start") {
+        start::empty(&plan).await;
+    }
+    if wanted("ingest") {
+        ingest::measure(&plan).await;
+    }
+    if wanted("search") {
+        for size in plan.sizes() {
+            search::measure(&plan, *size).await;
+        }
+    }
+}
