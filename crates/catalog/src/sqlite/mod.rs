@@ -39,7 +39,7 @@ pub struct SqliteOptions {
     /// delete it again or store it anew. Longer than the longest deletion of bytes.
     pub blob_deletion_ms: i64,
     /// Nobody else works on this database (the caller holds a lock on the data folder): what a process that died
-    /// left behind (leases, marked blobs, reserved idempotency keys) is taken over at once, not when it expires.
+    /// left behind (leases, claimed and marked blobs, reserved idempotency keys) is taken over at once, not when it expires.
     pub take_over: bool,
 }
 
@@ -109,6 +109,7 @@ impl SqliteCatalog {
         for statement in [
             "UPDATE jobs SET ready_at = 0 WHERE state = 'running'",
             "UPDATE blobs SET taken_at = 0 WHERE owners = 0 AND state = 'deleting'",
+            "DELETE FROM blob_claims",
             "DELETE FROM idempotency_keys WHERE status IS NULL",
         ] {
             sqlx::query(statement).execute(&mut *tx).await?;
