@@ -13,13 +13,13 @@ use crate::server::{Server, root};
 /// Direction, and the least share of searches with a right file first, and among the first three, in percent.
 const FLOORS: [(&str, usize, usize); 8] = [
     ("text->text", 85, 95),
-    ("text->image", 40, 60),
-    ("text->audio", 40, 60),
-    ("image->text", 40, 60),
-    ("image->audio", 40, 60),
+    ("text->image", 50, 70),
+    ("text->audio", 40, 75),
+    ("image->text", 40, 65),
+    ("image->audio", 10, 25),
     ("audio->text", 40, 60),
-    ("audio->image", 40, 60),
-    ("mixed", 40, 60),
+    ("audio->image", 10, 20),
+    ("mixed", 30, 45),
 ];
 
 #[tokio::test]
