@@ -195,19 +195,36 @@ impl<A: Rows> WithSimd for Multiply<'_, A> {
 /// Blocks of [`BLOCK_ROWS`] rows, the last one lower; in a block the numbers of one column lie together.
 #[inline(always)]
 fn pack_rows(a: &impl Rows, rows: Range<usize>, depth: usize) -> Vec<f32> {
-    let count = rows.len();
-    let mut packed = vec![0.0; count * depth];
-    let mut line = vec![0.0; depth];
+    let mut packed = vec![0.0; rows.len() * depth];
+    let mut lines = vec![0.0; BLOCK_ROWS * depth];
     for (block, out) in packed.chunks_mut(BLOCK_ROWS * depth).enumerate() {
-        let height = out.len() / depth;
-        for offset in 0..height {
-            a.write(rows.start + block * BLOCK_ROWS + offset, &mut line);
-            for (value, out) in line.iter().zip(out[offset..].iter_mut().step_by(height)) {
-                *out = *value;
-            }
+        let lines = &mut lines[..out.len()];
+        for (row, line) in (rows.start + block * BLOCK_ROWS..).zip(lines.chunks_exact_mut(depth)) {
+            a.write(row, line);
+        }
+        match out.len() / depth {
+            1 => out.copy_from_slice(lines),
+            2 => interleave::<2>(lines, out),
+            3 => interleave::<3>(lines, out),
+            4 => interleave::<4>(lines, out),
+            5 => interleave::<5>(lines, out),
+            _ => interleave::<BLOCK_ROWS>(lines, out),
         }
     }
     packed
+}
+
+/// `HEIGHT` lines, one after the other, to columns of `HEIGHT` numbers.
+#[inline(always)]
+fn interleave<const HEIGHT: usize>(lines: &[f32], out: &mut [f32]) {
+    let depth = lines.len() / HEIGHT;
+    let lines: [&[f32]; HEIGHT] = std::array::from_fn(|row| &lines[row * depth..][..depth]);
+    let columns = &mut out.as_chunks_mut::<HEIGHT>().0[..depth];
+    for (at, column) in columns.iter_mut().enumerate() {
+        for (value, line) in column.iter_mut().zip(lines) {
+            *value = line[at];
+        }
+    }
 }
 
 /// One block of `HEIGHT` rows times one panel.

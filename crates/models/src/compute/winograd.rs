@@ -101,9 +101,6 @@ impl WithSimd for ToPlaces<'_> {
         let Winograd { side, channels, .. } = *self.winograd;
         let nothing = vec![0.0; channels];
         let tiles_per_row = side / 2;
-        let apart = |[a, b, c, d]: [S::f32s; 4]| {
-            [simd.sub_f32s(a, c), simd.add_f32s(b, c), simd.sub_f32s(c, b), simd.sub_f32s(b, d)]
-        };
         for (tile, out) in self.out.chunks_exact_mut(PLACES * channels).enumerate() {
             let row = self.first + tile / tiles_per_row;
             let (picture, top, left) = (row / tiles_per_row, row % tiles_per_row * 2, tile % tiles_per_row * 2);
@@ -119,10 +116,13 @@ impl WithSimd for ToPlaces<'_> {
             let (out, _) = S::as_mut_simd_f32s(out);
             let vectors = channels / S::F32_LANES;
             for at in 0..vectors {
-                let columns = [0, 1, 2, 3]
-                    .map(|x| apart([pixels[x][at], pixels[4 + x][at], pixels[8 + x][at], pixels[12 + x][at]]));
+                let mut columns = [[simd.splat_f32s(0.0); 4]; 4];
+                for (x, column) in columns.iter_mut().enumerate() {
+                    let above = [pixels[x][at], pixels[4 + x][at], pixels[8 + x][at], pixels[12 + x][at]];
+                    *column = apart(simd, above);
+                }
                 for y in 0..4 {
-                    let row = apart([columns[0][y], columns[1][y], columns[2][y], columns[3][y]]);
+                    let row = apart(simd, [columns[0][y], columns[1][y], columns[2][y], columns[3][y]]);
                     for (x, value) in row.into_iter().enumerate() {
                         out[(y * 4 + x) * vectors + at] = value;
                     }
@@ -149,20 +149,19 @@ impl WithSimd for FromPlaces<'_> {
         let (out, _) = S::as_mut_simd_f32s(self.out);
         let vectors = outputs / S::F32_LANES;
         let tiles_per_row = side / 2;
-        let together = |[a, b, c, d]: [S::f32s; 4]| {
-            let sum = simd.add_f32s(a, simd.add_f32s(b, c));
-            [sum, simd.sub_f32s(simd.sub_f32s(b, c), d)]
-        };
-        for tile in 0..products.len() / (PLACES * vectors) {
-            let places: [&[S::f32s]; PLACES] = std::array::from_fn(|place| {
-                &products[(place * (products.len() / (PLACES * vectors)) + tile) * vectors..][..vectors]
-            });
+        let tiles = products.len() / (PLACES * vectors);
+        for tile in 0..tiles {
+            let places: [&[S::f32s]; PLACES] =
+                std::array::from_fn(|place| &products[(place * tiles + tile) * vectors..][..vectors]);
             let (top, left) = (tile / tiles_per_row * 2, tile % tiles_per_row * 2);
             for at in 0..vectors {
-                let columns = [0, 1, 2, 3]
-                    .map(|x| together([places[x][at], places[4 + x][at], places[8 + x][at], places[12 + x][at]]));
+                let mut columns = [[simd.splat_f32s(0.0); 2]; 4];
+                for (x, column) in columns.iter_mut().enumerate() {
+                    let above = [places[x][at], places[4 + x][at], places[8 + x][at], places[12 + x][at]];
+                    *column = together(simd, above);
+                }
                 for y in 0..2 {
-                    let row = together([columns[0][y], columns[1][y], columns[2][y], columns[3][y]]);
+                    let row = together(simd, [columns[0][y], columns[1][y], columns[2][y], columns[3][y]]);
                     for (x, value) in row.into_iter().enumerate() {
                         out[((top + y) * side + left + x) * vectors + at] = value;
                     }
@@ -170,4 +169,17 @@ impl WithSimd for FromPlaces<'_> {
             }
         }
     }
+}
+
+/// One line of four numbers through `B^T`.
+#[inline(always)]
+fn apart<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 4] {
+    [simd.sub_f32s(a, c), simd.add_f32s(b, c), simd.sub_f32s(c, b), simd.sub_f32s(b, d)]
+}
+
+/// One line of four numbers through `A^T`.
+#[inline(always)]
+fn together<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [S::f32s; 2] {
+    let sum = simd.add_f32s(a, simd.add_f32s(b, c));
+    [sum, simd.sub_f32s(simd.sub_f32s(b, c), d)]
 }
