@@ -182,7 +182,7 @@ async fn an_external_id_replaces(server: Arc<Server>) {
     }
     assert_eq!(list(&now, "/parts").len(), 1);
     assert_eq!(api.with_word("zanzibar").await, [""; 0]);
-    assert_eq!(api.with_word("quokka").await, [document.clone()]);
+    assert_eq!(api.with_word("quokka").await, std::slice::from_ref(&document));
     assert_eq!(segments(&api, &document).await.len(), 1);
     let listed = api.all("/v1/documents?external_id=a-7", "documents", 10).await;
     assert_eq!(listed.len(), 1);
@@ -255,7 +255,7 @@ async fn patches_reach_the_index(server: Arc<Server>) {
         let expected = if found { vec![document.clone()] } else { Vec::new() };
         assert_eq!(document_ids(&api.search(&query).await), expected, "{key} {value}");
     }
-    assert_eq!(api.with_word("xylophone").await, [document.clone()]);
+    assert_eq!(api.with_word("xylophone").await, std::slice::from_ref(&document));
     assert_eq!(api.with_word("grey").await, [""; 0]);
     let cleared = api.patch(&path, &json!({"title": null})).await.expect(202);
     assert!(cleared["document"]["title"].is_null());
@@ -491,7 +491,7 @@ async fn segments_know_their_places(server: Arc<Server>) {
         let words: String = chars[start..end].iter().collect();
         // The text is without Markdown's marks; the place is in the source.
         let plain =
-            |text: &str| text.split_whitespace().filter(|word| word.trim_matches('#') != "").collect::<String>();
+            |text: &str| text.split_whitespace().filter(|word| !word.trim_matches('#').is_empty()).collect::<String>();
         assert_eq!(plain(segment["text"].as_str().unwrap()), plain(&words));
         headings.extend(place["heading"].as_str().map(str::to_owned));
     }

@@ -292,7 +292,7 @@ async fn bad_files(server: Arc<Server>) {
             "media_type_unsupported",
         ),
         ("files.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03abc".to_vec(), 415, "media_type_unsupported"),
-        ("noise.bin", (0..999u32).map(|n| (n * 7919 >> 3) as u8).collect(), 415, "media_type_unknown"),
+        ("noise.bin", (0..999u32).map(|n| ((n * 7919) >> 3) as u8).collect(), 415, "media_type_unknown"),
         ("video.mp4", crate::media::fixture("video.mp4"), 415, "media_type_unsupported"),
         ("opus.ogg", crate::media::fixture("opus.ogg"), 415, "media_type_unsupported"),
         ("long.txt", "words ".repeat(4000).into_bytes(), 413, "text_too_large"),
@@ -367,5 +367,16 @@ async fn the_server_lives_on(server: Arc<Server>) {
     let api = server.stranger();
     for path in ["/livez", "/readyz"] {
         assert_eq!(api.read(path).await["status"], "ok");
+    }
+}
+
+#[tokio::test]
+#[ignore = "a list is taken for an object: its elements become the fields in their order"]
+async fn a_list_is_no_object() {
+    let server = Server::start().await;
+    let api = server.tenant("lists");
+    for body in ["[null, [], [{\"text\": \"a\"}]]", "{\"inputs\": [[\"a\"]]}"] {
+        let answer = post_raw(&api, "/v1/search", "application/json", body).await;
+        check(body, &answer, 422, "invalid", None);
     }
 }

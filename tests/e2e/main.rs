@@ -2,6 +2,13 @@
 //! each case has a tenant of its own. `E2E_CASE=word` runs only the cases with that word in their names.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::cloned_ref_to_slice_refs,
+    clippy::comparison_to_empty,
+    clippy::single_char_pattern,
+    clippy::case_sensitive_file_extension_comparisons,
+    clippy::precedence
+)] // tests say it plainly
 
 mod auth;
 mod cases;

@@ -134,7 +134,9 @@ async fn contributions_add_up_to_the_score(server: Arc<Server>) {
     }
 }
 
-async fn paging_to_the_end_yields_everything_once(server: Arc<Server>) {
+/// On a server of its own: the weight of a word depends on every text of the index, and pages of a changing index may differ.
+async fn paging_to_the_end_yields_everything_once(_: Arc<Server>) {
+    let server = Server::start().await;
     let api = server.tenant("pages");
     let things = ["bicycle", "violin", "river", "harbour", "winter", "engine", "garden", "letter"];
     let doings =

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::client::Api;
 
 /// How long anything may take before a test gives up. Generous: machines are slow and busy at times.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The repository's folder.
 pub fn root() -> &'static Path {
