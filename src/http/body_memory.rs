@@ -34,17 +34,36 @@ pub async fn read(body: Body, app: &App) -> Result<HeldBytes, ApiError> {
     let expected =
         http_body::Body::size_hint(&body).exact().map_or(limit, |length| usize::try_from(length).unwrap_or(usize::MAX));
     if expected > limit {
+        drain(body).await;
         return Err(too_large(expected, limit));
     }
     let share = take_share(app, expected).await?;
-    let collected = Limited::new(body, limit).collect().await.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            too_large(limit + 1, limit)
-        } else {
-            ApiError::new(Code::Malformed, "the request ended before its body was complete")
+    let mut body = body;
+    let collected = Limited::new(&mut body, limit).collect().await;
+    match collected {
+        Ok(collected) => Ok(HeldBytes { bytes: collected.to_bytes(), _share: share }),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            drain(body).await;
+            Err(too_large(limit + 1, limit))
         }
-    })?;
-    Ok(HeldBytes { bytes: collected.to_bytes(), _share: share })
+        Err(_) => Err(ApiError::new(Code::Malformed, "the request ended before its body was complete")),
+    }
+}
+
+/// Reads on for a little while and throws away: a client that is still sending would otherwise find the line cut before it
+/// has read the answer.
+pub async fn drain(mut body: Body) {
+    const MOST_BYTES: usize = 64 << 20;
+    let reading = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > MOST_BYTES {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), reading).await.ok();
 }
 
 async fn take_share(app: &App, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {

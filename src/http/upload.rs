@@ -46,7 +46,13 @@ pub async fn read_upload<T: DeserializeOwned>(request: Request, app: &App, field
         })?;
         return Ok(Upload { json: Some(json), files: Vec::new(), share: None });
     }
-    let share = body_memory::reserve(app, request.headers()).await?;
+    let share = match body_memory::reserve(app, request.headers()).await {
+        Ok(share) => share,
+        Err(error) => {
+            body_memory::drain(request.into_body()).await;
+            return Err(error);
+        }
+    };
     let limit = app.config.server.max_body_bytes;
     let mut form = Multipart::from_request(request, app)
         .await

@@ -10,7 +10,7 @@ use sensorium_media as media;
 use crate::error::{ApiError, Code};
 use crate::ingest::cut::{Cut, cut};
 use crate::ingest::encode::encode_pieces;
-use crate::ingest::points::{UPSERT_BATCH, payload, point};
+use crate::ingest::points::{UPSERT_BATCH, payload, point, scrub};
 use crate::jobs::{JobFailure, Running};
 use crate::startup::App;
 
@@ -22,6 +22,7 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
         app.catalog.end_job(lease, JobEnd::Cancelled).await?;
         return Ok(());
     }
+    scrub_after_abandoned(app, running, &document).await?;
     let parts = app.catalog.parts(&lease.tenant, document.id, Some(version)).await?;
     let mut progress = Progress { stage: "encode".to_owned(), total: parts.len() as u64, ..Progress::default() };
     let mut outcomes = Vec::with_capacity(parts.len());
@@ -45,6 +46,17 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     running.check()?;
     app.catalog.finish_ingest(lease, version, outcomes).await?;
     app.bell.sweep();
+    Ok(())
+}
+
+/// A version that was overtaken before it was done may have written points that no row knows. They go before this version's
+/// come; when the version before this one is live, there are none.
+async fn scrub_after_abandoned(app: &App, running: &Running, document: &Document) -> Result<(), JobFailure> {
+    let shown = app.catalog.parts(&running.lease.tenant, document.id, None).await?;
+    let live = shown.first().map(|part| part.version).filter(|version| *version < document.version);
+    if document.version > 1 && live != Some(document.version - 1) {
+        scrub(app, &running.lease.tenant, document.id).await?;
+    }
     Ok(())
 }
 

@@ -78,36 +78,44 @@ async fn run(app: &App, lease: Lease) {
         Ok(Err(failure)) => failure,
         Err(_) => JobFailure::Request(ApiError::internal("the job panicked")),
     };
-    let ended = match &failure {
+    let end = match &failure {
         JobFailure::LeaseLost => {
             tracing::warn!("lease lost; another worker has the job");
             return;
         }
-        JobFailure::Stopping => app.catalog.release_lease(&lease).await,
-        JobFailure::Cancelled | JobFailure::Gone(_) => app.catalog.end_job(&lease, JobEnd::Cancelled).await,
+        JobFailure::Stopping => None,
+        JobFailure::Cancelled | JobFailure::Gone(_) => Some(JobEnd::Cancelled),
         failure @ JobFailure::Request(_)
             if failure.is_worth_retrying() && lease.job.attempts < app.config.jobs.max_attempts =>
         {
             let at = app.clock.now().plus_ms(back_off_ms(app, lease.job.attempts));
             tracing::warn!(%failure, %at, "attempt failed; trying again");
-            app.catalog.end_job(&lease, JobEnd::Retry { error: failure.to_string(), at }).await
+            Some(JobEnd::Retry { error: failure.to_string(), at })
         }
         failure @ JobFailure::Request(_) => {
             tracing::error!(%failure, "job failed");
-            app.catalog.end_job(&lease, JobEnd::Failed { error: failure.to_string() }).await
+            Some(JobEnd::Failed { error: failure.to_string() })
         }
     };
-    match ended {
-        Ok(()) => clean_up(app, &lease).await,
-        Err(error) => tracing::warn!(%error, "the job's end was not written; its lease will expire"),
+    let ended = match end {
+        None => app.catalog.release_lease(&lease).await,
+        Some(end) => {
+            if !matches!(end, JobEnd::Retry { .. }) {
+                clean_up(app, &lease).await;
+            }
+            app.catalog.end_job(&lease, end).await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::warn!(%error, "the job's end was not written; its lease will expire");
     }
 }
 
-/// An ingest that ended for good without success may have left points that no row knows.
+/// An ingest that ends without success may have written points that no row knows. They go before the job ends, so that a
+/// crash between the two runs this again.
 async fn clean_up(app: &App, lease: &Lease) {
     let JobKind::Ingest { document, .. } = &lease.job.kind else { return };
-    let ended = app.catalog.job(&lease.tenant, lease.job.id).await.is_ok_and(|job| job.state.is_final());
-    if ended && let Err(error) = ingest::scrub(app, &lease.tenant, *document).await {
+    if let Err(error) = ingest::scrub(app, &lease.tenant, *document).await {
         tracing::warn!(%error, "points of an abandoned ingest may be left; fsck --repair removes them");
     }
 }
