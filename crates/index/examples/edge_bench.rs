@@ -1,11 +1,13 @@
 //! Figures of the embedded index on vectors that lie in clusters: `cargo run --example edge_bench -- [POINTS...]`.
 //!
 //! Prints, per number of points: how fast they are written, how long optimizing takes, and for searches by tenant and modality
-//! the time of a leg (alone, and four at once), before and after optimizing; how many of the true ten nearest are found; how
-//! long opening takes; and the memory of the process.
+//! the time of a leg (alone, and four at once), before and after optimizing; how many of the true nearest are found; how
+//! long opening takes; and the memory of the process. With `EDGE_BENCH_FOLDER` the index is built there and kept; one that is
+//! there already is opened as it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sensorium_domain::index::{Leg, LegQuery, Point, PointPayload, Scope};
@@ -34,12 +36,55 @@ async fn main() {
 }
 
 async fn measure(size: u64) {
-    let folder = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("EDGE_BENCH_FOLDER").map(|folder| PathBuf::from(folder).join(size.to_string()));
+    let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
     let spaces = [(space(), DIMENSION)];
-    let open = |options: EdgeOptions| EdgeIndex::open(folder.path(), &spaces, options).unwrap();
+    let open = |options: EdgeOptions| EdgeIndex::open(&folder, &spaces, options).unwrap();
     println!("\n{size} points");
 
     let index = open(EdgeOptions::default());
+    if index.stats().await.unwrap().points == 0 {
+        fill(&index, size).await;
+        searches(&index, "unindexed").await;
+        let begun = Instant::now();
+        index.optimize().await.unwrap();
+        let stats = index.stats().await.unwrap();
+        println!(
+            "  optimize  {:.1?}; {} of {} points in graphs, {} MiB on disk",
+            begun.elapsed(),
+            stats.indexed,
+            stats.points,
+            stats.disk_bytes.unwrap_or(0) >> 20
+        );
+        searches(&index, "optimized").await;
+    }
+    drop(index);
+
+    let begun = Instant::now();
+    let index = open(EdgeOptions::default());
+    println!("  open      {:.1?}", begun.elapsed());
+    searches(&index, "reopened").await;
+    drop(index);
+    println!("  memory    {} MiB", resident_mib());
+
+    let with =
+        |ef, exact| EdgeOptions { hnsw: HnswOptions { ef, exact, ..HnswOptions::default() }, ..EdgeOptions::default() };
+    for limit in [10, 100] {
+        let truth = nearest(&open(with(128, true)), limit).await;
+        let wanted: usize = truth.iter().map(HashSet::len).sum();
+        for ef in [64, 128, 256, 512] {
+            let index = open(with(ef, false));
+            let answers = nearest(&index, limit).await;
+            let found: usize = answers.iter().zip(&truth).map(|(found, truth)| found.intersection(truth).count()).sum();
+            let (median, worst) = times(&index, limit, 1).await;
+            let recall = found as f64 / wanted as f64;
+            println!("  ef {ef:3}: recall@{limit} {recall:.3}, 1 leg p50 {median:>8.2?} p99 {worst:>8.2?}");
+        }
+    }
+}
+
+async fn fill(index: &EdgeIndex, size: u64) {
     let mut spent = Duration::ZERO;
     for start in (0..size).step_by(1_000) {
         for (name, is_own) in [("acme", true), ("zeta", false)] {
@@ -54,31 +99,6 @@ async fn measure(size: u64) {
     let begun = Instant::now();
     index.flush().await.unwrap();
     println!("  upsert    {rate:8.0} points/s, flush {:.0?}", begun.elapsed());
-
-    searches(&index, "unindexed").await;
-    let begun = Instant::now();
-    index.optimize().await.unwrap();
-    let stats = index.stats().await.unwrap();
-    println!(
-        "  optimize  {:.1?}; {} of {} points in graphs, {} MiB on disk",
-        begun.elapsed(),
-        stats.indexed,
-        stats.points,
-        stats.disk_bytes.unwrap_or(0) >> 20
-    );
-    searches(&index, "optimized").await;
-    let approximate = nearest(&index).await;
-    drop(index);
-
-    let begun = Instant::now();
-    let exact =
-        open(EdgeOptions { hnsw: HnswOptions { exact: true, ..HnswOptions::default() }, ..EdgeOptions::default() });
-    println!("  open      {:.1?}", begun.elapsed());
-    let truth = nearest(&exact).await;
-    let found: usize = approximate.iter().zip(&truth).map(|(found, truth)| found.intersection(truth).count()).sum();
-    let wanted: usize = truth.iter().map(HashSet::len).sum();
-    println!("  recall@10 {:.3}", found as f64 / wanted as f64);
-    println!("  memory    {} MiB", resident_mib());
 }
 
 async fn searches(index: &EdgeIndex, state: &str) {
@@ -117,10 +137,10 @@ fn quantiles(mut spent: Vec<Duration>) -> (Duration, Duration) {
     (spent[spent.len() / 2], spent[spent.len() * 99 / 100])
 }
 
-async fn nearest(index: &EdgeIndex) -> Vec<HashSet<SegmentId>> {
+async fn nearest(index: &EdgeIndex, limit: usize) -> Vec<HashSet<SegmentId>> {
     let mut lists = Vec::new();
     for number in 0..QUERIES {
-        let legs = [ask(number, 10)];
+        let legs = [ask(number, limit)];
         let mut answer = index.query_batch(&tenant("acme"), &Scope::default(), &legs).await.unwrap();
         let hits = answer.remove(0).into_iter();
         lists.push(hits.map(|hit| hit.segment).collect());

@@ -150,17 +150,20 @@ impl Shard {
 
     /// Whether any was missing.
     fn create_field_indexes(&self) -> Result<bool, IndexError> {
-        // Graphs of their own help searches whose filter leaves a good part of the points; they cost as much again to build.
-        let keyword = |is_tenant: bool, has_graph: bool| {
+        // What nearly every search filters by is kept in memory and has graphs of its own, which help where a good part of the
+        // points passes and cost as much again to build. The rest stays on disk, which also makes opening quicker.
+        let keyword = |is_tenant: bool, is_hot: bool| {
             PayloadSchemaParams::Keyword(KeywordIndexParams {
                 is_tenant: is_tenant.then_some(true),
-                enable_hnsw: Some(has_graph),
+                on_disk: Some(!is_hot),
+                enable_hnsw: Some(is_hot),
                 ..KeywordIndexParams::default()
             })
         };
         let moment = PayloadSchemaParams::Integer(IntegerIndexParams {
             lookup: Some(false),
             range: Some(true),
+            on_disk: Some(true),
             enable_hnsw: Some(false),
             ..IntegerIndexParams::default()
         });
