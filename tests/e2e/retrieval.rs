@@ -28,7 +28,6 @@ async fn texts_find_texts() {
 }
 
 #[tokio::test]
-#[ignore = "towers in training"]
 async fn any_modality_finds_any_other() {
     check(&["texts", "drawings", "sounds"], |direction| direction != "text->text").await;
 }
