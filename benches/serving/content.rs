@@ -89,7 +89,7 @@ pub fn text(random: &mut Random, sentences: usize) -> String {
     text
 }
 
-/// What somebody types: 2 to 12 words, another with every number.
+/// What somebody types: 2 to 13 words, another with every number.
 pub fn query(number: u64) -> String {
     let mut random = Random::new(number ^ 0x5eed_0000);
     let full = sentence(&mut random);

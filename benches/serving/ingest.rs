@@ -75,7 +75,7 @@ fn kinds(plan: &Plan) -> Vec<(&'static str, Vec<Document>)> {
     };
     vec![
         ("short text, 30 words", many(plan.of(400, 80), &mut |random| vec![Content::Text(content::text(random, 2))])),
-        ("long text, 1500 words", many(plan.of(16, 4), &mut |random| vec![Content::Text(content::text(random, 110))])),
+        ("long text, 1700 words", many(plan.of(16, 4), &mut |random| vec![Content::Text(content::text(random, 110))])),
         ("picture, 64-512 px", many(plan.of(240, 40), &mut |random| vec![Content::File(content::picture(random))])),
         ("sound, 4 s", many(plan.of(160, 24), &mut |random| vec![Content::File(content::sound(random))])),
         (
