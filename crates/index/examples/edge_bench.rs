@@ -76,10 +76,15 @@ async fn measure(size: u64) {
         for ef in [64, 128, 256, 512] {
             let index = open(with(ef, false));
             let answers = nearest(&index, limit).await;
-            let found: usize = answers.iter().zip(&truth).map(|(found, truth)| found.intersection(truth).count()).sum();
+            let counts: Vec<usize> =
+                answers.iter().zip(&truth).map(|(found, truth)| found.intersection(truth).count()).collect();
+            let found: usize = counts.iter().sum();
+            let lost = counts.iter().filter(|count| **count == 0).count();
             let (median, worst) = times(&index, limit, 1).await;
             let recall = found as f64 / wanted as f64;
-            println!("  ef {ef:3}: recall@{limit} {recall:.3}, 1 leg p50 {median:>8.2?} p99 {worst:>8.2?}");
+            println!(
+                "  ef {ef:3}: recall@{limit} {recall:.3} ({lost} of {QUERIES} found none), 1 leg p50 {median:>8.2?} p99 {worst:>8.2?}"
+            );
         }
     }
 }

@@ -88,6 +88,14 @@ pub enum ModelError {
         /// Those that are.
         supported: &'static str,
     },
+    /// The device could not take or compute something.
+    #[error("{what}: the device failed: {reason}")]
+    Device {
+        /// What was wanted of it.
+        what: String,
+        /// What it said.
+        reason: String,
+    },
     /// There are only pickled weights, which can run code when they are read.
     #[error(
         "{} is a pickle, which can run code when it is read, and there is no safetensors file beside it; convert it first",
@@ -100,6 +108,11 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// A [`ModelError::Device`] about `what`.
+    pub(crate) fn device(what: &str, reason: &dyn std::fmt::Display) -> Self {
+        Self::Device { what: what.to_owned(), reason: reason.to_string() }
+    }
+
     /// A [`ModelError::Malformed`] of `path`.
     pub(crate) fn malformed(path: &Path, reason: &dyn std::fmt::Display) -> Self {
         Self::Malformed { path: path.to_owned(), reason: reason.to_string() }

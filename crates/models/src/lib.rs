@@ -12,7 +12,10 @@
 mod compute;
 pub mod error;
 pub mod labels;
+pub mod layers;
+pub mod scope;
 pub mod source;
+pub mod spectrum;
 pub mod starter;
 pub mod text;
 pub mod weights;

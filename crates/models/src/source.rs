@@ -45,13 +45,6 @@ impl Source {
                 return Err(ModelError::Pickle { path });
             }
         }
-        if self.file(&format!("{name}.index.json")).is_ok() {
-            return Err(ModelError::Unsupported {
-                what: "weight layout",
-                found: "sharded safetensors".to_owned(),
-                supported: "one safetensors file",
-            });
-        }
         Err(missing)
     }
 
@@ -77,7 +70,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     std::fs::read(path).map_err(|error| unreadable(path, &error))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> ModelError {
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> ModelError {
     match error.kind() {
         ErrorKind::NotFound => ModelError::MissingFile { path: path.to_owned() },
         _ => ModelError::Unreadable { path: path.to_owned(), reason: error.to_string() },

@@ -45,6 +45,9 @@ pub struct HnswOptions {
     pub ef: usize,
     /// Scopes whose vectors take less than this many KiB are compared one by one, exactly, instead of walking the graph.
     pub full_scan_threshold_kb: usize,
+    /// Walk on through points that the filter excludes (ACORN). Without it, searches for a modality among 100,000 clustered
+    /// points found none of the true neighbours in one of seven cases; it about doubles the time of a search.
+    pub beyond_filtered: bool,
     /// Compare every vector of the scope, always: exact and slow.
     pub exact: bool,
     /// Threads that build a graph; chosen by the number of cores when 0.
@@ -53,7 +56,15 @@ pub struct HnswOptions {
 
 impl Default for HnswOptions {
     fn default() -> Self {
-        Self { m: 16, ef_construct: 128, ef: 128, full_scan_threshold_kb: 4_000, exact: false, indexing_threads: 0 }
+        Self {
+            m: 16,
+            ef_construct: 128,
+            ef: 128,
+            full_scan_threshold_kb: 16_000,
+            beyond_filtered: true,
+            exact: false,
+            indexing_threads: 0,
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use qdrant_edge::{Filter, NamedQuery, PointId, QueryEnum, SearchParams, SearchRequest, VectorInternal};
+use qdrant_edge::external::ordered_float::OrderedFloat;
+use qdrant_edge::{
+    AcornSearchParams, Filter, NamedQuery, PointId, QueryEnum, SearchParams, SearchRequest, VectorInternal,
+};
 use sensorium_domain::index::{Leg, LegQuery, Point, ScoredPoint};
 use sensorium_domain::{IndexError, SegmentId, SpaceName};
 
@@ -16,6 +19,9 @@ use super::words::{WORDS, Words};
 
 /// The library reserves memory for as many hits as are asked for.
 const MOST_HITS: usize = 1_000_000;
+
+/// Walks over points that do not pass the filter to their neighbours that do, whatever share passes.
+const BEYOND_FILTERED: AcornSearchParams = AcornSearchParams { enable: true, max_selectivity: Some(OrderedFloat(1.0)) };
 
 /// A leg with all that its search needs, checked.
 #[derive(Debug)]
@@ -54,7 +60,12 @@ impl Search {
             vector_name,
             filter,
             limit: leg.limit.min(MOST_HITS),
-            params: SearchParams { hnsw_ef: Some(hnsw.ef), exact: hnsw.exact, ..SearchParams::default() },
+            params: SearchParams {
+                hnsw_ef: Some(hnsw.ef),
+                exact: hnsw.exact,
+                acorn: hnsw.beyond_filtered.then_some(BEYOND_FILTERED),
+                ..SearchParams::default()
+            },
         }))
     }
 

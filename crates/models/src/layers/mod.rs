@@ -1,0 +1,13 @@
+//! The layers that transformer models share, on candle tensors: one code for CPU, CUDA and Metal.
+//!
+//! Every layer is read from a [`Scope`](crate::scope::Scope) by the tensor names of the Transformers library and says the shapes that it takes.
+
+mod activation;
+mod attention;
+mod linear;
+mod norm;
+
+pub use activation::Activation;
+pub use attention::{Mask, attend};
+pub use linear::Linear;
+pub use norm::LayerNorm;

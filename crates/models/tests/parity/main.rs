@@ -1,0 +1,6 @@
+//! Every architecture beside its reference implementation (Hugging Face Transformers): small models with committed expectations, and,
+//! where `make parity` has written them, models of full size. How expectations are made: `parity/` at the root.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
+
+mod case;

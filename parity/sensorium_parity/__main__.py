@@ -1,0 +1,48 @@
+"""Writes parity cases.
+
+usage: python -m sensorium_parity small FOLDER [NAME...]     the committed ones
+       python -m sensorium_parity full FOLDER [NAME...]      published sizes, gigabytes of them; one at a time
+
+Each module beside this one that has a dictionary CASES adds its cases to the table: name -> function(folder, inputs, small).
+Names begin with the module's own name.
+"""
+import importlib
+import json
+import pkgutil
+import sys
+from pathlib import Path
+
+import sensorium_parity
+
+from . import inputs
+
+
+def cases():
+    found = {}
+    for module in pkgutil.iter_modules(sensorium_parity.__path__):
+        if not module.name.startswith("_"):
+            found.update(getattr(importlib.import_module(f"{__package__}.{module.name}"), "CASES", {}))
+    return found
+
+
+def main():
+    if len(sys.argv) < 3 or sys.argv[1] not in ("small", "full"):
+        sys.exit(__doc__)
+    size, root, wanted = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
+    known = cases()
+    for name in wanted:
+        if name not in known:
+            sys.exit(f"there is no case {name}; there are: {', '.join(sorted(known))}")
+    write = inputs.write_small if size == "small" else inputs.write
+    given = write(root / "inputs")
+    for name in wanted or sorted(known):
+        folder = root / name
+        if (folder / "expected.json").exists() and not wanted:
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        known[name](folder, given, size == "small")
+        print("written", name, flush=True)
+
+
+if __name__ == "__main__":
+    main()
