@@ -1,7 +1,8 @@
 """Writes parity cases.
 
 usage: python -m sensorium_parity small FOLDER [NAME...]     the committed ones
-       python -m sensorium_parity full FOLDER [NAME...]      published sizes, gigabytes of them; one at a time
+       python -m sensorium_parity full FOLDER [NAME...]      published sizes, gigabytes of them
+       python -m sensorium_parity list                       the names of those of published size
 
 Each module beside this one that has a dictionary CASES adds its cases to the table: name -> function(folder, inputs, small).
 Names begin with the module's own name.
@@ -26,6 +27,9 @@ def cases():
 
 
 def main():
+    if sys.argv[1:] == ["list"]:
+        print("\n".join(sorted(name for name in cases() if "small" not in name)))
+        return
     if len(sys.argv) < 3 or sys.argv[1] not in ("small", "full"):
         sys.exit(__doc__)
     size, root, wanted = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
