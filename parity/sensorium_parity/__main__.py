@@ -5,7 +5,7 @@ usage: python -m sensorium_parity small FOLDER [NAME...]     the committed ones
        python -m sensorium_parity list                       the names of those of published size
 
 Each module beside this one that has a dictionary CASES adds its cases to the table: name -> function(folder, inputs, small).
-Names begin with the module's own name.
+Names begin with the module's own name. A case that has nothing of the wanted size writes nothing.
 """
 import importlib
 import json
@@ -45,6 +45,9 @@ def main():
             continue
         folder.mkdir(parents=True, exist_ok=True)
         known[name](folder, given, size == "small")
+        if not any(folder.iterdir()):
+            folder.rmdir()
+            continue
         print("written", name, flush=True)
 
 

@@ -22,7 +22,12 @@ impl Tokens {
     /// Reads a `tokenizer.json`; its own padding and truncation do not count, `max_tokens` does.
     pub(crate) fn load(path: &Path, max_tokens: usize) -> Result<Self, ModelError> {
         let text = String::from_utf8(read(path)?).map_err(|error| ModelError::malformed(path, &error))?;
-        let canonical = canonicalize_str(&text).map_err(|error| ModelError::malformed(path, &error))?;
+        Self::parse(path, &text, max_tokens)
+    }
+
+    /// The same from the `text` of a `tokenizer.json`; errors name `path`.
+    pub(crate) fn parse(path: &Path, text: &str, max_tokens: usize) -> Result<Self, ModelError> {
+        let canonical = canonicalize_str(text).map_err(|error| ModelError::malformed(path, &error))?;
         let tokenizer = from_json(&canonical).map_err(|error| ModelError::malformed(path, &error))?;
         let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         let whole = EncodeOptions {
@@ -47,6 +52,11 @@ impl Tokens {
     /// How many tokens of words fit into one text.
     pub fn room(&self) -> usize {
         self.most - self.special
+    }
+
+    /// The number of a token that is set apart from words, such as the one that fills up short texts.
+    pub(crate) fn special(&self, token: &str) -> Option<u32> {
+        self.tokenizer.get_added_vocabulary().token_to_id(token)
     }
 
     /// How many tokens `text` is, without special ones and however long it is.
