@@ -2,11 +2,41 @@
 
 use std::path::Path;
 
-use tokenizers::pipeline::{EncodeOptions, Override, PipelineToken, PipelineTokenizer};
-use tokenizers::{TruncationParams, canonicalize_str, from_json};
+use tokenizers::pipeline::{EncodeOptions, Encoding, Inputs, Override, PipelineTokenizer};
+use tokenizers::{TruncationDirection, TruncationParams, canonicalize_str, from_json};
 
+use super::config::NetworkConfig;
+use super::vocabulary::TokenizerFile;
 use crate::error::ModelError;
 use crate::source::read;
+
+/// A token of a sequence: its number, and which text of a pair it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token {
+    /// Its number in the vocabulary.
+    pub id: u32,
+    /// 0 in the first text, 1 in the second, as the tokenizer's template has it.
+    pub segment: u8,
+}
+
+/// What a network takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TokenLimits {
+    /// Most tokens of a sequence.
+    pub most: usize,
+    /// Tokens in the vocabulary.
+    pub vocabulary: usize,
+    /// Segments that it tells apart; more are not looked at where it tells none.
+    pub segments: Option<usize>,
+}
+
+impl TokenLimits {
+    /// Those of a network; `max_tokens` is what other files say.
+    pub fn of(config: &NetworkConfig, max_tokens: Option<usize>) -> Self {
+        let most = max_tokens.unwrap_or(usize::MAX).min(config.most_tokens());
+        Self { most, vocabulary: config.vocabulary(), segments: config.segments() }
+    }
+}
 
 /// A model's tokenizer. Clones share the vocabulary.
 #[derive(Clone)]
@@ -14,7 +44,7 @@ pub struct Tokens {
     tokenizer: PipelineTokenizer,
     whole: EncodeOptions,
     bare: EncodeOptions,
-    most: usize,
+    limits: TokenLimits,
     special: usize,
 }
 
@@ -22,36 +52,44 @@ impl Tokens {
     /// Reads a `tokenizer.json`; its own padding and truncation do not count, `max_tokens` does.
     pub(crate) fn load(path: &Path, max_tokens: usize) -> Result<Self, ModelError> {
         let text = String::from_utf8(read(path)?).map_err(|error| ModelError::malformed(path, &error))?;
-        Self::parse(path, &text, max_tokens)
+        Self::parse(path, text, max_tokens)
     }
 
-    /// The same from the `text` of a `tokenizer.json`; errors name `path`.
-    pub(crate) fn parse(path: &Path, text: &str, max_tokens: usize) -> Result<Self, ModelError> {
-        let canonical = canonicalize_str(text).map_err(|error| ModelError::malformed(path, &error))?;
-        let tokenizer = from_json(&canonical).map_err(|error| ModelError::malformed(path, &error))?;
-        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
+    /// The same from the text of a `tokenizer.json`; errors name `path`.
+    pub(crate) fn parse(path: &Path, json: String, max_tokens: usize) -> Result<Self, ModelError> {
+        let file = TokenizerFile { path: path.to_owned(), json, cut_at_start: false, max_tokens: None };
+        Self::of(&file, TokenLimits { most: max_tokens, vocabulary: usize::MAX, segments: None })
+    }
+
+    /// From a `tokenizer.json` or what stands for it; its own padding and truncation do not count, `limits` do.
+    pub(super) fn of(file: &TokenizerFile, limits: TokenLimits) -> Result<Self, ModelError> {
+        let malformed = |error: &dyn std::fmt::Display| ModelError::malformed(&file.path, error);
+        let canonical = canonicalize_str(&file.json).map_err(|error| malformed(&error))?;
+        let tokenizer = from_json(&canonical).map_err(|error| malformed(&error))?;
+        let direction = if file.cut_at_start { TruncationDirection::Left } else { TruncationDirection::Right };
+        let truncation = TruncationParams { max_length: limits.most, direction, ..TruncationParams::default() };
         let whole = EncodeOptions {
             padding: Override::Off,
             truncation: Override::With(truncation),
             ..EncodeOptions::default()
         };
         let bare = EncodeOptions { add_special_tokens: false, truncation: Override::Off, ..whole.clone() };
-        let mut tokens = Self { tokenizer, whole, bare, most: max_tokens, special: 0 };
-        tokens.special = tokens.encode("").map_err(|error| ModelError::malformed(path, &error))?.len();
-        if tokens.special >= max_tokens {
-            return Err(ModelError::malformed(path, &format!("{max_tokens} tokens leave no room for words")));
+        let nothing = tokenizer.encode("", &whole).wait().map_err(|error| malformed(&error))?;
+        let special = nothing.iter().map(Encoding::len).sum();
+        if special >= limits.most {
+            return Err(malformed(&format!("{} tokens leave no room for words", limits.most)));
         }
-        Ok(tokens)
+        Ok(Self { tokenizer, whole, bare, limits, special })
     }
 
     /// Most tokens of a text, special ones included.
     pub fn max_tokens(&self) -> usize {
-        self.most
+        self.limits.most
     }
 
     /// How many tokens of words fit into one text.
     pub fn room(&self) -> usize {
-        self.most - self.special
+        self.limits.most - self.special
     }
 
     /// The number of a token that is set apart from words, such as the one that fills up short texts.
@@ -69,10 +107,42 @@ impl Tokens {
         }
     }
 
-    /// The tokens of `text` with special ones, cut at the end to [`Self::max_tokens`].
+    /// The numbers of the tokens of `text` with special ones, cut to [`Self::max_tokens`].
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
-        self.tokenizer.encode_into(text, &self.whole, &mut tokens).map_err(|error| error.to_string())?;
-        Ok(tokens.into_iter().map(PipelineToken::id).collect())
+        Ok(self.encode_tokens(text)?.into_iter().map(|token| token.id).collect())
+    }
+
+    /// The tokens of `text` with special ones, cut to [`Self::max_tokens`].
+    pub(super) fn encode_tokens(&self, text: &str) -> Result<Vec<Token>, String> {
+        self.encode_inputs(text)
+    }
+
+    /// The tokens of two texts with special ones; while they are too many, the longer of the two is cut.
+    pub(super) fn encode_pair(&self, first: &str, second: &str) -> Result<Vec<Token>, String> {
+        self.encode_inputs((first, second))
+    }
+
+    fn encode_inputs(&self, inputs: impl Into<Inputs>) -> Result<Vec<Token>, String> {
+        let encodings = self.tokenizer.encode(inputs, &self.whole).wait().map_err(|error| error.to_string())?;
+        let tokens: Vec<Token> = encodings.iter().flat_map(tokens_of).collect();
+        let TokenLimits { vocabulary, segments, .. } = self.limits;
+        if tokens.is_empty() {
+            return Err("the text has no tokens".to_owned());
+        }
+        if let Some(beyond) = tokens.iter().find(|token| token.id as usize >= vocabulary) {
+            return Err(format!("the tokenizer gives token {}, and the model knows {vocabulary}", beyond.id));
+        }
+        if let Some(segments) = segments.filter(|most| tokens.iter().any(|token| usize::from(token.segment) >= *most)) {
+            return Err(format!("the tokenizer tells more segments apart than the model, which knows {segments}"));
+        }
+        Ok(tokens)
+    }
+}
+
+fn tokens_of(encoding: &Encoding) -> Vec<Token> {
+    let ids = encoding.ids().iter().map(|token| token.id());
+    match encoding.type_ids() {
+        Some(segments) => ids.zip(segments).map(|(id, segment)| Token { id, segment: *segment }).collect(),
+        None => ids.map(|id| Token { id, segment: 0 }).collect(),
     }
 }

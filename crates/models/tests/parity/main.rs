@@ -7,3 +7,5 @@ mod case;
 mod clip;
 mod pair;
 mod siglip;
+mod rerank;
+mod text;
