@@ -5,6 +5,7 @@
 //! - [`source`] says where weights come from and proves that they are the expected ones; [`weights`] reads them.
 //! - [`text`] holds sentence encoders of the BERT family in the layout of sentence-transformers.
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
+//! - [`whisper`] writes down speech.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
@@ -19,7 +20,9 @@ pub mod spectrum;
 pub mod starter;
 pub mod text;
 pub mod weights;
+pub mod whisper;
 
 pub use error::ModelError;
 pub use source::{Manifest, Source};
 pub use text::TextEncoder;
+pub use whisper::Whisper;

@@ -59,6 +59,13 @@ impl Tokens {
         }
     }
 
+    /// The tokens of `text` without special ones, however long it is.
+    pub(crate) fn encode_bare(&self, text: &str) -> Result<Vec<u32>, String> {
+        let mut tokens = Vec::with_capacity(text.len() / 4);
+        self.tokenizer.encode_into(text, &self.bare, &mut tokens).map_err(|error| error.to_string())?;
+        Ok(tokens.into_iter().map(PipelineToken::id).collect())
+    }
+
     /// The tokens of `text` with special ones, cut at the end to [`Self::max_tokens`].
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
         let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
