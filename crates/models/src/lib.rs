@@ -6,6 +6,7 @@
 //! - [`text`] holds sentence encoders of the BERT family in the layout of sentence-transformers.
 //! - [`clip`] and [`siglip`] hold towers of pictures and texts in the layout of Transformers; [`image_processor`] prepares their pictures.
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
+//! - [`whisper`] writes down speech.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
@@ -24,7 +25,9 @@ pub mod spectrum;
 pub mod starter;
 pub mod text;
 pub mod weights;
+pub mod whisper;
 
 pub use error::ModelError;
 pub use source::{Manifest, Source};
 pub use text::TextEncoder;
+pub use whisper::Whisper;

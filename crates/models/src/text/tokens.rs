@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tokenizers::pipeline::{EncodeOptions, Encoding, Inputs, Override, PipelineTokenizer};
+use tokenizers::pipeline::{EncodeOptions, Encoding, Inputs, Override, PipelineToken, PipelineTokenizer};
 use tokenizers::{TruncationDirection, TruncationParams, canonicalize_str, from_json};
 
 use super::config::NetworkConfig;
@@ -105,6 +105,13 @@ impl Tokens {
             Ok(()) => tokens.len(),
             Err(_) => 0,
         }
+    }
+
+    /// The tokens of `text` without special ones, however long it is.
+    pub(crate) fn encode_bare(&self, text: &str) -> Result<Vec<u32>, String> {
+        let mut tokens = Vec::with_capacity(text.len() / 4);
+        self.tokenizer.encode_into(text, &self.bare, &mut tokens).map_err(|error| error.to_string())?;
+        Ok(tokens.into_iter().map(PipelineToken::id).collect())
     }
 
     /// The numbers of the tokens of `text` with special ones, cut to [`Self::max_tokens`].

@@ -9,3 +9,4 @@ mod pair;
 mod siglip;
 mod rerank;
 mod text;
+mod whisper;
