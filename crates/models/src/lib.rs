@@ -4,11 +4,13 @@
 //!
 //! - [`source`] says where weights come from and proves that they are the expected ones; [`weights`] reads them.
 //! - [`text`] holds sentence encoders of the BERT family in the layout of sentence-transformers.
+//! - [`clap`] holds sounds and texts in one space.
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
+pub mod clap;
 mod compute;
 pub mod error;
 pub mod labels;
@@ -20,6 +22,7 @@ pub mod starter;
 pub mod text;
 pub mod weights;
 
+pub use clap::{ClapAudio, ClapText};
 pub use error::ModelError;
 pub use source::{Manifest, Source};
 pub use text::TextEncoder;

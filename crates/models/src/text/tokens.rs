@@ -22,7 +22,12 @@ impl Tokens {
     /// Reads a `tokenizer.json`; its own padding and truncation do not count, `max_tokens` does.
     pub(crate) fn load(path: &Path, max_tokens: usize) -> Result<Self, ModelError> {
         let text = String::from_utf8(read(path)?).map_err(|error| ModelError::malformed(path, &error))?;
-        let canonical = canonicalize_str(&text).map_err(|error| ModelError::malformed(path, &error))?;
+        Self::parse(path, &text, max_tokens)
+    }
+
+    /// From the text of a `tokenizer.json`; `path` is what errors name.
+    pub(crate) fn parse(path: &Path, text: &str, max_tokens: usize) -> Result<Self, ModelError> {
+        let canonical = canonicalize_str(text).map_err(|error| ModelError::malformed(path, &error))?;
         let tokenizer = from_json(&canonical).map_err(|error| ModelError::malformed(path, &error))?;
         let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         let whole = EncodeOptions {
