@@ -5,6 +5,7 @@
 //! - [`source`] says where weights come from and proves that they are the expected ones; [`weights`] reads them.
 //! - [`text`] holds sentence encoders of the BERT family in the layout of sentence-transformers.
 //! - [`clip`] and [`siglip`] hold towers of pictures and texts in the layout of Transformers; [`image_processor`] prepares their pictures.
+//! - [`clap`] holds sounds and texts in one space.
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
 //! - [`whisper`] writes down speech.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
@@ -13,6 +14,7 @@
 
 mod batch;
 pub mod clip;
+pub mod clap;
 mod compute;
 pub mod error;
 pub mod image_processor;
@@ -27,6 +29,7 @@ pub mod text;
 pub mod weights;
 pub mod whisper;
 
+pub use clap::{ClapAudio, ClapText};
 pub use error::ModelError;
 pub use source::{Manifest, Source};
 pub use text::TextEncoder;

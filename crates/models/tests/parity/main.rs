@@ -10,3 +10,4 @@ mod siglip;
 mod rerank;
 mod text;
 mod whisper;
+mod clap;
