@@ -158,9 +158,9 @@ async fn collections_and_models_are_told(server: Arc<Server>) {
     server.owner().add_text("cli-collections", "words").await;
     let listed = one_json(&server.command(&["collections", "list", "--json"]).await);
     assert!(list(&listed, "/collections").iter().any(|collection| collection["name"] == "cli-collections"));
-    let models = one_json(&server.command(&["models", "list", "--json"]).await);
+    let models = one_json(&server.command(&["models", "running", "--json"]).await);
     assert_eq!(models["profile"], "starter");
-    assert!(expect(&server.command(&["models", "list"]).await, 0).contains("MiniLM"));
+    assert!(expect(&server.command(&["models", "running"]).await, 0).contains("MiniLM"));
 }
 
 async fn exit_codes_tell_what_went_wrong(server: Arc<Server>) {

@@ -3,6 +3,7 @@
 //! Every model is a [`Tower`](sensorium_domain::encoder::Tower): plain, synchronous, and unaware of queues and threads.
 //!
 //! - [`source`] says where weights come from and proves that they are the expected ones; [`weights`] reads them.
+//! - [`registry`] finds the code that reads a model by its architecture.
 //! - [`text`] holds sentence encoders of the BERT family in the layout of sentence-transformers.
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
@@ -13,6 +14,7 @@ mod compute;
 pub mod error;
 pub mod labels;
 pub mod layers;
+pub mod registry;
 pub mod scope;
 pub mod source;
 pub mod spectrum;
