@@ -117,7 +117,7 @@ impl Cached {
             freed += std::fs::metadata(content).map_or(0, |metadata| metadata.len());
             std::fs::remove_file(content).map_err(SourceError::at(content))?;
         }
-        self.forget(&self.folder.join("refs"), commit);
+        forget(&self.folder.join("refs"), commit);
         Ok(freed)
     }
 
@@ -129,16 +129,16 @@ impl Cached {
         let contents = files.iter().filter_map(|name| snapshot.join(name).canonicalize().ok());
         contents.filter(|content| content.parent() == Some(&blobs)).collect()
     }
+}
 
-    /// Removes the notes below `folder` that say `commit`.
-    fn forget(&self, folder: &Path, commit: &str) {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                self.forget(&path, commit);
-            } else if std::fs::read_to_string(&path).is_ok_and(|text| text.trim() == commit) {
-                let _ = std::fs::remove_file(&path);
-            }
+/// Removes the notes below `folder` that say `commit`.
+fn forget(folder: &Path, commit: &str) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            forget(&path, commit);
+        } else if std::fs::read_to_string(&path).is_ok_and(|text| text.trim() == commit) {
+            let _ = std::fs::remove_file(&path);
         }
     }
 }

@@ -210,7 +210,7 @@ impl Http {
 }
 
 /// Who answered.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     /// The hub itself, whose refusals mean something.
     Hub,

@@ -219,9 +219,17 @@ impl Store {
         let commit = commit.ok_or_else(|| offline(name(model)))?;
         let folder = cached.snapshot(&commit);
         let here = cached.files(&commit);
-        let names: Vec<String> = match pinned {
-            Some(pin) => pin.files.iter().map(|file| file.path.clone()).collect(),
-            None => needed_of(&folder, &here, At { repository: &model.repository, commit: &commit })?,
+        let names: Vec<String> = if let Some(pin) = pinned {
+            pin.files.iter().map(|file| file.path.clone()).collect()
+        } else {
+            let needed = needed_of(&folder, &here, At { repository: &model.repository, commit: &commit });
+            needed.map_err(|error| match error {
+                // The repository may well have it; the cache has not.
+                SourceError::NoConfig { .. } => offline(format!("config.json of {}", name(model))),
+                SourceError::NoWeights { .. } => offline(format!("{} of {}", needed::WEIGHTS, name(model))),
+                SourceError::NoFile { file, .. } => offline(format!("{file} of {}", name(model))),
+                other => other,
+            })?
         };
         let mut noted = Noted::open(&self.notes);
         let mut files = Vec::with_capacity(names.len());

@@ -103,12 +103,12 @@ fn a_content_in_the_cache_that_was_spoilt_is_fetched_again() {
 #[test]
 fn a_busy_hub_is_asked_again_when_it_says() {
     let scene = Scene::new(model());
-    scene.spoil(Who::Hub, "/api/models", Fault::Instead(Reply::new(429, "").with("retry-after", 0)));
+    scene.spoil(Who::Hub, "/api/models", Fault::Instead(Reply::new(429, "").with("retry-after", "0")));
     scene.spoil(Who::Hub, "/api/models", Fault::Instead(Reply::new(503, "")));
     scene.spoil(Who::Storage, "model.safetensors", Fault::Instead(Reply::new(500, "")));
     scene.pull().unwrap();
     let scene = Scene::new(model());
-    scene.spoil(Who::Hub, "/api/models", Fault::Instead(Reply::new(429, "").with("retry-after", 3600)));
+    scene.spoil(Who::Hub, "/api/models", Fault::Instead(Reply::new(429, "").with("retry-after", "3600")));
     let error = scene.pull().unwrap_err();
     assert!(matches!(error, SourceError::TooMany { seconds: Some(3600), .. }), "{error}");
     assert!(error.to_string().contains("in 3600 s") && error.to_string().contains("HF_TOKEN"), "{error}");

@@ -55,14 +55,22 @@ pub struct Scene {
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 fn git(bytes: &[u8]) -> String {
     let mut hasher = Sha1::new();
     hasher.update(format!("blob {}\0", bytes.len()));
     hasher.update(bytes);
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hasher.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// Weights of a length that takes several reads.
@@ -82,7 +90,7 @@ pub fn model() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn large(name: &str) -> bool {
-    name.ends_with(".safetensors") || name.ends_with(".bin")
+    name.starts_with("model") && !name.ends_with("json") || name == "pytorch_model.bin"
 }
 
 impl Scene {
@@ -178,7 +186,7 @@ impl Fake {
             Some(Fault::Header(name, value)) => {
                 let mut reply = self.right(who, request, false);
                 reply.headers.retain(|(known, _)| *known != name);
-                reply.with(name, value)
+                reply.with(name, &value)
             }
         }
     }
@@ -207,12 +215,12 @@ impl Fake {
             let place = format!("http://{}/bytes/{name}?signature=x", self.storage.lock().unwrap().unwrap());
             let etag = format!("\"{}\"", sha256(bytes));
             return Reply::new(302, "")
-                .with("location", place)
+                .with("location", &place)
                 .with("x-repo-commit", COMMIT)
-                .with("x-linked-size", bytes.len())
-                .with("x-linked-etag", etag);
+                .with("x-linked-size", &bytes.len().to_string())
+                .with("x-linked-etag", &etag);
         }
-        ranged(request, bytes, whole).with("x-repo-commit", COMMIT).with("etag", format!("\"{}\"", git(bytes)))
+        ranged(request, bytes, whole).with("x-repo-commit", COMMIT).with("etag", &format!("\"{}\"", git(bytes)))
     }
 
     fn listing(&self) -> Vec<u8> {
@@ -236,7 +244,7 @@ fn ranged(request: &Request, bytes: &[u8], whole: bool) -> Reply {
         Some(from) if from >= bytes.len() => Reply::new(416, ""),
         Some(from) => {
             let content_range = format!("bytes {from}-{}/{}", bytes.len() - 1, bytes.len());
-            Reply::new(206, &bytes[from..]).with("content-range", content_range)
+            Reply::new(206, &bytes[from..]).with("content-range", &content_range)
         }
     }
 }

@@ -19,7 +19,7 @@ fn only_the_hub_sees_the_token() {
 fn a_redirect_within_the_hub_keeps_the_token() {
     let scene = Scene::new(model());
     let here = format!("/acme/owl/resolve/{}/config.json?moved", crate::fake::COMMIT);
-    scene.spoil(Who::Hub, "config.json", Fault::Instead(Reply::new(307, "").with("location", here)));
+    scene.spoil(Who::Hub, "config.json", Fault::Instead(Reply::new(307, "").with("location", &here)));
     scene.store_with(&[("HF_TOKEN", "hf_secret")]).pull(&owl(), &mut |_| {}).unwrap();
     let moved = scene.requests(Who::Hub).into_iter().find(|request| request.target.ends_with("moved")).unwrap();
     assert_eq!(moved.headers["authorization"], "Bearer hf_secret");

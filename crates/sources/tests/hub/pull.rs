@@ -67,6 +67,14 @@ fn files_of_the_cache_serve_without_the_hub() {
     fs::remove_file(snapshot.folder.join("tokenizer.json")).unwrap();
     let error = offline.pull(&owl(), &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("tokenizer.json") && error.contains("HF_HUB_OFFLINE"), "{error}");
+    fs::remove_dir_all(scene.folder.path().join("data")).unwrap();
+    for (file, named) in
+        [("model.safetensors", "model.safetensors of acme/owl"), ("config.json", "config.json of acme/owl")]
+    {
+        fs::remove_file(snapshot.folder.join(file)).unwrap();
+        let error = offline.pull(&owl(), &mut |_| {}).unwrap_err();
+        assert!(matches!(error, SourceError::Offline { .. }) && error.to_string().contains(named), "{error}");
+    }
 }
 
 #[test]

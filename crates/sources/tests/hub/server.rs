@@ -29,8 +29,8 @@ impl Reply {
         Self { status, headers: Vec::new(), body: body.into(), cut_after: None }
     }
 
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.headers.push((name, value.to_string()));
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
         self
     }
 }
