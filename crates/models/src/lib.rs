@@ -3,6 +3,7 @@
 //! Every model is a [`Tower`](sensorium_domain::encoder::Tower): plain, synchronous, and unaware of queues and threads.
 //!
 //! - [`source`] says where weights come from and proves that they are the expected ones; [`weights`] reads them.
+//! - [`registry`] finds the code that reads a model by its architecture.
 //! - [`text`] holds sentence encoders of the BERT family in the layout of sentence-transformers.
 //! - [`clip`] and [`siglip`] hold towers of pictures and texts in the layout of Transformers; [`image_processor`] prepares their pictures.
 //! - [`clap`] holds sounds and texts in one space.
@@ -20,6 +21,7 @@ pub mod error;
 pub mod image_processor;
 pub mod labels;
 pub mod layers;
+pub mod registry;
 pub mod scope;
 pub mod siglip;
 pub mod source;
