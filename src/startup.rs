@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::jobs::Bell;
 use crate::media_pool::MediaPool;
 use crate::profile::{self, Profile};
+use crate::search::Rankings;
 
 /// Everything that handlers and jobs share.
 pub struct AppState {
@@ -47,6 +48,8 @@ pub struct AppState {
     pub media_pool: MediaPool,
     /// KiB of request bodies that may be held at once.
     pub body_memory: Arc<Semaphore>,
+    /// Rankings that are being paged through.
+    pub rankings: Rankings,
     /// Wakes workers and waiters.
     pub bell: Bell,
     /// Cancelled when the shutdown begins.
@@ -141,6 +144,7 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
         auth: Auth::new(secret, config.auth.clone(), catalog.clone()),
         media_pool: MediaPool::new(cores),
         body_memory: Arc::new(Semaphore::new((config.server.max_body_memory_bytes / 1024).min(Semaphore::MAX_PERMITS))),
+        rankings: Rankings::new(config.search.ranking_cache_bytes, config.search.ranking_keep_ms),
         bell: Bell::default(),
         stopping: CancellationToken::new(),
         instance: format!("{}-{:08x}", std::process::id(), rand::rng().next_u32()),

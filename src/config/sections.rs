@@ -149,6 +149,8 @@ pub struct Search {
     pub max_labels: usize,
     pub lexical_weight: f32,
     pub concurrency: usize,
+    pub ranking_cache_bytes: usize,
+    pub ranking_keep_ms: i64,
 }
 
 /// What is logged and how.
@@ -234,6 +236,7 @@ impl Config {
             self.search.lexical_weight.is_finite() && self.search.lexical_weight >= 0.0,
             "search.lexical_weight: must be 0 or more",
         );
+        require(self.search.ranking_keep_ms >= 0, "search.ranking_keep_ms: must be 0 or more");
         require(
             self.encoder.interactive_queue_cost > 0 && self.encoder.bulk_queue_cost > 0 && self.encoder.batch_cost > 0,
             "encoder: interactive_queue_cost, bulk_queue_cost and batch_cost must be above 0",

@@ -4,16 +4,21 @@
 //!
 //! - [`source`] says where weights come from and proves that they are the expected ones; [`weights`] reads them.
 //! - [`text`] holds sentence encoders of the BERT family in the layout of sentence-transformers.
+//! - [`clip`] and [`siglip`] hold towers of pictures and texts in the layout of Transformers; [`image_processor`] prepares their pictures.
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
+mod batch;
+pub mod clip;
 mod compute;
 pub mod error;
+pub mod image_processor;
 pub mod labels;
 pub mod layers;
 pub mod scope;
+pub mod siglip;
 pub mod source;
 pub mod spectrum;
 pub mod starter;

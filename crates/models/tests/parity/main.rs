@@ -4,5 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
 mod case;
+mod clip;
+mod pair;
 mod rerank;
+mod siglip;
 mod text;
