@@ -5,8 +5,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use candle_core::{DType, Device};
 use sensorium_domain::encoder::{EncodeInput, Tower};
-use sensorium_models::text::tiny;
+use sensorium_models::text::{TextOptions, TextTower, tiny};
 use sensorium_models::{Manifest, ModelError, Source, TextEncoder};
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
@@ -117,6 +118,25 @@ mod tiny_model {
         assert!(message("modules.json", "models.Normalize", "models.LSTM").contains("module \"LSTM\""));
         assert!(message("1_Pooling/config.json", "true", "false").contains("pooling"));
         assert!(message("tokenizer.json", "WordPiece", "Nonsense").contains("tokenizer.json cannot be understood"));
+    }
+
+    #[test]
+    fn a_vocabulary_that_cannot_be_read_is_named_with_what_can() {
+        let (_folder, source) = written();
+        std::fs::rename(source.folder().join("tokenizer.json"), source.folder().join("sentencepiece.bpe.model"))
+            .unwrap();
+        let error = TextEncoder::load(&source).err().unwrap().to_string();
+        assert_eq!(error, "tokenizer file \"sentencepiece.bpe.model\" is not supported; supported: tokenizer.json");
+    }
+
+    #[test]
+    fn prompts_of_the_caller_go_before_texts_of_their_kind() {
+        let (_folder, source) = written();
+        let options = TextOptions { query_prompt: Some("find: ".to_owned()), passage_prompt: None };
+        let encoder = Arc::new(TextEncoder::load_on(&source, DType::F32, &Device::Cpu, options).unwrap());
+        let vector = |tower: TextTower| tower.forward(&[EncodeInput::Text("a cat".into())]).unwrap().remove(0).unwrap();
+        assert_eq!(vector(encoder.as_query()), encoder.encode(&["find: a cat"]).unwrap()[0]);
+        assert_eq!(vector(encoder.as_passage()), encoder.encode(&["a cat"]).unwrap()[0]);
     }
 
     #[test]

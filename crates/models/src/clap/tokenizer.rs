@@ -35,7 +35,7 @@ pub fn load(source: &Source, most: usize) -> Result<Tokens, ModelError> {
             }
             let path = source.file("vocab.json")?;
             let merges = merges(&source.file("merges.txt")?)?;
-            Tokens::parse(&path, assembled(&path, source.json("vocab.json")?, &merges)?, most)
+            Tokens::parse(&path, &assembled(&path, source.json("vocab.json")?, &merges)?, most)
         }
         Err(missing) => Err(missing),
     }

@@ -29,7 +29,7 @@ pub(super) fn load(source: &Source, positions: usize) -> Result<Tokens, ModelErr
         Err(missing) => missing,
     };
     match (source.file("vocab.json"), source.file("merges.txt")) {
-        (Ok(vocabulary), Ok(_)) => Tokens::parse(&vocabulary, from_vocabulary(source)?.to_string(), most),
+        (Ok(vocabulary), Ok(_)) => Tokens::parse(&vocabulary, &from_vocabulary(source)?.to_string(), most),
         _ => Err(missing),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
@@ -10,8 +10,9 @@ use sensorium_domain::segment::Modality;
 use super::config::NetworkConfig;
 use super::network::Network;
 use super::sentence::Sentence;
-use super::tokens::{Token, TokenLimits, Tokens};
+use super::tokens::{Known, Token, Tokens};
 use super::vocabulary::TokenizerFile;
+use crate::batch;
 use crate::compute::norm::normalise;
 use crate::error::ModelError;
 use crate::source::Source;
@@ -50,7 +51,7 @@ impl TextEncoder {
         let weights = Weights::of(source)?;
         let tokens = || {
             let file = TokenizerFile::find(source, config.family())?;
-            Tokens::of(&file, TokenLimits::of(&config, sentence.max_tokens.or(file.max_tokens)))
+            Tokens::of_network(&file, Known::of(&config, sentence.max_tokens.or(file.max_tokens)))
         };
         let (tokens, network) = rayon::join(tokens, || Network::load(&weights, &config, dtype, device));
         Ok(Self { tokens: tokens?, network: network?, sentence, flops_per_token: config.flops_per_token() })
@@ -88,8 +89,13 @@ impl TextEncoder {
 
     /// Encodes texts as they are, without prompts, to unit vectors, in order. What is longer than the model takes is cut.
     pub fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
         let sequences = texts.par_iter().map(|text| self.tokens_of(text)).collect::<Result<Vec<_>, _>>()?;
-        self.encode_sequences(&sequences)
+        let mut vectors = self.vectors(&sequences).map_err(|error| error.to_string())?;
+        vectors.iter_mut().for_each(|vector| normalise(vector));
+        Ok(vectors)
     }
 
     /// The numbers of the tokens that the network sees of `text`, without a prompt.
@@ -98,16 +104,19 @@ impl TextEncoder {
     }
 
     fn tokens_of(&self, text: &str) -> Result<Vec<Token>, String> {
-        if self.sentence.lower_case { self.tokens.encode_tokens(&text.to_lowercase()) } else { self.tokens.encode_tokens(text) }
+        if self.sentence.lower_case {
+            self.tokens.encode_one(&text.to_lowercase())
+        } else {
+            self.tokens.encode_one(text)
+        }
     }
 
-    fn encode_sequences(&self, sequences: &[Vec<Token>]) -> Result<Vec<Vec<f32>>, String> {
-        let mut vectors =
-            self.network.pooled(sequences, self.sentence.pooling).map_err(|error| format!("the network: {error}"))?;
+    /// At least one sequence; the vectors have the length that the model gives them.
+    fn vectors(&self, sequences: &[Vec<Token>]) -> candle_core::Result<Vec<Vec<f32>>> {
+        let mut vectors = self.network.pooled(sequences, self.sentence.pooling)?;
         for step in &self.sentence.steps {
-            step.apply(&mut vectors).map_err(|error| format!("the layers after pooling: {error}"))?;
+            step.apply(&mut vectors)?;
         }
-        vectors.iter_mut().for_each(|vector| normalise(vector));
         Ok(vectors)
     }
 }
@@ -153,19 +162,7 @@ impl Tower for TextTower {
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
-        let mut outputs: Vec<Result<Vec<f32>, String>> = Vec::with_capacity(inputs.len());
-        let mut sequences = Vec::with_capacity(inputs.len());
-        let tokenised: Vec<_> = inputs.par_iter().map(|input| self.tokens_of(input)).collect();
-        for tokens in tokenised {
-            outputs.push(tokens.map(|tokens| {
-                sequences.push(tokens);
-                Vec::new()
-            }));
-        }
-        let vectors = self.encoder.encode_sequences(&sequences)?;
-        for (slot, vector) in outputs.iter_mut().filter_map(|output| output.as_mut().ok()).zip(vectors) {
-            *slot = vector;
-        }
-        Ok(outputs)
+        let vectors = |sequences: Vec<_>| Tensor::new(self.encoder.vectors(&sequences)?, &Device::Cpu);
+        batch::encode(inputs, |input| self.tokens_of(input), vectors)
     }
 }

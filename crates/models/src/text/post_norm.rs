@@ -126,7 +126,7 @@ impl Layer {
         let third = |index: usize| joined.narrow(2, index * width, width);
         let mixed = blocks.attend(&third(0)?, &third(1)?, &third(2)?, self.heads)?;
         let states = self.output_norm.forward(&(self.output.forward(&mixed)? + states)?)?;
-        let inner = self.activation.apply(&self.inner.forward(&states)?)?;
+        let inner = self.inner.forward_activated(&states, self.activation)?;
         self.outer_norm.forward(&(self.outer.forward(&inner)? + states)?)
     }
 }

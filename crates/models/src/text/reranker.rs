@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::config::{NetworkConfig, unsupported};
 use super::network::Network;
 use super::pooling::Pooling;
-use super::tokens::{TokenLimits, Tokens};
+use super::tokens::{Known, Tokens};
 use super::vocabulary::TokenizerFile;
 use crate::error::ModelError;
 use crate::layers::Linear;
@@ -76,10 +76,10 @@ impl Reranker {
         let names = file.checked()?;
         let config = NetworkConfig::load(source)?;
         let tokenizer = TokenizerFile::find(source, config.family())?;
-        let limits = TokenLimits::of(&config, tokenizer.max_tokens);
+        let limits = Known::of(&config, tokenizer.max_tokens);
         let weights = Weights::of(source)?;
         Ok(Self {
-            tokens: Tokens::of(&tokenizer, limits)?,
+            tokens: Tokens::of_network(&tokenizer, limits)?,
             network: Network::load(&weights, &config, dtype, device)?,
             head: Head::load(&weights, names, config.width())?,
             activation: file.activation()?,

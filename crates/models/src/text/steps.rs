@@ -70,11 +70,10 @@ impl Step {
         Ok((Self::Dense { linear, activation }, file.out_features))
     }
 
-    /// Applies it to vectors of one length.
+    /// Applies it to vectors of one length, at least one.
     pub fn apply(&self, vectors: &mut Vec<Vec<f32>>) -> candle_core::Result<()> {
         match self {
             Self::Normalise => vectors.iter_mut().for_each(|vector| normalise(vector)),
-            Self::Dense { .. } if vectors.is_empty() => {}
             Self::Dense { linear, activation } => {
                 let states = linear.forward(&Tensor::new(std::mem::take(vectors), &Device::Cpu)?)?;
                 let states = match activation {

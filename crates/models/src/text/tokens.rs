@@ -19,9 +19,9 @@ pub(crate) struct Token {
     pub segment: u8,
 }
 
-/// What a network takes.
+/// What a network knows of tokens.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TokenLimits {
+pub(super) struct Known {
     /// Most tokens of a sequence.
     pub most: usize,
     /// Tokens in the vocabulary.
@@ -30,7 +30,7 @@ pub(super) struct TokenLimits {
     pub segments: Option<usize>,
 }
 
-impl TokenLimits {
+impl Known {
     /// Those of a network; `max_tokens` is what other files say.
     pub fn of(config: &NetworkConfig, max_tokens: Option<usize>) -> Self {
         let most = max_tokens.unwrap_or(usize::MAX).min(config.most_tokens());
@@ -44,52 +44,57 @@ pub struct Tokens {
     tokenizer: PipelineTokenizer,
     whole: EncodeOptions,
     bare: EncodeOptions,
-    limits: TokenLimits,
+    most: usize,
     special: usize,
+    known: Option<Known>,
 }
 
 impl Tokens {
     /// Reads a `tokenizer.json`; its own padding and truncation do not count, `max_tokens` does.
     pub(crate) fn load(path: &Path, max_tokens: usize) -> Result<Self, ModelError> {
         let text = String::from_utf8(read(path)?).map_err(|error| ModelError::malformed(path, &error))?;
-        Self::parse(path, text, max_tokens)
+        Self::parse(path, &text, max_tokens)
     }
 
-    /// The same from the text of a `tokenizer.json`; errors name `path`.
-    pub(crate) fn parse(path: &Path, json: String, max_tokens: usize) -> Result<Self, ModelError> {
-        let file = TokenizerFile { path: path.to_owned(), json, cut_at_start: false, max_tokens: None };
-        Self::of(&file, TokenLimits { most: max_tokens, vocabulary: usize::MAX, segments: None })
+    /// The same from the `text` of a `tokenizer.json`; errors name `path`.
+    pub(crate) fn parse(path: &Path, text: &str, max_tokens: usize) -> Result<Self, ModelError> {
+        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
+        Self::with(path, text, truncation, None)
     }
 
-    /// From a `tokenizer.json` or what stands for it; its own padding and truncation do not count, `limits` do.
-    pub(super) fn of(file: &TokenizerFile, limits: TokenLimits) -> Result<Self, ModelError> {
-        let malformed = |error: &dyn std::fmt::Display| ModelError::malformed(&file.path, error);
-        let canonical = canonicalize_str(&file.json).map_err(|error| malformed(&error))?;
-        let tokenizer = from_json(&canonical).map_err(|error| malformed(&error))?;
+    /// The tokenizer of a network, which gives no token that the network does not know.
+    pub(super) fn of_network(file: &TokenizerFile, known: Known) -> Result<Self, ModelError> {
         let direction = if file.cut_at_start { TruncationDirection::Left } else { TruncationDirection::Right };
-        let truncation = TruncationParams { max_length: limits.most, direction, ..TruncationParams::default() };
+        let truncation = TruncationParams { max_length: known.most, direction, ..TruncationParams::default() };
+        Self::with(&file.path, &file.json, truncation, Some(known))
+    }
+
+    fn with(path: &Path, text: &str, truncation: TruncationParams, known: Option<Known>) -> Result<Self, ModelError> {
+        let canonical = canonicalize_str(text).map_err(|error| ModelError::malformed(path, &error))?;
+        let tokenizer = from_json(&canonical).map_err(|error| ModelError::malformed(path, &error))?;
+        let most = truncation.max_length;
         let whole = EncodeOptions {
             padding: Override::Off,
             truncation: Override::With(truncation),
             ..EncodeOptions::default()
         };
         let bare = EncodeOptions { add_special_tokens: false, truncation: Override::Off, ..whole.clone() };
-        let nothing = tokenizer.encode("", &whole).wait().map_err(|error| malformed(&error))?;
+        let nothing = tokenizer.encode("", &whole).wait().map_err(|error| ModelError::malformed(path, &error))?;
         let special = nothing.iter().map(Encoding::len).sum();
-        if special >= limits.most {
-            return Err(malformed(&format!("{} tokens leave no room for words", limits.most)));
+        if special >= most {
+            return Err(ModelError::malformed(path, &format!("{most} tokens leave no room for words")));
         }
-        Ok(Self { tokenizer, whole, bare, limits, special })
+        Ok(Self { tokenizer, whole, bare, most, special, known })
     }
 
     /// Most tokens of a text, special ones included.
     pub fn max_tokens(&self) -> usize {
-        self.limits.most
+        self.most
     }
 
     /// How many tokens of words fit into one text.
     pub fn room(&self) -> usize {
-        self.limits.most - self.special
+        self.most - self.special
     }
 
     /// The number of a token that is set apart from words, such as the one that fills up short texts.
@@ -116,11 +121,11 @@ impl Tokens {
 
     /// The numbers of the tokens of `text` with special ones, cut to [`Self::max_tokens`].
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        Ok(self.encode_tokens(text)?.into_iter().map(|token| token.id).collect())
+        Ok(self.encode_one(text)?.into_iter().map(|token| token.id).collect())
     }
 
     /// The tokens of `text` with special ones, cut to [`Self::max_tokens`].
-    pub(super) fn encode_tokens(&self, text: &str) -> Result<Vec<Token>, String> {
+    pub(super) fn encode_one(&self, text: &str) -> Result<Vec<Token>, String> {
         self.encode_inputs(text)
     }
 
@@ -132,7 +137,7 @@ impl Tokens {
     fn encode_inputs(&self, inputs: impl Into<Inputs>) -> Result<Vec<Token>, String> {
         let encodings = self.tokenizer.encode(inputs, &self.whole).wait().map_err(|error| error.to_string())?;
         let tokens: Vec<Token> = encodings.iter().flat_map(tokens_of).collect();
-        let TokenLimits { vocabulary, segments, .. } = self.limits;
+        let Some(Known { vocabulary, segments, .. }) = self.known else { return Ok(tokens) };
         if tokens.is_empty() {
             return Err("the text has no tokens".to_owned());
         }
