@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use qdrant_client::{Qdrant, QdrantError};
 use sensorium_domain::IndexError;
 
@@ -40,22 +41,28 @@ impl Client {
     }
 
     /// The time that the server may take, in whole seconds, as it counts.
-    pub(super) fn timeout_s(&self) -> Option<u64> {
-        Some(self.timeout.as_secs_f64().ceil() as u64)
+    pub(super) fn timeout_s(&self) -> u64 {
+        self.timeout.as_secs_f64().ceil() as u64
     }
 
     /// Waits for the answer until the deadline.
-    pub(super) async fn answer<T>(&self, call: impl Future<Output = Result<T, QdrantError>>) -> Result<T, IndexError> {
-        self.outcome(call).await?.map_err(from_client)
+    pub(super) fn answer<'a, T: Send + 'a>(
+        &'a self,
+        call: impl Future<Output = Result<T, QdrantError>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, IndexError>> {
+        let outcome = self.outcome(call);
+        Box::pin(async move { outcome.await?.map_err(from_client) })
     }
 
-    /// As [`answer`](Self::answer), for those who look into the server's refusals.
-    pub(super) async fn outcome<T>(
-        &self,
-        call: impl Future<Output = Result<T, QdrantError>>,
-    ) -> Result<Result<T, QdrantError>, IndexError> {
-        tokio::time::timeout(self.deadline, call)
-            .await
-            .map_err(|_| IndexError::Unavailable(format!("no answer within {:?}", self.deadline)))
+    /// As [`answer`](Self::answer), for those who look into the server's refusals. Boxed, since the client's calls are large.
+    pub(super) fn outcome<'a, T: Send + 'a>(
+        &'a self,
+        call: impl Future<Output = Result<T, QdrantError>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<Result<T, QdrantError>, IndexError>> {
+        Box::pin(async move {
+            tokio::time::timeout(self.deadline, call)
+                .await
+                .map_err(|_| IndexError::Unavailable(format!("no answer within {:?}", self.deadline)))
+        })
     }
 }

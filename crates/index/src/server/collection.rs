@@ -30,14 +30,13 @@ pub(super) async fn prepare(
     shape: &Shape,
     options: &QdrantOptions,
 ) -> Result<(), IndexError> {
-    let info = match look(client, name).await? {
-        Some(info) => info,
-        None => {
-            create(client, name, shape, options).await?;
-            look(client, name).await?.ok_or_else(|| {
-                IndexError::Unavailable(format!("collection \"{name}\" was just made and is not seen yet"))
-            })?
-        }
+    let info = if let Some(info) = look(client, name).await? {
+        info
+    } else {
+        create(client, name, shape, options).await?;
+        look(client, name).await?.ok_or_else(|| {
+            IndexError::Unavailable(format!("collection \"{name}\" was just made and is not seen yet"))
+        })?
     };
     let config = info.config.unwrap_or_default();
     let params = config.params.clone().unwrap_or_default();
@@ -66,7 +65,7 @@ async fn create(client: &Client, name: &str, shape: &Shape, options: &QdrantOpti
         replication_factor: Some(options.replication_factor.get()),
         shard_number: options.shard_number.map(NonZeroU32::get),
         metadata: HashMap::from([(SHAPE.to_owned(), Value::from(kept))]),
-        timeout: client.timeout_s(),
+        timeout: Some(client.timeout_s()),
         ..Tuning::of_options(options).create(shape)
     };
     let Err(error) = client.outcome(client.ask().create_collection(request)).await? else {

@@ -67,7 +67,7 @@ impl QdrantOptions {
             name: "sensorium".to_owned(),
             connect_timeout: Duration::from_secs(2),
             read_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_mins(1),
             replication_factor: NonZeroU32::MIN,
             shard_number: None,
             write_consistency_factor: NonZeroU32::MIN,

@@ -39,7 +39,7 @@ pub(super) async fn run(
         .answer(reader.client.ask().query_batch(QueryBatchPoints {
             collection_name: reader.collection.to_owned(),
             query_points: asked,
-            timeout: reader.client.timeout_s(),
+            timeout: Some(reader.client.timeout_s()),
             ..QueryBatchPoints::default()
         }))
         .await?;

@@ -88,8 +88,11 @@ async fn retrieve(reader: Reader<'_>, request: GetPoints) -> Result<Vec<Retrieve
     if request.ids.is_empty() {
         return Ok(Vec::new());
     }
-    let request =
-        GetPoints { collection_name: reader.collection.to_owned(), timeout: reader.client.timeout_s(), ..request };
+    let request = GetPoints {
+        collection_name: reader.collection.to_owned(),
+        timeout: Some(reader.client.timeout_s()),
+        ..request
+    };
     Ok(reader.client.answer(reader.client.ask().get_points(request)).await?.result)
 }
 
@@ -99,7 +102,7 @@ pub(super) async fn count(reader: Reader<'_>, filter: Option<Filter>) -> Result<
         collection_name: reader.collection.to_owned(),
         filter,
         exact: Some(true),
-        timeout: reader.client.timeout_s(),
+        timeout: Some(reader.client.timeout_s()),
         ..CountPoints::default()
     };
     let answer = reader.client.answer(reader.client.ask().count(request)).await?;
@@ -127,7 +130,7 @@ async fn indexed_facet(reader: Reader<'_>, filter: Filter, name: &str) -> Result
         filter: Some(filter),
         limit: Some(MOST_VALUES as u64),
         exact: Some(true),
-        timeout: reader.client.timeout_s(),
+        timeout: Some(reader.client.timeout_s()),
         ..FacetCounts::default()
     };
     let answer = reader.client.answer(reader.client.ask().facet(request)).await?;
@@ -189,7 +192,7 @@ async fn page(
         limit: Some(u32::try_from(limit).unwrap_or(u32::MAX)),
         with_payload: Some(fields),
         with_vectors: Some(false.into()),
-        timeout: reader.client.timeout_s(),
+        timeout: Some(reader.client.timeout_s()),
         ..ScrollPoints::default()
     };
     let answer = reader.client.answer(reader.client.ask().scroll(request)).await?;

@@ -91,9 +91,9 @@ impl Tuning {
     }
 
     /// The change of the collection `name` to these settings.
-    pub(super) fn update(&self, name: &str, shape: &Shape, timeout_s: Option<u64>) -> UpdateCollection {
+    pub(super) fn update(&self, name: &str, shape: &Shape, timeout_s: u64) -> UpdateCollection {
         let vector = VectorParamsDiff { on_disk: self.vectors_on_disk, ..VectorParamsDiff::default() };
-        let vectors = shape.spaces().map(|(name, _)| (name.to_owned(), vector.clone())).collect();
+        let vectors = shape.spaces().map(|(name, _)| (name.to_owned(), vector)).collect();
         let quantization = match self.scalar() {
             Some(scalar) => quantization_config_diff::Quantization::Scalar(scalar),
             None => quantization_config_diff::Quantization::Disabled(Disabled {}),
@@ -110,7 +110,7 @@ impl Tuning {
             hnsw_config: Some(self.hnsw_config()),
             optimizers_config: Some(self.optimizers_config()),
             quantization_config: Some(quantization.into()),
-            timeout: timeout_s,
+            timeout: Some(timeout_s),
             ..UpdateCollection::default()
         }
     }

@@ -36,7 +36,7 @@ pub(super) async fn upsert(
             wait: Some(true),
             points: batch,
             ordering: Some(in_one_order()),
-            timeout: client.timeout_s(),
+            timeout: Some(client.timeout_s()),
             ..UpsertPoints::default()
         };
         client.answer(client.ask().upsert_points(request)).await?;
@@ -52,7 +52,7 @@ pub(super) async fn delete(client: &Client, collection: &str, clauses: &Clauses)
         wait: Some(true),
         points: Some(PointsSelector { points_selector_one_of: Some(filter) }),
         ordering: Some(in_one_order()),
-        timeout: client.timeout_s(),
+        timeout: Some(client.timeout_s()),
         ..DeletePoints::default()
     };
     client.answer(client.ask().delete_points(request)).await?;

@@ -1,4 +1,5 @@
-//! Servers that belong to one test. They end with it, however it ends.
+//! Servers that belong to one test. They end with it, however it ends. The end-to-end tests of the application start some too.
+#![allow(dead_code)] // each crate of tests uses a part
 
 use std::env;
 use std::io::{Read, Write};
@@ -87,6 +88,13 @@ impl Server {
     pub fn start_again(&mut self) {
         self.child = spawn(self.ports, &self.arguments, &self.variables, &self.folder);
         self.wait_until_ready();
+    }
+
+    /// Ends it and starts it without anything that it had.
+    pub fn start_empty(&mut self) {
+        self.kill();
+        self.folder = tempfile::tempdir().unwrap();
+        self.start_again();
     }
 
     /// Makes it deaf and dumb without ending it.
