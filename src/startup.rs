@@ -3,8 +3,10 @@
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::local::LocalFileSystem;
 use rand::RngCore;
@@ -12,9 +14,10 @@ use sensorium_catalog::{SqliteCatalog, SqliteOptions};
 use sensorium_domain::catalog::{ApiKey, Generation};
 use sensorium_domain::ids::KeyId;
 use sensorium_domain::{
-    BlobHash, Catalog, Clock, IndexError, JobId, JobKind, Modality, ModelName, SystemClock, TenantId, VectorIndex,
+    BlobHash, Catalog, Clock, IndexError, JobId, JobKind, Modality, ModelName, SpaceName, SystemClock, TenantId,
+    VectorIndex,
 };
-use sensorium_index::{EdgeIndex, EdgeOptions};
+use sensorium_index::{EdgeIndex, EdgeOptions, HnswOptions, QdrantIndex, QdrantOptions};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -133,7 +136,7 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
     let (catalog, profile) = tokio::join!(opening, loading);
     let (catalog, profile): (Arc<dyn Catalog>, _) = (Arc::new(catalog?), profile?);
     let generation = generation(&*catalog, &profile, &*clock).await?;
-    let (index, fresh) = open_index(&config, &profile, &folder)?;
+    let (index, fresh) = open_index(&config, &profile, &folder, generation).await?;
     let blobs = folder.join("blobs");
     make_private(&blobs)?;
     let blobs = Blobs::new(Arc::new(LocalFileSystem::new_with_prefix(&blobs)?.with_fsync(true)));
@@ -149,7 +152,7 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
         stopping: CancellationToken::new(),
         instance: format!("{}-{:08x}", std::process::id(), rand::rng().next_u32()),
         generation,
-        index: Arc::new(index),
+        index,
         config,
         clock,
         catalog,
@@ -211,26 +214,70 @@ fn describe(generation: &Generation) -> String {
     format!("{} ({})", generation.profile, towers.join(", "))
 }
 
-/// Opens the index. One that is damaged is put aside and made anew; the second value says whether it must be filled.
-fn open_index(config: &Config, profile: &Profile, folder: &Path) -> Result<(EdgeIndex, bool), StartupError> {
+/// Opens the index: on the server that the settings name, or else in the data folder. The second value says whether it must be filled.
+async fn open_index(
+    config: &Config,
+    profile: &Profile,
+    folder: &Path,
+    generation: u32,
+) -> Result<(Arc<dyn VectorIndex>, bool), StartupError> {
+    let spaces: Vec<_> = profile.encoder.spaces().iter().map(|space| (space.name.clone(), space.dimensions)).collect();
+    if config.index.url.is_empty() {
+        let (index, fresh) = open_edge(config, &spaces, folder)?;
+        return Ok((Arc::new(index), fresh));
+    }
+    let index = QdrantIndex::open(server_options(config), &spaces, generation).await?;
+    index.make_current().await?;
+    let fresh = index.stats().await?.points == 0;
+    Ok((Arc::new(index), fresh))
+}
+
+fn hnsw_options(config: &Config) -> HnswOptions {
+    HnswOptions {
+        m: config.index.hnsw_m,
+        ef_construct: config.index.hnsw_ef_construct,
+        ef: config.index.hnsw_ef,
+        ..HnswOptions::default()
+    }
+}
+
+fn server_options(config: &Config) -> QdrantOptions {
+    let index = &config.index;
+    QdrantOptions {
+        api_key: (!index.api_key.is_empty()).then(|| index.api_key.clone()),
+        name: index.name.clone(),
+        connect_timeout: Duration::from_millis(index.connect_timeout_ms),
+        read_timeout: Duration::from_millis(index.read_timeout_ms),
+        write_timeout: Duration::from_millis(index.write_timeout_ms),
+        replication_factor: index.replication_factor,
+        shard_number: NonZeroU32::new(index.shard_number),
+        write_consistency_factor: index.write_consistency_factor,
+        quantization: index.quantization,
+        vectors_on_disk: index.vectors_on_disk,
+        payload_on_disk: index.payload_on_disk,
+        indexing_threshold_kb: index.graph_above_kb,
+        hnsw: hnsw_options(config),
+        ..QdrantOptions::new(&index.url)
+    }
+}
+
+/// Opens the folder's index. One that is damaged is put aside and made anew.
+fn open_edge(config: &Config, spaces: &[(SpaceName, usize)], folder: &Path) -> Result<(EdgeIndex, bool), StartupError> {
     let path = folder.join("index");
     let fresh = !path.exists();
-    let spaces: Vec<_> = profile.encoder.spaces().iter().map(|space| (space.name.clone(), space.dimensions)).collect();
     let mut options = EdgeOptions {
-        search_threads: std::num::NonZeroUsize::new(config.search.concurrency),
+        search_threads: NonZeroUsize::new(config.search.concurrency),
+        hnsw: hnsw_options(config),
         ..EdgeOptions::default()
     };
-    options.hnsw.m = config.index.hnsw_m;
-    options.hnsw.ef_construct = config.index.hnsw_ef_construct;
-    options.hnsw.ef = config.index.hnsw_ef;
     options.optimizer.indexing_threshold_kb = config.index.graph_above_kb;
-    match EdgeIndex::open(&path, &spaces, options.clone()) {
+    match EdgeIndex::open(&path, spaces, options.clone()) {
         Ok(index) => Ok((index, fresh)),
         Err(IndexError::Corrupt(cause)) => {
             let aside = folder.join(format!("index.damaged-{:08x}", rand::rng().next_u32()));
             tracing::error!(cause, aside = %aside.display(), "the index is damaged; it is put aside and built anew from the kept vectors");
             fs::rename(&path, &aside).map_err(file_error(&path))?;
-            Ok((EdgeIndex::open(&path, &spaces, options)?, true))
+            Ok((EdgeIndex::open(&path, spaces, options)?, true))
         }
         Err(error) => Err(error.into()),
     }

@@ -1,10 +1,12 @@
 //! One struct per concern. What each option means stands in `config/sensorium.toml`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub use sensorium_index::Quantization;
 pub use sensorium_media::Limits;
 
 /// All settings.
@@ -89,15 +91,33 @@ pub struct Encoder {
 }
 
 /// The vector index.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct Index {
+    pub url: String,
+    pub api_key: String,
+    pub name: String,
+    pub connect_timeout_ms: u64,
+    pub read_timeout_ms: u64,
+    pub write_timeout_ms: u64,
+    pub replication_factor: NonZeroU32,
+    pub shard_number: u32,
+    pub write_consistency_factor: NonZeroU32,
+    pub quantization: Quantization,
+    pub vectors_on_disk: bool,
+    pub payload_on_disk: bool,
     pub graph_above_kb: usize,
     pub hnsw_m: usize,
     pub hnsw_ef_construct: usize,
     pub hnsw_ef: usize,
     pub optimize_interval_ms: u64,
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index").field("url", &self.url).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// How documents are cut.
@@ -240,6 +260,24 @@ impl Config {
         require(
             self.encoder.interactive_queue_cost > 0 && self.encoder.bulk_queue_cost > 0 && self.encoder.batch_cost > 0,
             "encoder: interactive_queue_cost, bulk_queue_cost and batch_cost must be above 0",
+        );
+        let is_address = self.index.url.starts_with("http://") || self.index.url.starts_with("https://");
+        require(
+            self.index.url.is_empty() || is_address,
+            "index.url: must be empty or an address like http://qdrant:6334 (Qdrant's gRPC port)",
+        );
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        require(
+            (1..=200).contains(&self.index.name.len()) && self.index.name.chars().all(is_plain),
+            "index.name: must have 1 to 200 letters, digits, _ or -",
+        );
+        require(
+            self.index.connect_timeout_ms > 0 && self.index.read_timeout_ms > 0 && self.index.write_timeout_ms > 0,
+            "index: connect_timeout_ms, read_timeout_ms and write_timeout_ms must be above 0",
+        );
+        require(
+            self.index.write_consistency_factor <= self.index.replication_factor,
+            "index.write_consistency_factor: must be at most index.replication_factor",
         );
         require((4..=256).contains(&self.index.hnsw_m), "index.hnsw_m: must be from 4 to 256");
         require(matches!(self.log.format.as_str(), "text" | "json"), "log.format: must be text or json");

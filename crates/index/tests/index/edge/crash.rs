@@ -69,7 +69,7 @@ async fn child() {
 
 fn start(folder: &Path, first_round: u64) -> (Child, Receiver<u64>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::child", "--nocapture"])
+        .args(["--exact", "edge::crash::child", "--nocapture"])
         .env(FOLDER, folder)
         .env(FIRST_ROUND, first_round.to_string())
         .stdout(Stdio::piped())

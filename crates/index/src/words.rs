@@ -7,16 +7,16 @@ use qdrant_edge::bm25_embed::{EdgeBm25, EdgeBm25Config};
 use qdrant_edge::external::ordered_float::NotNan;
 use sensorium_domain::IndexError;
 
-use super::options::WordsOptions;
+use crate::options::WordsOptions;
 
 /// The name of the sparse vector.
-pub(super) const WORDS: &str = "lexical";
+pub(crate) const WORDS: &str = "lexical";
 
 #[derive(Debug)]
-pub(super) struct Words(EdgeBm25);
+pub(crate) struct Words(EdgeBm25);
 
 impl Words {
-    pub(super) fn new(options: &WordsOptions) -> Result<Self, IndexError> {
+    pub(crate) fn new(options: &WordsOptions) -> Result<Self, IndexError> {
         let number = |name: &str, value: f64| {
             NotNan::new(value).map_err(|_| IndexError::Rejected(format!("words.{name} is not a number")))
         };
@@ -32,12 +32,12 @@ impl Words {
     }
 
     /// A text's vector; `None` where it has no words that count.
-    pub(super) fn of_document(&self, text: &str) -> Option<SparseVector> {
+    pub(crate) fn of_document(&self, text: &str) -> Option<SparseVector> {
         in_order(self.0.embed_document(text))
     }
 
     /// A query's vector; `None` where it has no words that count.
-    pub(super) fn of_query(&self, text: &str) -> Option<SparseVector> {
+    pub(crate) fn of_query(&self, text: &str) -> Option<SparseVector> {
         in_order(self.0.embed_query(text))
     }
 }

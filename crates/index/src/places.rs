@@ -1,8 +1,8 @@
 //! Which document a segment belongs to and its modality, kept in memory.
 //!
-//! The library reads a stored payload from disk, unpacks it and parses it whole, some five microseconds a hit: for a thousand hits
-//! ten times what finding them took. Neither fact of a segment ever changes, so they are remembered: those of new points when
-//! they are written, those of others when they are first found.
+//! Qdrant reads a stored payload from disk, unpacks it and parses it whole, some five microseconds a hit: for a thousand hits
+//! ten times what finding them took, and a server must also send it. Neither fact of a segment ever changes, so they are
+//! remembered: those of new points when they are written, those of others when they are first found.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -10,11 +10,11 @@ use std::sync::{PoisonError, RwLock};
 use sensorium_domain::{DocumentId, Modality, SegmentId};
 
 /// What a hit is grouped by.
-pub(super) type Place = (DocumentId, Modality);
+pub(crate) type Place = (DocumentId, Modality);
 
 /// A bounded memory in two generations: when the young one is full, it becomes the old one, and the old one is forgotten.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     generations: RwLock<Generations>,
     /// Entries of one generation at most.
     limit: usize,
@@ -28,12 +28,12 @@ struct Generations {
 
 impl Places {
     /// A memory of `limit` segments at most.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { generations: RwLock::default(), limit: limit.div_ceil(2).max(1) }
     }
 
     /// The places of segments, in their order, `None` where unknown.
-    pub(super) fn get(&self, segments: impl Iterator<Item = SegmentId>) -> Vec<Option<Place>> {
+    pub(crate) fn get(&self, segments: impl Iterator<Item = SegmentId>) -> Vec<Option<Place>> {
         let mut from_old = Vec::new();
         let places = {
             let known = self.generations.read().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +54,7 @@ impl Places {
     }
 
     /// Keeps places, forgetting what was asked for least lately where there are too many.
-    pub(super) fn remember(&self, places: impl IntoIterator<Item = (SegmentId, Place)>) {
+    pub(crate) fn remember(&self, places: impl IntoIterator<Item = (SegmentId, Place)>) {
         let mut known = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         for (segment, place) in places {
             if known.young.len() >= self.limit && !known.young.contains_key(&segment) {

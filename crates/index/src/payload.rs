@@ -1,36 +1,47 @@
 //! What is stored with a point, and the names of its fields.
 
-use qdrant_edge::{JsonPath, Payload, WithPayloadInterface};
+use std::str::FromStr;
+
 use sensorium_domain::index::PointPayload;
-use sensorium_domain::{DocumentId, IndexError, Modality, TenantId};
+use sensorium_domain::{IndexError, TenantId};
 use serde_json::{Map, Value};
 
-pub(super) const TENANT: &str = "tenant";
-pub(super) const COLLECTION: &str = "collection";
-pub(super) const DOCUMENT: &str = "document";
-pub(super) const PART: &str = "part";
-pub(super) const MODALITY: &str = "modality";
-pub(super) const KIND: &str = "kind";
-pub(super) const MEDIA_TYPE: &str = "media_type";
-pub(super) const EXTERNAL_ID: &str = "external_id";
-pub(super) const TITLE: &str = "title";
-pub(super) const TAGS: &str = "tags";
-pub(super) const METADATA: &str = "metadata";
-pub(super) const CREATED_AT: &str = "created_at";
-pub(super) const UPDATED_AT: &str = "updated_at";
+pub(crate) const TENANT: &str = "tenant";
+pub(crate) const COLLECTION: &str = "collection";
+pub(crate) const DOCUMENT: &str = "document";
+pub(crate) const PART: &str = "part";
+pub(crate) const MODALITY: &str = "modality";
+pub(crate) const KIND: &str = "kind";
+pub(crate) const MEDIA_TYPE: &str = "media_type";
+pub(crate) const EXTERNAL_ID: &str = "external_id";
+pub(crate) const TITLE: &str = "title";
+pub(crate) const TAGS: &str = "tags";
+pub(crate) const METADATA: &str = "metadata";
+pub(crate) const CREATED_AT: &str = "created_at";
+pub(crate) const UPDATED_AT: &str = "updated_at";
 
-/// The path of a field at the top of the payload.
-pub(super) fn field(name: &str) -> JsonPath {
-    JsonPath { first_key: name.to_owned(), rest: Vec::new() }
+/// How a field is indexed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FieldIndex {
+    /// Texts. What nearly every search filters by is kept in memory and has graphs of its own, which help where a good part of the
+    /// points passes and cost as much again to build. The rest stays on disk, which also makes opening quicker.
+    Keyword { is_tenant: bool, is_hot: bool },
+    /// Milliseconds since the Unix epoch, compared by ranges; on disk.
+    Moment,
 }
 
-/// Asks the index for some fields only.
-pub(super) fn only(fields: &[&str]) -> WithPayloadInterface {
-    WithPayloadInterface::Fields(fields.iter().map(|name| field(name)).collect())
-}
+/// The fields that are indexed; conditions on others are tested point by point.
+pub(crate) const FIELD_INDEXES: [(&str, FieldIndex); 6] = [
+    (TENANT, FieldIndex::Keyword { is_tenant: true, is_hot: true }),
+    (COLLECTION, FieldIndex::Keyword { is_tenant: false, is_hot: true }),
+    (DOCUMENT, FieldIndex::Keyword { is_tenant: false, is_hot: false }),
+    (MODALITY, FieldIndex::Keyword { is_tenant: false, is_hot: true }),
+    (TAGS, FieldIndex::Keyword { is_tenant: false, is_hot: false }),
+    (CREATED_AT, FieldIndex::Moment),
+];
 
 /// The stored form. Metadata is stored for filters alone, so nulls and empty lists, which filters take for absent, are left out.
-pub(super) fn encode(tenant: &TenantId, payload: PointPayload) -> Payload {
+pub(crate) fn encode(tenant: &TenantId, payload: PointPayload) -> Map<String, Value> {
     let mut map = Map::new();
     let mut text = |name: &str, value: String| map.insert(name.to_owned(), Value::String(value));
     text(TENANT, tenant.to_string());
@@ -55,7 +66,7 @@ pub(super) fn encode(tenant: &TenantId, payload: PointPayload) -> Payload {
     }
     map.insert(CREATED_AT.to_owned(), payload.created_at.as_millis().into());
     map.insert(UPDATED_AT.to_owned(), payload.updated_at.as_millis().into());
-    Payload(map)
+    map
 }
 
 fn without_nothing(object: Map<String, Value>) -> Map<String, Value> {
@@ -78,21 +89,9 @@ fn without_nothing(object: Map<String, Value>) -> Map<String, Value> {
     kept
 }
 
-/// Reads the tenant back.
-pub(super) fn tenant(payload: &Payload) -> Result<TenantId, IndexError> {
-    read(payload, TENANT)
-}
-
-/// Reads back what a hit is grouped by.
-pub(super) fn document_and_modality(payload: &Payload) -> Result<(DocumentId, Modality), IndexError> {
-    Ok((read(payload, DOCUMENT)?, read(payload, MODALITY)?))
-}
-
-fn read<T: std::str::FromStr>(payload: &Payload, name: &str) -> Result<T, IndexError> {
-    payload
-        .0
-        .get(name)
-        .and_then(Value::as_str)
+/// Reads a stored text back.
+pub(crate) fn read<T: FromStr>(stored: Option<&str>, name: &str) -> Result<T, IndexError> {
+    stored
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| IndexError::Corrupt(format!("a point has no readable \"{name}\"")))
 }

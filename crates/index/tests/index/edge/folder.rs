@@ -5,8 +5,8 @@ use std::path::Path;
 
 use sensorium_domain::index::Scope;
 use sensorium_domain::{IndexError, SpaceName, VectorIndex};
-use sensorium_index::edge::{OptimizerOptions, WordsOptions};
-use sensorium_index::{EdgeIndex, EdgeOptions};
+use sensorium_index::edge::OptimizerOptions;
+use sensorium_index::{EdgeIndex, EdgeOptions, WordsOptions};
 
 use crate::sample::{acme, document, near, point, segment, space, spaces, tagged, vector};
 
