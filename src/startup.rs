@@ -5,14 +5,16 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::local::LocalFileSystem;
 use rand::RngCore;
-use sensorium_catalog::{SqliteCatalog, SqliteOptions};
+use sensorium_catalog::{PostgresCatalog, PostgresOptions, SqliteCatalog, SqliteOptions};
 use sensorium_domain::catalog::{ApiKey, Generation};
 use sensorium_domain::ids::KeyId;
 use sensorium_domain::{
-    BlobHash, Catalog, Clock, IndexError, JobId, JobKind, Modality, ModelName, SystemClock, TenantId, VectorIndex,
+    BlobHash, Catalog, CatalogError, Clock, IndexError, JobId, JobKind, Modality, ModelName, SystemClock, TenantId,
+    VectorIndex,
 };
 use sensorium_index::{EdgeIndex, EdgeOptions};
 use tokio::sync::Semaphore;
@@ -91,7 +93,7 @@ pub enum StartupError {
     },
     /// The catalog.
     #[error("catalog: {0}")]
-    Catalog(#[from] sensorium_domain::CatalogError),
+    Catalog(#[from] CatalogError),
     /// The index.
     #[error("index: {0}")]
     Index(#[from] IndexError),
@@ -117,18 +119,14 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> StartupError + '_ {
     move |error| StartupError::File { path: path.to_owned(), error }
 }
 
-/// Builds the application of the embedded default: SQLite, Qdrant Edge, a local folder, models in process.
+/// Builds the application: SQLite or Postgres, Qdrant Edge, a local folder, models in process.
 pub async fn start(config: Config) -> Result<App, StartupError> {
     let folder = config.storage.data_dir.clone();
     make_private(&folder)?;
     let lock = lock(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
-    let path = folder.join("catalog.sqlite");
-    let opening = SqliteCatalog::open(&path, clock.clone(), options);
-    let loading = profile::load(&config);
-    let (catalog, profile) = tokio::join!(opening, loading);
-    let (catalog, profile): (Arc<dyn Catalog>, _) = (Arc::new(catalog?), profile?);
+    let (catalog, profile) = tokio::join!(open_catalog(&config, &folder, &clock), profile::load(&config));
+    let (catalog, profile) = (catalog?, profile?);
     let generation = generation(&*catalog, &profile, &*clock).await?;
     let (index, fresh) = open_index(&config, &profile, &folder)?;
     let blobs = folder.join("blobs");
@@ -159,6 +157,26 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
     Ok(app)
 }
 
+/// Postgres where a URL is given, else SQLite in the data folder.
+async fn open_catalog(
+    config: &Config,
+    folder: &Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Catalog>, StartupError> {
+    let settings = &config.catalog;
+    if settings.url.is_empty() {
+        let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
+        return Ok(Arc::new(SqliteCatalog::open(&folder.join("catalog.sqlite"), clock.clone(), options).await?));
+    }
+    let options = PostgresOptions {
+        connections: settings.connections,
+        patience: Duration::from_millis(settings.patience_ms),
+        statement_timeout: Duration::from_millis(settings.statement_timeout_ms),
+        ..PostgresOptions::default()
+    };
+    Ok(Arc::new(PostgresCatalog::open(&settings.url, clock.clone(), options).await?))
+}
+
 fn make_private(folder: &Path) -> Result<(), StartupError> {
     fs::create_dir_all(folder).map_err(file_error(folder))?;
     #[cfg(unix)]
@@ -180,7 +198,7 @@ fn lock(folder: &Path) -> Result<File, StartupError> {
     }
 }
 
-/// The folder's generation: made at the first start, checked at every later one.
+/// The catalog's generation: made at the first start, checked at every later one.
 async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock) -> Result<u32, StartupError> {
     let mut towers: Vec<(String, Modality, ModelName)> = profile
         .encoder
@@ -192,11 +210,17 @@ async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock)
         .collect();
     towers.sort();
     let wanted = Generation { number: 1, profile: profile.name.clone(), towers, created_at: clock.now() };
-    match catalog.generation().await? {
-        None => {
-            catalog.put_generation(&wanted).await?;
-            Ok(wanted.number)
+    let mut found = catalog.generation().await?;
+    if found.is_none() {
+        match catalog.put_generation(&wanted).await {
+            Ok(()) => return Ok(wanted.number),
+            // Another server that shares the catalog has started just now.
+            Err(CatalogError::Conflict(_)) => found = catalog.generation().await?,
+            Err(error) => return Err(error.into()),
         }
+    }
+    match found {
+        None => Err(CatalogError::Internal("a generation was refused, and there is none".to_owned()).into()),
         Some(found) if found.profile == wanted.profile && found.towers == wanted.towers => Ok(found.number),
         Some(found) => Err(StartupError::Generation { was: describe(&found), is: describe(&wanted) }),
     }

@@ -24,6 +24,9 @@ pub enum CatalogError {
     /// It clashes with what is there.
     #[error("{0}")]
     Conflict(String),
+    /// A value that this catalog cannot keep; says which and why.
+    #[error("{0}")]
+    Invalid(String),
     /// The caller's lease has been lost: another worker has the job, or it has ended.
     #[error("the lease of the job is lost")]
     LeaseLost,

@@ -2,10 +2,11 @@
 
 use sensorium_domain::document::PartError;
 use sensorium_domain::{DocumentId, DocumentStatus, JobKind, TenantId};
-use sqlx::SqliteConnection;
 
-use super::error::Result;
-use super::rows::{Columns, blob};
+use super::Connection;
+use super::dialect::uuid_value;
+use crate::columns::Columns;
+use crate::error::Result;
 
 /// Why an ingest was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +35,12 @@ pub(super) struct Versions {
 }
 
 pub(super) async fn of_document(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tenant: &TenantId,
     document: DocumentId,
 ) -> Result<Option<Versions>> {
-    let row = sqlx::query("SELECT status, version, live_version FROM documents WHERE id = ?1 AND tenant = ?2")
-        .bind(blob(document.uuid()))
+    let row = sqlx::query("SELECT status, version, live_version FROM documents WHERE id = $1 AND tenant = $2")
+        .bind(uuid_value(document.uuid()))
         .bind(tenant.as_str())
         .fetch_optional(connection)
         .await?;
@@ -53,7 +54,7 @@ pub(super) async fn of_document(
 /// Settles the document of an ingest that was given up. A version that another has overtaken goes without a trace. The
 /// newest one leaves the document at its live version, if it has one; else the document has failed, and its parts say why.
 pub(super) async fn abandon(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tenant: &TenantId,
     kind: &JobKind,
     why: &Abandoned,
@@ -75,37 +76,37 @@ pub(super) async fn abandon(
         return set_status_of_live_version(connection, document).await;
     }
     sqlx::query(
-        "UPDATE parts SET status = 'failed', error = ?3 WHERE document = ?1 AND version = ?2 AND status = 'pending'",
+        "UPDATE parts SET status = 'failed', error = $3 WHERE document = $1 AND version = $2 AND status = 'pending'",
     )
-    .bind(blob(document.uuid()))
-    .bind(version)
+    .bind(uuid_value(document.uuid()))
+    .bind(i64::from(version))
     .bind(serde_json::to_string(&why.part_error())?)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("UPDATE documents SET status = 'failed' WHERE id = ?1")
-        .bind(blob(document.uuid()))
+    sqlx::query("UPDATE documents SET status = 'failed' WHERE id = $1")
+        .bind(uuid_value(document.uuid()))
         .execute(connection)
         .await?;
     Ok(())
 }
 
-async fn remove_parts(connection: &mut SqliteConnection, document: DocumentId, version: u32) -> Result<()> {
-    sqlx::query("DELETE FROM parts WHERE document = ?1 AND version = ?2")
-        .bind(blob(document.uuid()))
-        .bind(version)
+async fn remove_parts(connection: &mut Connection, document: DocumentId, version: u32) -> Result<()> {
+    sqlx::query("DELETE FROM parts WHERE document = $1 AND version = $2")
+        .bind(uuid_value(document.uuid()))
+        .bind(i64::from(version))
         .execute(connection)
         .await?;
     Ok(())
 }
 
 /// Ready or partial, by the parts of the live version.
-async fn set_status_of_live_version(connection: &mut SqliteConnection, document: DocumentId) -> Result<()> {
+async fn set_status_of_live_version(connection: &mut Connection, document: DocumentId) -> Result<()> {
     sqlx::query(
         "UPDATE documents SET status = CASE WHEN EXISTS (SELECT 1 FROM parts p \
          WHERE p.document = documents.id AND p.version = documents.live_version AND p.status = 'failed') \
-         THEN 'partial' ELSE 'ready' END WHERE id = ?1",
+         THEN 'partial' ELSE 'ready' END WHERE id = $1",
     )
-    .bind(blob(document.uuid()))
+    .bind(uuid_value(document.uuid()))
     .execute(connection)
     .await?;
     Ok(())

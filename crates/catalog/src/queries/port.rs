@@ -13,14 +13,14 @@ use sensorium_domain::{
 use serde_json::{Map, Value};
 
 use super::{
-    SqliteCatalog, accept, blobs, collections, deletions, documents, endings, idempotency, jobs, leases, listing,
-    segments, settings, vectors,
+    Store, accept, blobs, collections, deletions, documents, endings, idempotency, jobs, leases, listing, segments,
+    settings, vectors,
 };
 
 type Answer<T> = Result<T, CatalogError>;
 
 #[async_trait]
-impl Catalog for SqliteCatalog {
+impl Catalog for Store {
     // Collections
     async fn create_collection(
         &self,
