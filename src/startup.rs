@@ -298,8 +298,16 @@ async fn first_key(
         let mut random = [0; 16];
         rand::rng().fill_bytes(&mut random);
         let id = KeyId::new(clock.now(), u128::from_be_bytes(random));
-        let key =
-            ApiKey { id, name: "first start".to_owned(), tenant, scopes, created_at: clock.now(), expires_at: None };
+        let key = ApiKey {
+            id,
+            name: "first start".to_owned(),
+            tenant,
+            scopes,
+            created_at: clock.now(),
+            expires_at: None,
+            last_used_at: None,
+            revoked_at: None,
+        };
         catalog.put_key(&key, &hash).await?;
     }
     if !path.exists() {

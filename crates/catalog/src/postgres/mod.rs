@@ -79,8 +79,8 @@ impl PostgresCatalog {
         let pool = PgPoolOptions::new()
             .max_connections(options.connections.max(2))
             .acquire_timeout(options.patience)
-            .idle_timeout(Duration::from_secs(600))
-            .max_lifetime(Duration::from_secs(1800))
+            .idle_timeout(Duration::from_mins(10))
+            .max_lifetime(Duration::from_mins(30))
             .connect_with(connect.options([
                 ("statement_timeout", timeout.as_str()),
                 ("idle_in_transaction_session_timeout", timeout.as_str()),

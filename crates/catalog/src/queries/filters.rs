@@ -40,7 +40,7 @@ fn push_condition(sql: &mut Sql, condition: &Condition) {
         return;
     };
     if let Some(matches) = &condition.matches {
-        push_match(sql, &key, &Wanted::of(matches))
+        push_match(sql, &key, &Wanted::of(matches));
     } else if let Some(range) = &condition.range {
         push_range(sql, &key, range);
     } else {

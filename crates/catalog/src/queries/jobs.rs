@@ -135,6 +135,9 @@ pub(super) async fn list(catalog: &Store, tenant: &TenantId, query: &JobQuery) -
     if let Some(state) = query.state {
         sql.push(" AND state = ").push_bind(state.as_str());
     }
+    if let Some(kind) = &query.kind {
+        sql.push(" AND kind = ").push_bind(kind.as_str());
+    }
     if let Some(document) = query.document {
         sql.push(" AND document = ").push_bind(uuid_value(document.uuid()));
     }

@@ -2,6 +2,7 @@
 //! `postgres`: what `super` has is that database's.
 
 mod accept;
+mod audit;
 mod blobs;
 mod collections;
 mod deletions;
@@ -10,9 +11,11 @@ mod endings;
 pub(super) mod filters;
 mod idempotency;
 mod jobs;
+mod keys;
 mod leases;
 mod listing;
 mod port;
+mod retries;
 mod segments;
 mod settings;
 mod vectors;

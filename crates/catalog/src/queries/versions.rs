@@ -6,7 +6,10 @@ use sensorium_domain::{DocumentId, DocumentStatus, JobKind, TenantId};
 use super::Connection;
 use super::dialect::uuid_value;
 use crate::columns::Columns;
-use crate::error::Result;
+use crate::error::{Fail, Result};
+
+/// The code of parts whose ingest was given up.
+const GIVEN_UP: &str = "ingest_failed";
 
 /// Why an ingest was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +24,7 @@ impl Abandoned {
     fn part_error(&self) -> PartError {
         let (code, detail) = match self {
             Self::Cancelled => ("cancelled", "the ingest was stopped"),
-            Self::Failed(error) => ("ingest_failed", error.as_str()),
+            Self::Failed(error) => (GIVEN_UP, error.as_str()),
         };
         PartError { code: code.to_owned(), detail: detail.to_owned() }
     }
@@ -52,7 +55,8 @@ pub(super) async fn of_document(
 }
 
 /// Settles the document of an ingest that was given up. A version that another has overtaken goes without a trace. The
-/// newest one leaves the document at its live version, if it has one; else the document has failed, and its parts say why.
+/// newest one leaves the document at its live version, if it has one. Of one that failed the parts stay and say why, so
+/// that it can be tried again.
 pub(super) async fn abandon(
     connection: &mut Connection,
     tenant: &TenantId,
@@ -71,7 +75,7 @@ pub(super) async fn abandon(
     if version < versions.newest {
         return remove_parts(connection, document, version).await;
     }
-    if versions.live.is_some() {
+    if versions.live.is_some() && *why == Abandoned::Cancelled {
         remove_parts(connection, document, version).await?;
         return set_status_of_live_version(connection, document).await;
     }
@@ -83,11 +87,48 @@ pub(super) async fn abandon(
     .bind(serde_json::to_string(&why.part_error())?)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("UPDATE documents SET status = 'failed' WHERE id = $1")
+    let status = if versions.live.is_some() { DocumentStatus::Partial } else { DocumentStatus::Failed };
+    set_status(connection, document, status).await
+}
+
+async fn set_status(connection: &mut Connection, document: DocumentId, status: DocumentStatus) -> Result<()> {
+    sqlx::query("UPDATE documents SET status = $2 WHERE id = $1")
         .bind(uuid_value(document.uuid()))
+        .bind(status.as_str())
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Makes a version whose ingest failed wait for another: what [`abandon`] did is undone.
+pub(super) async fn revive(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    document: DocumentId,
+    version: u32,
+) -> Result<()> {
+    let versions = of_document(connection, tenant, document).await?;
+    let Some(versions) = versions.filter(|found| found.status != DocumentStatus::Deleting) else {
+        return Err(Fail::conflict("the document is gone or is being deleted"));
+    };
+    if version != versions.newest {
+        return Err(Fail::conflict(format!("the document has a newer version, {}", versions.newest)));
+    }
+    let rows = sqlx::query("SELECT id, error FROM parts WHERE document = $1 AND version = $2 AND status = 'failed'")
+        .bind(uuid_value(document.uuid()))
+        .bind(i64::from(version))
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in rows {
+        // Others were refused on sight, and stay so.
+        if row.json::<PartError>("error")?.code == GIVEN_UP {
+            sqlx::query("UPDATE parts SET status = 'pending', error = NULL WHERE id = $1")
+                .bind(uuid_value(row.uuid("id")?))
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    set_status(connection, document, DocumentStatus::Processing).await
 }
 
 async fn remove_parts(connection: &mut Connection, document: DocumentId, version: u32) -> Result<()> {

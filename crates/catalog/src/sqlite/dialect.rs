@@ -38,7 +38,14 @@ macro_rules! external_id_is {
     };
 }
 
-pub(super) use {among, external_id_is, for_update, skip_locked};
+/// The number of the job that is enqueued next.
+macro_rules! next_seq {
+    () => {
+        "(SELECT max(seq) + 1 FROM jobs)"
+    };
+}
+
+pub(super) use {among, external_id_is, for_update, next_seq, skip_locked};
 
 impl Columns for Row {
     plain_columns!();

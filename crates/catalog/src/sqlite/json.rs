@@ -7,12 +7,12 @@ use super::queries::filters::{Sql, Wanted, push_bounds};
 
 pub(super) fn push_text_among(sql: &mut Sql, column: &str, texts: &[&str]) {
     sql.push(format_args!("{column} IN (SELECT value FROM json_each("));
-    sql.push_bind(Value::from_iter(texts.iter().copied()).to_string()).push("))");
+    sql.push_bind(texts.iter().copied().collect::<Value>().to_string()).push("))");
 }
 
 pub(super) fn push_number_among(sql: &mut Sql, value: &str, numbers: &[f64]) {
     sql.push(format_args!("(CAST({value} AS REAL) IN (SELECT CAST(value AS REAL) FROM json_each("));
-    sql.push_bind(Value::from_iter(numbers.iter().copied()).to_string()).push(")))");
+    sql.push_bind(numbers.iter().copied().collect::<Value>().to_string()).push(")))");
 }
 
 pub(super) fn push_tag_among(sql: &mut Sql, texts: &[&str]) {

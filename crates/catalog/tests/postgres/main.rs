@@ -4,6 +4,9 @@
 
 mod away;
 mod opening;
+mod plans;
+#[path = "../recorder/mod.rs"]
+mod recorder;
 mod server;
 
 use server::Database;

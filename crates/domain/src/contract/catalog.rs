@@ -22,6 +22,7 @@ mod ingest;
 mod isolation;
 mod jobs;
 mod leases;
+mod operations;
 mod sample;
 mod segments;
 mod settings;
@@ -52,6 +53,10 @@ pub use leases::{
     a_lease_that_expired_goes_to_another, a_retry_waits_and_a_release_does_not_count,
     jobs_of_one_document_never_run_side_by_side, jobs_of_one_document_run_in_order, no_job_is_leased_twice,
     tenants_take_turns, the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
+};
+pub use operations::{
+    a_failed_job_is_tried_again, keys_are_listed_and_revoked, old_jobs_are_forgotten, the_audit_log_keeps_everything,
+    usage_follows_every_change,
 };
 pub use segments::{
     segments_are_seen_with_part_and_document, vectors_come_back_as_halves, vectors_go_with_their_last_segment,
@@ -116,6 +121,11 @@ macro_rules! catalog_contract {
             tenants_take_turns,
             the_loser_of_a_lease_can_write_nothing,
             workers_know_how_long_to_sleep,
+            a_failed_job_is_tried_again,
+            keys_are_listed_and_revoked,
+            old_jobs_are_forgotten,
+            the_audit_log_keeps_everything,
+            usage_follows_every_change,
             segments_are_seen_with_part_and_document,
             vectors_come_back_as_halves,
             vectors_go_with_their_last_segment,

@@ -1,6 +1,6 @@
 //! Texts come back as they were given, or are refused.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::CatalogFixture;
 use super::sample::{NotFound, Stage, refused};
@@ -35,7 +35,7 @@ pub async fn a_zero_character_comes_back_or_is_refused(fixture: &dyn CatalogFixt
         |new| new.title = Some(ZERO.to_owned()),
         |new| new.external_id = Some(ZERO.to_owned()),
         |new| new.tags = vec![ZERO.to_owned()],
-        |new| new.metadata = Map::from_iter([("key".to_owned(), Value::from(ZERO))]),
+        |new| new.metadata = [("key".to_owned(), Value::from(ZERO))].into_iter().collect(),
     ];
     let described =
         |new: &NewDocument| (new.title.clone(), new.external_id.clone(), new.tags.clone(), new.metadata.clone());
