@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use object_store::local::LocalFileSystem;
 use rand::RngCore;
-use sensorium_catalog::{SqliteCatalog, SqliteOptions};
+use sensorium_catalog::{PostgresCatalog, PostgresOptions, SqliteCatalog, SqliteOptions};
 use sensorium_domain::catalog::{ApiKey, Generation};
 use sensorium_domain::ids::KeyId;
 use sensorium_domain::{
-    BlobHash, Catalog, Clock, IndexError, JobId, JobKind, Modality, ModelName, SpaceName, SystemClock, TenantId,
-    VectorIndex,
+    BlobHash, Catalog, CatalogError, Clock, IndexError, JobId, JobKind, Modality, ModelName, SpaceName, SystemClock,
+    TenantId, VectorIndex,
 };
 use sensorium_index::{EdgeIndex, EdgeOptions, HnswOptions, QdrantIndex, QdrantOptions};
 use tokio::sync::Semaphore;
@@ -97,7 +97,7 @@ pub enum StartupError {
     },
     /// The catalog.
     #[error("catalog: {0}")]
-    Catalog(#[from] sensorium_domain::CatalogError),
+    Catalog(#[from] CatalogError),
     /// The index.
     #[error("index: {0}")]
     Index(#[from] IndexError),
@@ -123,18 +123,14 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> StartupError + '_ {
     move |error| StartupError::File { path: path.to_owned(), error }
 }
 
-/// Builds the application of the embedded default: SQLite, Qdrant Edge, a local folder, models in process.
+/// Builds the application: SQLite or Postgres, Qdrant Edge, a local folder, models in process.
 pub async fn start(config: Config) -> Result<App, StartupError> {
     let folder = config.storage.data_dir.clone();
     make_private(&folder)?;
     let lock = lock(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
-    let path = folder.join("catalog.sqlite");
-    let opening = SqliteCatalog::open(&path, clock.clone(), options);
-    let loading = profile::load(&config);
-    let (catalog, profile) = tokio::join!(opening, loading);
-    let (catalog, profile): (Arc<dyn Catalog>, _) = (Arc::new(catalog?), profile?);
+    let (catalog, profile) = tokio::join!(open_catalog(&config, &folder, &clock), profile::load(&config));
+    let (catalog, profile) = (catalog?, profile?);
     let generation = generation(&*catalog, &profile, &*clock).await?;
     let (index, fresh) = open_index(&config, &profile, &folder, generation).await?;
     let blobs = folder.join("blobs");
@@ -166,6 +162,26 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
     Ok(app)
 }
 
+/// Postgres where a URL is given, else SQLite in the data folder.
+async fn open_catalog(
+    config: &Config,
+    folder: &Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Catalog>, StartupError> {
+    let settings = &config.catalog;
+    if settings.url.is_empty() {
+        let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
+        return Ok(Arc::new(SqliteCatalog::open(&folder.join("catalog.sqlite"), clock.clone(), options).await?));
+    }
+    let options = PostgresOptions {
+        connections: settings.connections,
+        patience: Duration::from_millis(settings.patience_ms),
+        statement_timeout: Duration::from_millis(settings.statement_timeout_ms),
+        ..PostgresOptions::default()
+    };
+    Ok(Arc::new(PostgresCatalog::open(&settings.url, clock.clone(), options).await?))
+}
+
 fn make_private(folder: &Path) -> Result<(), StartupError> {
     fs::create_dir_all(folder).map_err(file_error(folder))?;
     #[cfg(unix)]
@@ -187,7 +203,7 @@ fn lock(folder: &Path) -> Result<File, StartupError> {
     }
 }
 
-/// The folder's generation: made at the first start, checked at every later one.
+/// The catalog's generation: made at the first start, checked at every later one.
 async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock) -> Result<u32, StartupError> {
     let mut towers: Vec<(String, Modality, ModelName)> = profile
         .encoder
@@ -199,11 +215,17 @@ async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock)
         .collect();
     towers.sort();
     let wanted = Generation { number: 1, profile: profile.name.clone(), towers, created_at: clock.now() };
-    match catalog.generation().await? {
-        None => {
-            catalog.put_generation(&wanted).await?;
-            Ok(wanted.number)
+    let mut found = catalog.generation().await?;
+    if found.is_none() {
+        match catalog.put_generation(&wanted).await {
+            Ok(()) => return Ok(wanted.number),
+            // Another server that shares the catalog has started just now.
+            Err(CatalogError::Conflict(_)) => found = catalog.generation().await?,
+            Err(error) => return Err(error.into()),
         }
+    }
+    match found {
+        None => Err(CatalogError::Internal("a generation was refused, and there is none".to_owned()).into()),
         Some(found) if found.profile == wanted.profile && found.towers == wanted.towers => Ok(found.number),
         Some(found) => Err(StartupError::Generation { was: describe(&found), is: describe(&wanted) }),
     }
@@ -325,8 +347,16 @@ async fn first_key(
         let mut random = [0; 16];
         rand::rng().fill_bytes(&mut random);
         let id = KeyId::new(clock.now(), u128::from_be_bytes(random));
-        let key =
-            ApiKey { id, name: "first start".to_owned(), tenant, scopes, created_at: clock.now(), expires_at: None };
+        let key = ApiKey {
+            id,
+            name: "first start".to_owned(),
+            tenant,
+            scopes,
+            created_at: clock.now(),
+            expires_at: None,
+            last_used_at: None,
+            revoked_at: None,
+        };
         catalog.put_key(&key, &hash).await?;
     }
     if !path.exists() {

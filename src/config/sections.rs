@@ -17,6 +17,7 @@ pub struct Config {
     pub server: Server,
     pub auth: Auth,
     pub storage: Storage,
+    pub catalog: Catalog,
     pub profile: Profile,
     pub encoder: Encoder,
     pub index: Index,
@@ -65,6 +66,24 @@ impl std::fmt::Debug for Auth {
 #[allow(missing_docs)]
 pub struct Storage {
     pub data_dir: PathBuf,
+}
+
+/// Where documents and jobs are kept.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Catalog {
+    pub url: String,
+    pub connections: u32,
+    pub patience_ms: u64,
+    pub statement_timeout_ms: u64,
+}
+
+// The URL may hold a password.
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").field("connections", &self.connections).finish_non_exhaustive()
+    }
 }
 
 /// Which models.
@@ -208,6 +227,14 @@ impl Config {
             "server.listen: refuses to listen beyond loopback without auth.hs256_secret; set a secret or listen on 127.0.0.1",
         );
         require(!self.auth.tenant_claim.is_empty(), "auth.tenant_claim: must not be empty");
+        let url = self.catalog.url.as_str();
+        require(
+            url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://"),
+            "catalog.url: must begin with postgres:// (other databases are not in this version), or be empty for SQLite",
+        );
+        require((2..=1000).contains(&self.catalog.connections), "catalog.connections: must be from 2 to 1000");
+        require(self.catalog.patience_ms >= 100, "catalog.patience_ms: must be at least 100");
+        require(self.catalog.statement_timeout_ms >= 1000, "catalog.statement_timeout_ms: must be at least 1000");
         require(
             matches!(self.profile.name.as_str(), "auto" | "starter"),
             "profile.name: must be auto or starter (standard and clip are not in this version)",

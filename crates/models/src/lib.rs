@@ -14,8 +14,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
 mod batch;
-pub mod clip;
 pub mod clap;
+pub mod clip;
 mod compute;
 pub mod error;
 pub mod image_processor;

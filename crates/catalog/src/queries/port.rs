@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use sensorium_domain::catalog::{
-    ApiKey, BlobState, CatalogStats, ClaimId, CollectionPatch, DocumentPatch, DocumentQuery, Generation,
-    IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, PartOutcome, SegmentView,
+    ApiKey, AuditEntry, AuditRecord, BlobState, CatalogStats, ClaimId, CollectionPatch, DocumentPatch, DocumentQuery,
+    Generation, IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, PartOutcome, SegmentView, Usage,
 };
+use sensorium_domain::ids::KeyId;
 use sensorium_domain::job::Progress;
 use sensorium_domain::{
     BlobHash, Catalog, CatalogError, Collection, CollectionName, ContentKey, Document, DocumentId, Job, JobId, JobKind,
@@ -13,14 +14,14 @@ use sensorium_domain::{
 use serde_json::{Map, Value};
 
 use super::{
-    SqliteCatalog, accept, blobs, collections, deletions, documents, endings, idempotency, jobs, leases, listing,
-    segments, settings, vectors,
+    Store, accept, audit, blobs, collections, deletions, documents, endings, idempotency, jobs, keys, leases, listing,
+    retries, segments, settings, vectors,
 };
 
 type Answer<T> = Result<T, CatalogError>;
 
 #[async_trait]
-impl Catalog for SqliteCatalog {
+impl Catalog for Store {
     // Collections
     async fn create_collection(
         &self,
@@ -190,6 +191,12 @@ impl Catalog for SqliteCatalog {
     async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Answer<Job> {
         Ok(jobs::cancel(self, tenant, id).await?)
     }
+    async fn retry_job(&self, tenant: &TenantId, id: JobId) -> Answer<Job> {
+        Ok(retries::retry(self, tenant, id).await?)
+    }
+    async fn prune_jobs(&self, ended_before: Timestamp, limit: u32) -> Answer<u64> {
+        Ok(retries::prune(self, ended_before, limit).await?)
+    }
     async fn lease_job(&self, worker: &str, lease_ms: i64) -> Answer<Option<Lease>> {
         Ok(leases::lease(self, worker, lease_ms).await?)
     }
@@ -233,10 +240,28 @@ impl Catalog for SqliteCatalog {
         Ok(idempotency::forget(self, tenant, key).await?)
     }
     async fn put_key(&self, key: &ApiKey, secret_hash: &BlobHash) -> Answer<()> {
-        Ok(settings::put_key(self, key, secret_hash).await?)
+        Ok(keys::put(self, key, secret_hash).await?)
     }
     async fn key_by_secret(&self, secret_hash: &BlobHash) -> Answer<Option<ApiKey>> {
-        Ok(settings::key_by_secret(self, secret_hash).await?)
+        Ok(keys::by_secret(self, secret_hash).await?)
+    }
+    async fn keys(&self, tenant: &TenantId, before: Option<KeyId>, limit: u32) -> Answer<Vec<ApiKey>> {
+        Ok(keys::list(self, tenant, before, limit).await?)
+    }
+    async fn revoke_key(&self, tenant: &TenantId, id: KeyId) -> Answer<ApiKey> {
+        Ok(keys::revoke(self, tenant, id).await?)
+    }
+    async fn key_used(&self, id: KeyId) -> Answer<()> {
+        Ok(keys::used(self, id).await?)
+    }
+    async fn record(&self, tenant: &TenantId, entry: &AuditEntry) -> Answer<()> {
+        Ok(audit::record(self, tenant, entry).await?)
+    }
+    async fn audit(&self, tenant: &TenantId, before: Option<u64>, limit: u32) -> Answer<Vec<AuditRecord>> {
+        Ok(audit::list(self, tenant, before, limit).await?)
+    }
+    async fn usage(&self, tenant: &TenantId) -> Answer<Usage> {
+        Ok(settings::usage(self, tenant).await?)
     }
     async fn generation(&self) -> Answer<Option<Generation>> {
         Ok(settings::generation(self).await?)

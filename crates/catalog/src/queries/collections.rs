@@ -3,12 +3,12 @@
 use sensorium_domain::catalog::CollectionPatch;
 use sensorium_domain::{Collection, CollectionName, Job, JobId, JobKind, TenantId};
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
-use super::error::{Fail, Result, is_duplicate};
-use super::rows::{Columns, blob};
-use super::{SqliteCatalog, jobs};
+use super::dialect::uuid_value;
+use super::{Connection, Row, Store, jobs};
+use crate::columns::Columns;
+use crate::error::{Fail, Result, is_duplicate};
+use crate::merge_patch::merge;
 
 macro_rules! select {
     ($tail:literal) => {
@@ -16,13 +16,13 @@ macro_rules! select {
             "SELECT c.name, c.description, c.metadata, c.created_at, c.updated_at, ",
             "(SELECT count(*) FROM documents d WHERE d.tenant = c.tenant AND d.collection = c.name ",
             "AND d.status <> 'deleting') AS documents ",
-            "FROM collections c WHERE c.tenant = ?1 AND c.deleting = 0 AND ",
+            "FROM collections c WHERE c.tenant = $1 AND NOT c.deleting AND ",
             $tail
         )
     };
 }
 
-fn read(row: &SqliteRow) -> Result<Collection> {
+fn read(row: &Row) -> Result<Collection> {
     Ok(Collection {
         name: row.word("name")?,
         description: row.maybe_text("description")?,
@@ -34,7 +34,7 @@ fn read(row: &SqliteRow) -> Result<Collection> {
 }
 
 pub(super) async fn create(
-    catalog: &SqliteCatalog,
+    catalog: &Store,
     tenant: &TenantId,
     name: &CollectionName,
     description: Option<String>,
@@ -43,14 +43,14 @@ pub(super) async fn create(
     let now = catalog.now();
     let inserted = sqlx::query(
         "INSERT INTO collections (tenant, name, description, metadata, created_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+         VALUES ($1, $2, $3, $4, $5, $5)",
     )
     .bind(tenant.as_str())
     .bind(name.as_str())
     .bind(description.as_deref())
     .bind(serde_json::to_string(&metadata)?)
     .bind(now.as_millis())
-    .execute(&catalog.writer)
+    .execute(catalog.writer())
     .await;
     match inserted {
         Ok(_) => {
@@ -61,13 +61,13 @@ pub(super) async fn create(
     }
 }
 
-pub(super) async fn get(catalog: &SqliteCatalog, tenant: &TenantId, name: &CollectionName) -> Result<Collection> {
-    let mut reader = catalog.readers.acquire().await?;
+pub(super) async fn get(catalog: &Store, tenant: &TenantId, name: &CollectionName) -> Result<Collection> {
+    let mut reader = catalog.reader().acquire().await?;
     get_with(&mut reader, tenant, name).await
 }
 
-async fn get_with(connection: &mut SqliteConnection, tenant: &TenantId, name: &CollectionName) -> Result<Collection> {
-    sqlx::query(select!("c.name = ?2"))
+async fn get_with(connection: &mut Connection, tenant: &TenantId, name: &CollectionName) -> Result<Collection> {
+    sqlx::query(select!("c.name = $2"))
         .bind(tenant.as_str())
         .bind(name.as_str())
         .fetch_optional(connection)
@@ -77,16 +77,16 @@ async fn get_with(connection: &mut SqliteConnection, tenant: &TenantId, name: &C
 }
 
 pub(super) async fn list(
-    catalog: &SqliteCatalog,
+    catalog: &Store,
     tenant: &TenantId,
     after: Option<&CollectionName>,
     limit: u32,
 ) -> Result<Vec<Collection>> {
-    sqlx::query(select!("c.name > ?2 ORDER BY c.name LIMIT ?3"))
+    sqlx::query(select!("c.name > $2 ORDER BY c.name LIMIT $3"))
         .bind(tenant.as_str())
         .bind(after.map_or("", CollectionName::as_str))
-        .bind(limit)
-        .fetch_all(&catalog.readers)
+        .bind(i64::from(limit))
+        .fetch_all(catalog.reader())
         .await?
         .iter()
         .map(read)
@@ -94,12 +94,12 @@ pub(super) async fn list(
 }
 
 pub(super) async fn patch(
-    catalog: &SqliteCatalog,
+    catalog: &Store,
     tenant: &TenantId,
     name: &CollectionName,
     patch: CollectionPatch,
 ) -> Result<Collection> {
-    let mut tx = catalog.begin().await?;
+    let mut tx = catalog.begin(tenant).await?;
     let mut collection = get_with(&mut tx, tenant, name).await?;
     if let Some(description) = patch.description {
         collection.description = description;
@@ -109,7 +109,7 @@ pub(super) async fn patch(
     }
     collection.updated_at = catalog.now();
     sqlx::query(
-        "UPDATE collections SET description = ?3, metadata = ?4, updated_at = ?5 WHERE tenant = ?1 AND name = ?2",
+        "UPDATE collections SET description = $3, metadata = $4, updated_at = $5 WHERE tenant = $1 AND name = $2",
     )
     .bind(tenant.as_str())
     .bind(name.as_str())
@@ -122,38 +122,15 @@ pub(super) async fn patch(
     Ok(collection)
 }
 
-/// Merges `changes` into `target` as RFC 7396 says: objects are merged, null removes, anything else replaces.
-pub(super) fn merge(target: &mut Map<String, Value>, changes: Map<String, Value>) {
-    for (key, change) in changes {
-        match change {
-            Value::Null => {
-                target.remove(&key);
-            }
-            Value::Object(changes) => {
-                let slot = target.entry(key).or_insert(Value::Null);
-                if !slot.is_object() {
-                    *slot = Value::Object(Map::new());
-                }
-                if let Value::Object(inner) = slot {
-                    merge(inner, changes);
-                }
-            }
-            other => {
-                target.insert(key, other);
-            }
-        }
-    }
-}
-
 /// Makes the collection if it is not there. One that is being deleted is a conflict.
 pub(super) async fn ensure(
-    catalog: &SqliteCatalog,
-    connection: &mut SqliteConnection,
+    catalog: &Store,
+    connection: &mut Connection,
     tenant: &TenantId,
     name: &CollectionName,
 ) -> Result<()> {
     sqlx::query(
-        "INSERT INTO collections (tenant, name, metadata, created_at, updated_at) VALUES (?1, ?2, '{}', ?3, ?3) \
+        "INSERT INTO collections (tenant, name, metadata, created_at, updated_at) VALUES ($1, $2, '{}', $3, $3) \
          ON CONFLICT DO NOTHING",
     )
     .bind(tenant.as_str())
@@ -169,11 +146,11 @@ pub(super) async fn ensure(
 
 /// Whether the collection is being deleted; `None` where there is none.
 pub(super) async fn is_doomed(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tenant: &TenantId,
     name: &CollectionName,
 ) -> Result<Option<bool>> {
-    let deleting = sqlx::query("SELECT deleting FROM collections WHERE tenant = ?1 AND name = ?2")
+    let deleting = sqlx::query("SELECT deleting FROM collections WHERE tenant = $1 AND name = $2")
         .bind(tenant.as_str())
         .bind(name.as_str())
         .fetch_optional(connection)
@@ -183,14 +160,9 @@ pub(super) async fn is_doomed(
 
 /// Marks the collection and its documents. Asked again, it answers the job that is on it already, or enqueues another
 /// where that one has failed.
-pub(super) async fn delete(
-    catalog: &SqliteCatalog,
-    tenant: &TenantId,
-    name: &CollectionName,
-    job: JobId,
-) -> Result<Job> {
+pub(super) async fn delete(catalog: &Store, tenant: &TenantId, name: &CollectionName, job: JobId) -> Result<Job> {
     let now = catalog.now();
-    let mut tx = catalog.begin().await?;
+    let mut tx = catalog.begin(tenant).await?;
     match is_doomed(&mut tx, tenant, name).await? {
         None => return Err(Fail::not_found("collection")),
         Some(true) => {
@@ -199,7 +171,7 @@ pub(super) async fn delete(
             }
         }
         Some(false) => {
-            sqlx::query("UPDATE collections SET deleting = 1, updated_at = ?3 WHERE tenant = ?1 AND name = ?2")
+            sqlx::query("UPDATE collections SET deleting = TRUE, updated_at = $3 WHERE tenant = $1 AND name = $2")
                 .bind(tenant.as_str())
                 .bind(name.as_str())
                 .bind(now.as_millis())
@@ -207,7 +179,7 @@ pub(super) async fn delete(
                 .await?;
             sqlx::query(
                 "UPDATE documents SET status = 'deleting' \
-                 WHERE tenant = ?1 AND collection = ?2 AND status <> 'deleting'",
+                 WHERE tenant = $1 AND collection = $2 AND status <> 'deleting'",
             )
             .bind(tenant.as_str())
             .bind(name.as_str())
@@ -224,38 +196,14 @@ pub(super) async fn delete(
 
 /// The collection of a document, whatever its status.
 pub(super) async fn of_document(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tenant: &TenantId,
     document: sensorium_domain::DocumentId,
 ) -> Result<String> {
-    sqlx::query("SELECT collection FROM documents WHERE id = ?1 AND tenant = ?2")
-        .bind(blob(document.uuid()))
+    sqlx::query("SELECT collection FROM documents WHERE id = $1 AND tenant = $2")
+        .bind(uuid_value(document.uuid()))
         .bind(tenant.as_str())
         .fetch_optional(connection)
         .await?
-        .map_or_else(|| Err(Fail::not_found("document")), |row| Ok(row.try_get("collection")?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn patches_merge_as_rfc_7396_says() {
-        for (target, changes, merged) in [
-            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
-            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
-            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
-            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
-            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
-        ] {
-            let Value::Object(mut object) = target else { panic!("an object") };
-            let Value::Object(changes) = changes else { panic!("an object") };
-            merge(&mut object, changes);
-            assert_eq!(Value::Object(object), merged);
-        }
-    }
+        .map_or_else(|| Err(Fail::not_found("document")), |row| row.text("collection"))
 }

@@ -4,28 +4,27 @@ use std::collections::{HashMap, HashSet};
 
 use sensorium_domain::catalog::SegmentView;
 use sensorium_domain::{ContentKey, DocumentId, PartId, Segment, SegmentId, TenantId};
-use sqlx::sqlite::SqliteRow;
 
-use super::SqliteCatalog;
+use super::dialect::{among, uuid_list, uuid_value};
 use super::documents::{self, read_part, select_document, select_part};
-use super::error::{Fail, Result};
-use super::rows::{Columns, blob, hex_list};
+use super::{Row, Store};
+use crate::columns::Columns;
+use crate::error::{Fail, Result};
 
-// Where ids are given, `+` before the tenant keeps the planner from walking all of the tenant's segments by the index of
+// Where ids are given, `s.tenant || ''` keeps the planner from walking all of the tenant's segments by the index of
 // tenants: it does not know that the list is short.
 
 macro_rules! select {
-    ($tail:literal) => {
+    () => {
         concat!(
             "SELECT s.id, s.document, s.part, s.modality, s.kind, s.ordinal, s.place, s.text, s.content ",
             "FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version ",
-            "WHERE d.status <> 'deleting' AND ",
-            $tail
+            "WHERE d.status <> 'deleting' AND "
         )
     };
 }
 
-fn read(row: &SqliteRow) -> Result<Segment> {
+fn read(row: &Row) -> Result<Segment> {
     Ok(Segment {
         id: SegmentId::from_uuid(row.uuid("id")?),
         document: DocumentId::from_uuid(row.uuid("document")?),
@@ -39,31 +38,26 @@ fn read(row: &SqliteRow) -> Result<Segment> {
     })
 }
 
-fn hex_of(ids: &[SegmentId]) -> String {
-    let uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-    hex_list(uuids.iter().map(|uuid| &uuid.as_bytes()[..]))
-}
-
 pub(super) async fn of_document(
-    catalog: &SqliteCatalog,
+    catalog: &Store,
     tenant: &TenantId,
     document: DocumentId,
     offset: u32,
     limit: u32,
 ) -> Result<Vec<Segment>> {
-    let mut tx = catalog.readers.begin().await?;
-    let found = sqlx::query("SELECT 1 FROM documents WHERE id = ?1 AND tenant = ?2 AND status <> 'deleting'")
-        .bind(blob(document.uuid()))
+    let mut tx = catalog.snapshot().await?;
+    let found = sqlx::query("SELECT 1 FROM documents WHERE id = $1 AND tenant = $2 AND status <> 'deleting'")
+        .bind(uuid_value(document.uuid()))
         .bind(tenant.as_str())
         .fetch_optional(&mut *tx)
         .await?;
     if found.is_none() {
         return Err(Fail::not_found("document"));
     }
-    sqlx::query(select!("d.id = ?1 AND s.position >= ?2 ORDER BY s.position LIMIT ?3"))
-        .bind(blob(document.uuid()))
-        .bind(offset)
-        .bind(limit)
+    sqlx::query(concat!(select!(), "d.id = $1 AND s.position >= $2 ORDER BY s.position LIMIT $3"))
+        .bind(uuid_value(document.uuid()))
+        .bind(i64::from(offset))
+        .bind(i64::from(limit))
         .fetch_all(&mut *tx)
         .await?
         .iter()
@@ -71,14 +65,15 @@ pub(super) async fn of_document(
         .collect()
 }
 
-pub(super) async fn live(catalog: &SqliteCatalog, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentId>> {
-    let found = sqlx::query(
-        "SELECT s.id FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version \
-         WHERE s.id IN (SELECT unhex(value) FROM json_each(?1)) AND +s.tenant = ?2 AND d.status <> 'deleting'",
-    )
-    .bind(hex_of(ids))
+pub(super) async fn live(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentId>> {
+    let found = sqlx::query(concat!(
+        "SELECT s.id FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version WHERE ",
+        among!("s.id", "$1"),
+        " AND s.tenant || '' = $2 AND d.status <> 'deleting'"
+    ))
+    .bind(uuid_list(ids.iter().map(|id| id.uuid())))
     .bind(tenant.as_str())
-    .fetch_all(&catalog.readers)
+    .fetch_all(catalog.reader())
     .await?
     .iter()
     .map(|row| Ok(SegmentId::from_uuid(row.uuid("id")?)))
@@ -87,11 +82,11 @@ pub(super) async fn live(catalog: &SqliteCatalog, tenant: &TenantId, ids: &[Segm
 }
 
 /// Three queries in one snapshot: the segments, then each part and each document once.
-pub(super) async fn views(catalog: &SqliteCatalog, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentView>> {
-    let mut tx = catalog.readers.begin().await?;
+pub(super) async fn views(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentView>> {
+    let mut tx = catalog.snapshot().await?;
     let mut segments = HashMap::with_capacity(ids.len());
-    for row in sqlx::query(select!("s.id IN (SELECT unhex(value) FROM json_each(?1)) AND +s.tenant = ?2"))
-        .bind(hex_of(ids))
+    for row in sqlx::query(concat!(select!(), among!("s.id", "$1"), " AND s.tenant || '' = $2"))
+        .bind(uuid_list(ids.iter().map(|id| id.uuid())))
         .bind(tenant.as_str())
         .fetch_all(&mut *tx)
         .await?
@@ -101,8 +96,8 @@ pub(super) async fn views(catalog: &SqliteCatalog, tenant: &TenantId, ids: &[Seg
     }
     let part_ids: HashSet<_> = segments.values().map(|segment| segment.part.uuid()).collect();
     let mut parts = HashMap::with_capacity(part_ids.len());
-    for row in sqlx::query(select_part!("WHERE p.id IN (SELECT unhex(value) FROM json_each(?1))"))
-        .bind(hex_list(part_ids.iter().map(|uuid| &uuid.as_bytes()[..])))
+    for row in sqlx::query(concat!(select_part!("WHERE "), among!("p.id", "$1")))
+        .bind(uuid_list(part_ids))
         .fetch_all(&mut *tx)
         .await?
     {
@@ -111,8 +106,8 @@ pub(super) async fn views(catalog: &SqliteCatalog, tenant: &TenantId, ids: &[Seg
     }
     let document_ids: HashSet<_> = segments.values().map(|segment| segment.document.uuid()).collect();
     let mut found = HashMap::with_capacity(document_ids.len());
-    for row in sqlx::query(select_document!("WHERE d.id IN (SELECT unhex(value) FROM json_each(?1))"))
-        .bind(hex_list(document_ids.iter().map(|uuid| &uuid.as_bytes()[..])))
+    for row in sqlx::query(concat!(select_document!("WHERE "), among!("d.id", "$1")))
+        .bind(uuid_list(document_ids))
         .fetch_all(&mut *tx)
         .await?
     {

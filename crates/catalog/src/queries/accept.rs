@@ -2,16 +2,15 @@
 
 use sensorium_domain::catalog::{NewDocument, NewPart};
 use sensorium_domain::{Document, DocumentStatus, Job, JobKind, PartStatus, TenantId};
-use sqlx::SqliteConnection;
 
+use super::dialect::{storable, uuid_value};
 use super::documents::by_external_id_with;
-use super::error::{Fail, Result, is_duplicate};
-use super::rows::blob;
-use super::{SqliteCatalog, blobs, collections, jobs};
+use super::{Connection, Store, blobs, collections, jobs};
+use crate::error::{Fail, Result, is_duplicate};
 
-pub(super) async fn accept(catalog: &SqliteCatalog, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job)> {
+pub(super) async fn accept(catalog: &Store, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job)> {
     let now = catalog.now();
-    let mut tx = catalog.begin().await?;
+    let mut tx = catalog.begin(tenant).await?;
     collections::ensure(catalog, &mut tx, tenant, &new.collection).await?;
     let known = match &new.external_id {
         Some(external_id) => by_external_id_with(&mut tx, tenant, &new.collection, external_id).await?,
@@ -45,13 +44,13 @@ pub(super) async fn accept(catalog: &SqliteCatalog, tenant: &TenantId, new: NewD
     Ok((document, job))
 }
 
-async fn insert(connection: &mut SqliteConnection, tenant: &TenantId, document: &Document) -> Result<()> {
+async fn insert(connection: &mut Connection, tenant: &TenantId, document: &Document) -> Result<()> {
     let inserted = sqlx::query(
         "INSERT INTO documents \
          (id, tenant, collection, external_id, title, tags, metadata, status, version, created_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
-    .bind(blob(document.id.uuid()))
+    .bind(uuid_value(document.id.uuid()))
     .bind(tenant.as_str())
     .bind(document.collection.as_str())
     .bind(document.external_id.as_deref())
@@ -59,7 +58,7 @@ async fn insert(connection: &mut SqliteConnection, tenant: &TenantId, document: 
     .bind(serde_json::to_string(&document.tags)?)
     .bind(serde_json::to_string(&document.metadata)?)
     .bind(document.status.as_str())
-    .bind(document.version)
+    .bind(i64::from(document.version))
     .bind(document.created_at.as_millis())
     .bind(document.updated_at.as_millis())
     .execute(connection)
@@ -72,17 +71,17 @@ async fn insert(connection: &mut SqliteConnection, tenant: &TenantId, document: 
 }
 
 /// Writes what a patch or a next version changes.
-pub(super) async fn update(connection: &mut SqliteConnection, document: &Document) -> Result<()> {
+pub(super) async fn update(connection: &mut Connection, document: &Document) -> Result<()> {
     sqlx::query(
-        "UPDATE documents SET title = ?2, tags = ?3, metadata = ?4, status = ?5, version = ?6, updated_at = ?7 \
-         WHERE id = ?1",
+        "UPDATE documents SET title = $2, tags = $3, metadata = $4, status = $5, version = $6, updated_at = $7 \
+         WHERE id = $1",
     )
-    .bind(blob(document.id.uuid()))
+    .bind(uuid_value(document.id.uuid()))
     .bind(document.title.as_deref())
     .bind(serde_json::to_string(&document.tags)?)
     .bind(serde_json::to_string(&document.metadata)?)
     .bind(document.status.as_str())
-    .bind(document.version)
+    .bind(i64::from(document.version))
     .bind(document.updated_at.as_millis())
     .execute(connection)
     .await?;
@@ -90,7 +89,7 @@ pub(super) async fn update(connection: &mut SqliteConnection, document: &Documen
 }
 
 async fn insert_part(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tenant: &TenantId,
     document: &Document,
     ordinal: usize,
@@ -104,14 +103,14 @@ async fn insert_part(
     let inserted = sqlx::query(
         "INSERT INTO parts \
          (id, tenant, document, version, ordinal, name, modality, media_type, blob, size_bytes, status, error) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
-    .bind(blob(part.id.uuid()))
+    .bind(uuid_value(part.id.uuid()))
     .bind(tenant.as_str())
-    .bind(blob(document.id.uuid()))
-    .bind(document.version)
+    .bind(uuid_value(document.id.uuid()))
+    .bind(i64::from(document.version))
     .bind(ordinal as i64)
-    .bind(part.name.as_deref())
+    .bind(part.name.as_deref().map(storable))
     .bind(part.modality.as_str())
     .bind(part.media_type.as_str())
     .bind(&part.blob.as_bytes()[..])

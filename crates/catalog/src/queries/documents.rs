@@ -4,12 +4,13 @@ use sensorium_domain::catalog::DocumentPatch;
 use sensorium_domain::{
     BlobHash, CollectionName, Document, DocumentId, Job, JobId, JobKind, Part, PartId, TenantId, Timestamp,
 };
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
 
-use super::error::{Fail, Result};
-use super::rows::{Columns, blob};
-use super::{SqliteCatalog, accept, collections, jobs};
+use super::dialect::{external_id_is, uuid_value};
+use super::{Connection, Row, Store, accept, collections, jobs};
+use crate::columns::Columns;
+use crate::error::{Fail, Result};
+use crate::merge_patch::merge;
 
 macro_rules! select_document {
     ($tail:literal) => {
@@ -33,7 +34,7 @@ macro_rules! select_part {
 
 pub(super) use {select_document, select_part};
 
-pub(super) fn read(row: &SqliteRow) -> Result<Document> {
+pub(super) fn read(row: &Row) -> Result<Document> {
     Ok(Document {
         id: DocumentId::from_uuid(row.uuid("id")?),
         collection: row.word("collection")?,
@@ -48,7 +49,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<Document> {
     })
 }
 
-pub(super) fn read_part(row: &SqliteRow) -> Result<Part> {
+pub(super) fn read_part(row: &Row) -> Result<Part> {
     let error = row.maybe_text("error")?;
     Ok(Part {
         id: PartId::from_uuid(row.uuid("id")?),
@@ -67,14 +68,14 @@ pub(super) fn read_part(row: &SqliteRow) -> Result<Part> {
     })
 }
 
-pub(super) async fn get(catalog: &SqliteCatalog, tenant: &TenantId, id: DocumentId) -> Result<Document> {
-    let mut reader = catalog.readers.acquire().await?;
+pub(super) async fn get(catalog: &Store, tenant: &TenantId, id: DocumentId) -> Result<Document> {
+    let mut reader = catalog.reader().acquire().await?;
     get_with(&mut reader, tenant, id).await
 }
 
-async fn get_with(connection: &mut SqliteConnection, tenant: &TenantId, id: DocumentId) -> Result<Document> {
-    sqlx::query(select_document!("WHERE d.id = ?1 AND d.tenant = ?2 AND d.status <> 'deleting'"))
-        .bind(blob(id.uuid()))
+async fn get_with(connection: &mut Connection, tenant: &TenantId, id: DocumentId) -> Result<Document> {
+    sqlx::query(select_document!("WHERE d.id = $1 AND d.tenant = $2 AND d.status <> 'deleting'"))
+        .bind(uuid_value(id.uuid()))
         .bind(tenant.as_str())
         .fetch_optional(connection)
         .await?
@@ -83,24 +84,26 @@ async fn get_with(connection: &mut SqliteConnection, tenant: &TenantId, id: Docu
 }
 
 pub(super) async fn by_external_id(
-    catalog: &SqliteCatalog,
+    catalog: &Store,
     tenant: &TenantId,
     collection: &CollectionName,
     external_id: &str,
 ) -> Result<Document> {
-    let mut reader = catalog.readers.acquire().await?;
+    let mut reader = catalog.reader().acquire().await?;
     let found = by_external_id_with(&mut reader, tenant, collection, external_id).await?;
     found.ok_or_else(|| Fail::not_found("document"))
 }
 
 pub(super) async fn by_external_id_with(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tenant: &TenantId,
     collection: &CollectionName,
     external_id: &str,
 ) -> Result<Option<Document>> {
-    sqlx::query(select_document!(
-        "WHERE d.tenant = ?1 AND d.collection = ?2 AND d.external_id = ?3 AND d.status <> 'deleting'"
+    sqlx::query(concat!(
+        select_document!("WHERE d.tenant = $1 AND d.collection = $2 AND "),
+        external_id_is!("$3"),
+        " AND d.status <> 'deleting'"
     ))
     .bind(tenant.as_str())
     .bind(collection.as_str())
@@ -113,14 +116,14 @@ pub(super) async fn by_external_id_with(
 }
 
 pub(super) async fn patch(
-    catalog: &SqliteCatalog,
+    catalog: &Store,
     tenant: &TenantId,
     id: DocumentId,
     patch: DocumentPatch,
     job: JobId,
 ) -> Result<(Document, Job)> {
     let now = catalog.now();
-    let mut tx = catalog.begin().await?;
+    let mut tx = catalog.begin(tenant).await?;
     let mut document = get_with(&mut tx, tenant, id).await?;
     if let Some(title) = patch.title {
         document.title = title;
@@ -129,7 +132,7 @@ pub(super) async fn patch(
         document.tags = tags;
     }
     if let Some(changes) = patch.metadata {
-        collections::merge(&mut document.metadata, changes);
+        merge(&mut document.metadata, changes);
     }
     document.updated_at = now;
     accept::update(&mut tx, &document).await?;
@@ -141,9 +144,9 @@ pub(super) async fn patch(
 
 /// Marks the document. Asked again, it answers the job that is on it already, or enqueues another where that one has
 /// failed. A document of a collection that is being deleted goes with it.
-pub(super) async fn delete(catalog: &SqliteCatalog, tenant: &TenantId, id: DocumentId, job: JobId) -> Result<Job> {
+pub(super) async fn delete(catalog: &Store, tenant: &TenantId, id: DocumentId, job: JobId) -> Result<Job> {
     let now = catalog.now();
-    let mut tx = catalog.begin().await?;
+    let mut tx = catalog.begin(tenant).await?;
     let collection = collections::of_document(&mut tx, tenant, id).await?;
     let name: CollectionName = collection.parse().map_err(|error| Fail::corrupt("collection", error))?;
     if collections::is_doomed(&mut tx, tenant, &name).await? == Some(true) {
@@ -160,9 +163,9 @@ pub(super) async fn delete(catalog: &SqliteCatalog, tenant: &TenantId, id: Docum
     Ok(job)
 }
 
-async fn mark_deleting(connection: &mut SqliteConnection, id: DocumentId, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE documents SET status = 'deleting', updated_at = ?2 WHERE id = ?1")
-        .bind(blob(id.uuid()))
+async fn mark_deleting(connection: &mut Connection, id: DocumentId, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE documents SET status = 'deleting', updated_at = $2 WHERE id = $1")
+        .bind(uuid_value(id.uuid()))
         .bind(now.as_millis())
         .execute(connection)
         .await?;
@@ -170,19 +173,19 @@ async fn mark_deleting(connection: &mut SqliteConnection, id: DocumentId, now: T
 }
 
 pub(super) async fn parts(
-    catalog: &SqliteCatalog,
+    catalog: &Store,
     tenant: &TenantId,
     document: DocumentId,
     version: Option<u32>,
 ) -> Result<Vec<Part>> {
-    let mut tx = catalog.readers.begin().await?;
+    let mut tx = catalog.snapshot().await?;
     get_with(&mut tx, tenant, document).await?;
     sqlx::query(select_part!(
         "JOIN documents d ON d.id = p.document \
-         WHERE d.id = ?1 AND p.version = coalesce(?2, d.live_version, d.version) ORDER BY p.ordinal"
+         WHERE d.id = $1 AND p.version = coalesce($2, d.live_version, d.version) ORDER BY p.ordinal"
     ))
-    .bind(blob(document.uuid()))
-    .bind(version)
+    .bind(uuid_value(document.uuid()))
+    .bind(version.map(i64::from))
     .fetch_all(&mut *tx)
     .await?
     .iter()
@@ -190,32 +193,28 @@ pub(super) async fn parts(
     .collect()
 }
 
-pub(super) async fn part(catalog: &SqliteCatalog, tenant: &TenantId, id: PartId) -> Result<Part> {
+pub(super) async fn part(catalog: &Store, tenant: &TenantId, id: PartId) -> Result<Part> {
     sqlx::query(select_part!(
-        "JOIN documents d ON d.id = p.document WHERE p.id = ?1 AND d.tenant = ?2 AND d.status <> 'deleting'"
+        "JOIN documents d ON d.id = p.document WHERE p.id = $1 AND d.tenant = $2 AND d.status <> 'deleting'"
     ))
-    .bind(blob(id.uuid()))
+    .bind(uuid_value(id.uuid()))
     .bind(tenant.as_str())
-    .fetch_optional(&catalog.readers)
+    .fetch_optional(catalog.reader())
     .await?
     .as_ref()
     .map_or_else(|| Err(Fail::not_found("part")), read_part)
 }
 
 /// Documents that have a live version, of every tenant.
-pub(super) async fn live(
-    catalog: &SqliteCatalog,
-    after: Option<DocumentId>,
-    limit: u32,
-) -> Result<Vec<(TenantId, Document)>> {
+pub(super) async fn live(catalog: &Store, after: Option<DocumentId>, limit: u32) -> Result<Vec<(TenantId, Document)>> {
     sqlx::query(
         "SELECT d.tenant, d.id, d.collection, d.external_id, d.title, d.tags, d.metadata, d.status, d.version, \
          d.created_at, d.updated_at FROM documents d \
-         WHERE d.id > ?1 AND d.live_version IS NOT NULL AND d.status <> 'deleting' ORDER BY d.id LIMIT ?2",
+         WHERE d.id > $1 AND d.live_version IS NOT NULL AND d.status <> 'deleting' ORDER BY d.id LIMIT $2",
     )
-    .bind(after.map_or_else(Vec::new, |id| blob(id.uuid())))
-    .bind(limit)
-    .fetch_all(&catalog.readers)
+    .bind(uuid_value(after.map_or(Uuid::nil(), DocumentId::uuid)))
+    .bind(i64::from(limit))
+    .fetch_all(catalog.reader())
     .await?
     .iter()
     .map(|row| Ok((row.word("tenant")?, read(row)?)))

@@ -4,12 +4,13 @@ use sensorium_domain::catalog::{Lease, PartOutcome};
 use sensorium_domain::document::{PartError, PartFacts};
 use sensorium_domain::job::PartResult;
 use sensorium_domain::{DocumentId, DocumentStatus, JobKind, JobState, Part, PartStatus, Segment, SegmentId, TenantId};
-use sqlx::SqliteConnection;
+use sqlx::QueryBuilder;
 
+use super::dialect::{storable, uuid_value};
 use super::documents::{read_part, select_part};
-use super::error::{Fail, Result};
-use super::rows::{Columns, blob};
-use super::{SqliteCatalog, leases, vectors, versions};
+use super::{Connection, Database, Store, leases, vectors, versions};
+use crate::columns::Columns;
+use crate::error::{Fail, Result};
 
 /// Ends an ingest.
 ///
@@ -17,13 +18,13 @@ use super::{SqliteCatalog, leases, vectors, versions};
 /// and the document is `partial`; the parts of the failed version are kept to say why. While a newer version waits for
 /// its own ingest, the document stays `processing`. A document that is being deleted is left alone.
 pub(super) async fn finish_ingest(
-    catalog: &SqliteCatalog,
+    catalog: &Store,
     lease: &Lease,
     version: u32,
     outcomes: Vec<PartOutcome>,
 ) -> Result<()> {
     let now = catalog.now();
-    let mut tx = catalog.begin().await?;
+    let mut tx = catalog.begin(&lease.tenant).await?;
     leases::check_held(&mut tx, lease).await?;
     let JobKind::Ingest { document, version: leased } = lease.job.kind else {
         return Err(Fail::conflict("the job is no ingest"));
@@ -42,9 +43,7 @@ pub(super) async fn finish_ingest(
     let settled = settle_parts(&mut tx, document, version, outcomes).await?;
     let all_failed = settled.failed > 0 && settled.ready == 0;
     let live = if all_failed { found.live.filter(|live| *live < version) } else { Some(version) };
-    for (position, segment) in settled.segments.iter().enumerate() {
-        insert_segment(&mut tx, &lease.tenant, version, position, segment).await?;
-    }
+    insert_segments(&mut tx, &lease.tenant, version, &settled.segments).await?;
     if version > 1 {
         remove_versions_before(&mut tx, &lease.tenant, document, version, live).await?;
     }
@@ -54,10 +53,10 @@ pub(super) async fn finish_ingest(
         Some(_) if settled.failed > 0 => DocumentStatus::Partial,
         Some(_) => DocumentStatus::Ready,
     };
-    sqlx::query("UPDATE documents SET status = ?2, live_version = ?3 WHERE id = ?1")
-        .bind(blob(document.uuid()))
+    sqlx::query("UPDATE documents SET status = $2, live_version = $3 WHERE id = $1")
+        .bind(uuid_value(document.uuid()))
         .bind(status.as_str())
-        .bind(live)
+        .bind(live.map(i64::from))
         .execute(&mut *tx)
         .await?;
     leases::close(&mut tx, lease, JobState::Succeeded, &settled.results, None, now).await?;
@@ -79,14 +78,14 @@ struct Settled {
 /// Writes the outcome of every part. A part that was refused when the document was accepted may have none and stays as it
 /// is; any other without an outcome has failed.
 async fn settle_parts(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     document: DocumentId,
     version: u32,
     mut outcomes: Vec<PartOutcome>,
 ) -> Result<Settled> {
-    let parts = sqlx::query(select_part!("WHERE p.document = ?1 AND p.version = ?2 ORDER BY p.ordinal"))
-        .bind(blob(document.uuid()))
-        .bind(version)
+    let parts = sqlx::query(select_part!("WHERE p.document = $1 AND p.version = $2 ORDER BY p.ordinal"))
+        .bind(uuid_value(document.uuid()))
+        .bind(i64::from(version))
         .fetch_all(&mut *connection)
         .await?;
     let mut settled = Settled::default();
@@ -104,8 +103,8 @@ async fn settle_parts(
             Err(error) => (Vec::new(), Some(error)),
         };
         let status = if error.is_some() { PartStatus::Failed } else { PartStatus::Ready };
-        sqlx::query("UPDATE parts SET status = ?2, error = ?3, segments = ?4, facts = ?5 WHERE id = ?1")
-            .bind(blob(part.id.uuid()))
+        sqlx::query("UPDATE parts SET status = $2, error = $3, segments = $4, facts = $5 WHERE id = $1")
+            .bind(uuid_value(part.id.uuid()))
             .bind(status.as_str())
             .bind(error.as_ref().map(serde_json::to_string).transpose()?)
             .bind(segments.len() as i64)
@@ -131,38 +130,46 @@ fn without_outcome(part: &Part) -> PartOutcome {
     PartOutcome { part: part.id, facts: PartFacts::default(), result: Err(error) }
 }
 
-async fn insert_segment(
-    connection: &mut SqliteConnection,
+/// Rows of one statement: a database takes so many parameters (32,766 here, 65,535 there), and a row has twelve.
+const ROWS: usize = 500;
+
+async fn insert_segments(
+    connection: &mut Connection,
     tenant: &TenantId,
     version: u32,
-    position: usize,
-    segment: &Segment,
+    segments: &[Segment],
 ) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO segments \
-         (id, tenant, document, version, position, part, modality, kind, ordinal, place, text, content) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )
-    .bind(blob(segment.id.uuid()))
-    .bind(tenant.as_str())
-    .bind(blob(segment.document.uuid()))
-    .bind(version)
-    .bind(position as i64)
-    .bind(blob(segment.part.uuid()))
-    .bind(segment.modality.as_str())
-    .bind(segment.kind.as_str())
-    .bind(segment.ordinal)
-    .bind(serde_json::to_string(&segment.place)?)
-    .bind(segment.text.as_deref())
-    .bind(&segment.content.as_bytes()[..])
-    .execute(connection)
-    .await?;
+    let mut position = 0_i64;
+    for rows in segments.chunks(ROWS) {
+        let places = rows.iter().map(|segment| serde_json::to_string(&segment.place)).collect::<Result<Vec<_>, _>>()?;
+        let mut sql = QueryBuilder::<Database>::new(
+            "INSERT INTO segments \
+             (id, tenant, document, version, position, part, modality, kind, ordinal, place, text, content) ",
+        );
+        sql.push_values(rows.iter().zip(places), |mut row, (segment, place)| {
+            row.push_bind(uuid_value(segment.id.uuid()))
+                .push_bind(tenant.as_str())
+                .push_bind(uuid_value(segment.document.uuid()))
+                .push_bind(i64::from(version))
+                .push_bind(position)
+                .push_bind(uuid_value(segment.part.uuid()))
+                .push_bind(segment.modality.as_str())
+                .push_bind(segment.kind.as_str())
+                .push_bind(i64::from(segment.ordinal))
+                .push_bind(place)
+                .push_bind(segment.text.as_deref().map(storable))
+                .push_bind(&segment.content.as_bytes()[..]);
+            position += 1;
+        });
+        // A full statement comes again; others have as many shapes as there are lengths.
+        sql.build().persistent(rows.len() == ROWS).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 
 /// Removes the segments of the versions from `first` to `last`; their vectors become candidates for the sweep.
 pub(super) async fn remove_segments(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tenant: &TenantId,
     document: DocumentId,
     first: u32,
@@ -170,18 +177,18 @@ pub(super) async fn remove_segments(
 ) -> Result<()> {
     sqlx::query(
         "INSERT INTO vector_candidates (tenant, content) \
-         SELECT ?1, content FROM segments WHERE document = ?2 AND version BETWEEN ?3 AND ?4 ON CONFLICT DO NOTHING",
+         SELECT $1, content FROM segments WHERE document = $2 AND version BETWEEN $3 AND $4 ON CONFLICT DO NOTHING",
     )
     .bind(tenant.as_str())
-    .bind(blob(document.uuid()))
-    .bind(first)
-    .bind(last)
+    .bind(uuid_value(document.uuid()))
+    .bind(i64::from(first))
+    .bind(i64::from(last))
     .execute(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM segments WHERE document = ?1 AND version BETWEEN ?2 AND ?3")
-        .bind(blob(document.uuid()))
-        .bind(first)
-        .bind(last)
+    sqlx::query("DELETE FROM segments WHERE document = $1 AND version BETWEEN $2 AND $3")
+        .bind(uuid_value(document.uuid()))
+        .bind(i64::from(first))
+        .bind(i64::from(last))
         .execute(connection)
         .await?;
     Ok(())
@@ -189,7 +196,7 @@ pub(super) async fn remove_segments(
 
 /// Removes what is left of the versions before `version`, except the live one.
 async fn remove_versions_before(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     tenant: &TenantId,
     document: DocumentId,
     version: u32,
@@ -197,36 +204,36 @@ async fn remove_versions_before(
 ) -> Result<()> {
     if live != Some(version) {
         // The live version, if there is one, is the only older one that has segments.
-        sqlx::query("DELETE FROM parts WHERE document = ?1 AND version < ?2 AND version IS NOT ?3")
-            .bind(blob(document.uuid()))
-            .bind(version)
-            .bind(live)
+        sqlx::query("DELETE FROM parts WHERE document = $1 AND version < $2 AND version IS DISTINCT FROM $3")
+            .bind(uuid_value(document.uuid()))
+            .bind(i64::from(version))
+            .bind(live.map(i64::from))
             .execute(connection)
             .await?;
         return Ok(());
     }
     remove_segments(connection, tenant, document, 0, version - 1).await?;
-    sqlx::query("DELETE FROM parts WHERE document = ?1 AND version < ?2")
-        .bind(blob(document.uuid()))
-        .bind(version)
+    sqlx::query("DELETE FROM parts WHERE document = $1 AND version < $2")
+        .bind(uuid_value(document.uuid()))
+        .bind(i64::from(version))
         .execute(connection)
         .await?;
     Ok(())
 }
 
 pub(super) async fn superseded_segments(
-    catalog: &SqliteCatalog,
+    catalog: &Store,
     tenant: &TenantId,
     document: DocumentId,
     version: u32,
 ) -> Result<Vec<SegmentId>> {
     sqlx::query(
-        "SELECT id FROM segments WHERE document = ?1 AND version < ?2 AND tenant = ?3 ORDER BY version, position",
+        "SELECT id FROM segments WHERE document = $1 AND version < $2 AND tenant = $3 ORDER BY version, position",
     )
-    .bind(blob(document.uuid()))
-    .bind(version)
+    .bind(uuid_value(document.uuid()))
+    .bind(i64::from(version))
     .bind(tenant.as_str())
-    .fetch_all(&catalog.readers)
+    .fetch_all(catalog.reader())
     .await?
     .iter()
     .map(|row| Ok(SegmentId::from_uuid(row.uuid("id")?)))
