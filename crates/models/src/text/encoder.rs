@@ -94,7 +94,9 @@ impl TextEncoder {
         }
         let sequences = texts.par_iter().map(|text| self.tokens_of(text)).collect::<Result<Vec<_>, _>>()?;
         let mut vectors = self.vectors(&sequences).map_err(|error| error.to_string())?;
-        vectors.iter_mut().for_each(|vector| normalise(vector));
+        for vector in &mut vectors {
+            normalise(vector);
+        }
         Ok(vectors)
     }
 

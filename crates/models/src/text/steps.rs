@@ -73,7 +73,11 @@ impl Step {
     /// Applies it to vectors of one length, at least one.
     pub fn apply(&self, vectors: &mut Vec<Vec<f32>>) -> candle_core::Result<()> {
         match self {
-            Self::Normalise => vectors.iter_mut().for_each(|vector| normalise(vector)),
+            Self::Normalise => {
+                for vector in vectors {
+                    normalise(vector);
+                }
+            }
             Self::Dense { linear, activation } => {
                 let states = linear.forward(&Tensor::new(std::mem::take(vectors), &Device::Cpu)?)?;
                 let states = match activation {

@@ -138,7 +138,7 @@ mod tests {
         let mut file = serde_json::json!({
             "hidden_activation": "gelu", "hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 4, "num_attention_heads": 2,
             "max_position_embeddings": 64, "vocab_size": 10, "norm_eps": 1e-5, "local_attention": 16,
-            "global_attn_every_n_layers": 3, "global_rope_theta": 160000.0, "local_rope_theta": 9000.0
+            "global_attn_every_n_layers": 3, "global_rope_theta": 160_000.0, "local_rope_theta": 9000.0
         });
         change(&mut file);
         serde_json::from_value::<ModernBertFile>(file).unwrap().checked()
