@@ -162,10 +162,10 @@ class Reference:
             asked["prompt_ids"] = torch.tensor([self.spelling.tokenizer.token_to_id("<|startofprev|>")] + tokens)
         if thresholds:
             asked["temperature"] = (0.0,)
-        if not short:
-            asked["condition_on_prev_tokens"] = condition
-        elif timestamps:
+        if short:
             asked["force_unique_generate_call"] = True
+        else:
+            asked["condition_on_prev_tokens"] = condition
         if timestamps:
             asked["return_segments"] = True
         if words:
@@ -173,7 +173,11 @@ class Reference:
         with torch.no_grad():
             out = self.model.generate(given.input_features, attention_mask=given.attention_mask, num_beams=beams,
                                       return_timestamps=timestamps, **asked)
-        segments = out["segments"][0] if timestamps else [{"tokens": out[0]}]
+        if timestamps:
+            segments = out["segments"][0]
+        else:
+            prompt_end = out[0].tolist().index(self.model.generation_config.no_timestamps_token_id) + 1
+            segments = [{"tokens": out[0][prompt_end:]}]
         self.runs.append({
             "sound": name, "beams": beams, "timestamps": timestamps, "words": words, "language": language, "task": task, "prompt": prompt,
             "condition": condition, "english": english, "thresholds": thresholds, "first_window_only": short and timestamps,
