@@ -59,7 +59,7 @@ fn load_starter(config: &Config) -> Result<Profile, ProfileError> {
     let calibration = Calibration::load(&towers_source)?;
     let labels = Labels::load(&towers_source, &calibration)?;
     let towers: Vec<Box<dyn Tower>> = vec![
-        Box::new(SharedText(text.clone())),
+        Box::new(text.as_passage()),
         Box::new(PictureTower::load(&towers_source)?),
         Box::new(SoundTower::load(&towers_source)?),
     ];
@@ -88,27 +88,6 @@ fn load_starter(config: &Config) -> Result<Profile, ProfileError> {
     let encoder = Arc::new(LocalEncoder::new(vec![(shared, towers)], options)?);
     let chosen_by_default = config.profile.name == "auto";
     Ok(Profile { name: "starter".to_owned(), encoder, text, calibration, labels, chosen_by_default })
-}
-
-/// The text tower, which also counts tokens for the cutting of texts.
-struct SharedText(Arc<TextEncoder>);
-
-impl Tower for SharedText {
-    fn modality(&self) -> Modality {
-        self.0.modality()
-    }
-
-    fn dimensions(&self) -> usize {
-        self.0.dimensions()
-    }
-
-    fn cost(&self, input: &EncodeInput) -> sensorium_domain::encoder::Cost {
-        self.0.cost(input)
-    }
-
-    fn forward(&self, inputs: &[EncodeInput]) -> sensorium_domain::encoder::TowerOutput {
-        self.0.forward(inputs)
-    }
 }
 
 fn shared_space() -> SpaceName {

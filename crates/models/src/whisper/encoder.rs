@@ -1,0 +1,136 @@
+//! From features to states: two convolutions and a transformer.
+
+use candle_core::{DType, Result, Tensor};
+
+use super::attention::Attention;
+use super::config::Config;
+use crate::error::ModelError;
+use crate::layers::{Activation, LayerNorm, Linear};
+use crate::scope::Scope;
+
+/// Of `torch.nn.LayerNorm`.
+pub(super) const EPSILON: f64 = 1e-5;
+/// Kernel of both convolutions.
+const KERNEL: usize = 3;
+
+/// Radford et al., 2022 (<https://arxiv.org/abs/2212.04356>).
+pub(super) struct Encoder {
+    first: Linear,
+    second: Linear,
+    positions: Tensor,
+    layers: Vec<Layer>,
+    norm: LayerNorm,
+}
+
+struct Layer {
+    attention: Attention,
+    attention_norm: LayerNorm,
+    feed: FeedForward,
+}
+
+/// Two linear layers with an activation between them, behind a norm.
+pub(super) struct FeedForward {
+    norm: LayerNorm,
+    widen: Linear,
+    narrow: Linear,
+    activation: Activation,
+}
+
+impl FeedForward {
+    pub fn load(
+        scope: &Scope,
+        width: usize,
+        inner: usize,
+        activation: Activation,
+    ) -> std::result::Result<Self, ModelError> {
+        Ok(Self {
+            norm: LayerNorm::load(&scope.at("final_layer_norm"), width, EPSILON)?,
+            widen: Linear::load(&scope.at("fc1"), width, inner)?,
+            narrow: Linear::load(&scope.at("fc2"), inner, width)?,
+            activation,
+        })
+    }
+
+    /// Adds to `states`.
+    pub fn forward(&self, states: &Tensor) -> Result<Tensor> {
+        let inner = self.activation.apply(&self.widen.forward(&self.norm.forward(states)?)?)?;
+        states + self.narrow.forward(&inner)?
+    }
+}
+
+impl Encoder {
+    pub fn load(scope: &Scope, config: &Config) -> std::result::Result<Self, ModelError> {
+        let width = config.d_model;
+        let layer = |index| {
+            let scope = scope.at("layers").at(index);
+            Ok(Layer {
+                attention: Attention::load(&scope.at("self_attn"), width, config.encoder_attention_heads)?,
+                attention_norm: LayerNorm::load(&scope.at("self_attn_layer_norm"), width, EPSILON)?,
+                feed: FeedForward::load(&scope, width, config.encoder_ffn_dim, config.activation_function)?,
+            })
+        };
+        Ok(Self {
+            first: convolution(&scope.at("conv1"), config.num_mel_bins, width)?,
+            second: convolution(&scope.at("conv2"), width, width)?,
+            positions: scope.at("embed_positions").tensor("weight", &[config.max_source_positions, width])?,
+            layers: (0..config.encoder_layers).map(layer).collect::<std::result::Result<_, _>>()?,
+            norm: LayerNorm::load(&scope.at("layer_norm"), width, EPSILON)?,
+        })
+    }
+
+    /// `features`: windows x frames x bands; windows x positions x width come out, half as many positions as frames.
+    pub fn forward(&self, features: &Tensor) -> Result<Tensor> {
+        let states = self.first.forward(&neighbours(features, 1)?)?.gelu_erf()?;
+        let states = self.second.forward(&neighbours(&states, 2)?)?.gelu_erf()?;
+        let mut states = states.broadcast_add(&self.positions)?;
+        for layer in &self.layers {
+            states = (&states + layer.attention.within(&layer.attention_norm.forward(&states)?)?)?;
+            states = layer.feed.forward(&states)?;
+            if states.dtype() == DType::F16 {
+                // Large models leave the range of half precision.
+                let most = half::f16::MAX.to_f64() - 1000.0;
+                states = states.clamp(-most, most)?;
+            }
+        }
+        self.norm.forward(&states)
+    }
+}
+
+/// A convolution as a linear layer over neighbouring frames.
+fn convolution(scope: &Scope, inputs: usize, outputs: usize) -> std::result::Result<Linear, ModelError> {
+    let weight = scope.tensor("weight", &[outputs, inputs, KERNEL])?;
+    let bias = scope.tensor("bias", &[outputs])?;
+    weight
+        .transpose(1, 2)
+        .and_then(|weight| weight.reshape((outputs, KERNEL * inputs)))
+        .and_then(|weight| Linear::new(&weight, Some(bias)))
+        .map_err(|error| ModelError::device(&scope.name("weight"), &error))
+}
+
+/// Every `stride`-th frame with the one before and the one after it side by side; zeros stand beyond the ends.
+/// `states`: batch x frames x width, frames a multiple of the stride.
+fn neighbours(states: &Tensor, stride: usize) -> Result<Tensor> {
+    let (batch, frames, width) = states.dims3()?;
+    let padded = states.pad_with_zeros(1, 1, 1)?;
+    let shifted = |by: usize| -> Result<Tensor> {
+        let frames_from = padded.narrow(1, by, frames)?.contiguous()?;
+        frames_from.reshape((batch, frames / stride, stride, width))?.narrow(2, 0, 1)?.squeeze(2)
+    };
+    Tensor::cat(&[shifted(0)?, shifted(1)?, shifted(2)?], 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn neighbours_stand_side_by_side() {
+        let states = Tensor::arange(1.0_f32, 5.0, &Device::Cpu).unwrap().reshape((1, 4, 1)).unwrap();
+        let each = neighbours(&states, 1).unwrap().squeeze(0).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(each, [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0], [3.0, 4.0, 0.0]]);
+        let second = neighbours(&states, 2).unwrap().squeeze(0).unwrap().to_vec2::<f32>().unwrap();
+        assert_eq!(second, [[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]]);
+    }
+}
