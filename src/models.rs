@@ -82,7 +82,7 @@ impl Models {
     pub fn state(&self, name: &str, entry: &ModelEntry) -> Result<State, ModelsError> {
         let here = |folder: PathBuf| State::Here { folder, commit: None, bytes: None };
         Ok(match &entry.origin {
-            Origin::Bundled(_) => starter_dir(&self.settings).map_or(State::Absent, here),
+            Origin::Bundled => starter_dir(&self.settings).map_or(State::Absent, here),
             Origin::Folder(folder) if has_weights(folder) => here(folder.clone()),
             Origin::Folder(_) => State::Absent,
             Origin::Hub { model, package } => match self.from_package(name, package.as_deref()) {
@@ -119,7 +119,7 @@ impl Models {
         progress: &mut Progress,
     ) -> Result<PathBuf, ModelsError> {
         match &entry.origin {
-            Origin::Bundled(_) => starter_dir(&self.settings),
+            Origin::Bundled => starter_dir(&self.settings),
             Origin::Folder(folder) if has_weights(folder) => Ok(folder.clone()),
             Origin::Folder(folder) => {
                 let advice = "put model.safetensors there, or name another folder in the profile";
@@ -140,7 +140,7 @@ impl Models {
     pub fn remove(&self, entry: &ModelEntry) -> Result<u64, ModelsError> {
         match &entry.origin {
             Origin::Hub { model, .. } => Ok(self.store.remove(model)?),
-            Origin::Bundled(_) | Origin::Folder(_) => Ok(0),
+            Origin::Bundled | Origin::Folder(_) => Ok(0),
         }
     }
 

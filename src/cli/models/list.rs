@@ -54,7 +54,7 @@ fn profile(models: &Models, target: &Target) -> Result<Value, CliError> {
 
 fn source(entry: &ModelEntry) -> Value {
     match &entry.origin {
-        Origin::Bundled(folder) => json!({"bundled": folder}),
+        Origin::Bundled => json!({"bundled": "starter"}),
         Origin::Folder(folder) => json!({"folder": folder}),
         Origin::Hub { model, package } => {
             json!({"hub": model.repository.as_str(), "revision": model.revision.as_str(), "pypi": package})

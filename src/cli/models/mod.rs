@@ -55,9 +55,9 @@ struct Target {
 pub async fn run(command: ModelsCommand) -> Result<Exit, CliError> {
     let running = tokio::task::spawn_blocking(move || match command {
         ModelsCommand::List(args) => list::run(&args),
-        ModelsCommand::Pull(args) => each(&args, "pulled", pull),
-        ModelsCommand::Verify(args) => each(&args, "verified", verify),
-        ModelsCommand::Rm(args) => each(&args, "removed", remove),
+        ModelsCommand::Pull(args) => each(&args, pull),
+        ModelsCommand::Verify(args) => each(&args, verify),
+        ModelsCommand::Rm(args) => each(&args, remove),
     });
     running.await.map_err(|error| CliError::Failed(error.to_string()))?
 }
@@ -118,22 +118,23 @@ type Outcome = Result<(String, Value), ModelsError>;
 fn pull(models: &Models, name: &str, entry: &ModelEntry) -> Outcome {
     let mut bars = progress::Bars::new(name);
     let folder = models.pull(name, entry, &mut |event| bars.told(event))?;
-    Ok((format!("in {}", folder.display()), json!({"folder": folder})))
+    Ok((format!("here, in {}", folder.display()), json!({"folder": folder})))
 }
 
 fn verify(models: &Models, name: &str, entry: &ModelEntry) -> Outcome {
     let mut bars = progress::Bars::new(name);
     let folder = models.check(name, entry, Check::Full, &mut |event| bars.told(event))?;
-    Ok((format!("in {}", folder.display()), json!({"folder": folder})))
+    Ok((format!("as it should be, in {}", folder.display()), json!({"folder": folder})))
 }
 
 fn remove(models: &Models, _: &str, entry: &ModelEntry) -> Outcome {
     let freed = models.remove(entry)?;
-    Ok((format!("{freed} bytes freed"), json!({"freed_bytes": freed})))
+    let words = if freed == 0 { "nothing to remove".to_owned() } else { format!("{freed} bytes freed") };
+    Ok((words, json!({"freed_bytes": freed})))
 }
 
 /// Does `work` for each model and goes on after one that failed; the first failure is the command's.
-fn each(args: &TargetArgs, done: &str, work: fn(&Models, &str, &ModelEntry) -> Outcome) -> Result<Exit, CliError> {
+fn each(args: &TargetArgs, work: fn(&Models, &str, &ModelEntry) -> Outcome) -> Result<Exit, CliError> {
     let (models, configured) = args.models()?;
     let target = args.target(&configured)?;
     let mut first = None;
@@ -151,7 +152,7 @@ fn each(args: &TargetArgs, done: &str, work: fn(&Models, &str, &ModelEntry) -> O
             output::json_line(&told)?;
         }
         match outcome {
-            Ok((words, _)) if !args.json => line(&output::clean(&format!("{name}: {done}, {words}")))?,
+            Ok((words, _)) if !args.json => line(&output::clean(&format!("{name}: {words}")))?,
             Ok(_) => {}
             Err(error) => {
                 eprintln!("{name}: {}", output::clean(&error.to_string()));

@@ -50,8 +50,8 @@ pub struct ModelEntry {
 /// Where a model's files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A folder below `models/` of the repository.
-    Bundled(String),
+    /// `models/starter` of the repository.
+    Bundled,
     /// A folder of the user's; a relative one is meant from the profile file.
     Folder(PathBuf),
     /// A repository on the hub, and perhaps a package that carries the same files.

@@ -15,6 +15,8 @@ use crate::store::HubModel;
 
 /// Longer vectors than any model has that is meant here.
 const MOST_DIMENSIONS: i64 = 8192;
+/// The folder below `models/` whose models come with the program.
+const BUNDLED_FOLDER: &str = "starter";
 
 /// Reads a profile; paths in it are meant from `folder`.
 pub fn profile(text: &str, folder: &Path) -> Result<ProfileFile, Vec<String>> {
@@ -78,7 +80,10 @@ fn model(mut fields: Fields, folder: &Path) -> Option<ModelEntry> {
 }
 
 fn origin(fields: &mut Fields, folder: &Path) -> Option<Origin> {
-    let bundled = fields.parsed::<SpaceName>("bundled");
+    let bundled = fields.text("bundled");
+    if let Some(other) = bundled.as_deref().filter(|name| *name != BUNDLED_FOLDER) {
+        fields.fault("bundled", format!("\"{other}\" does not come with the program; {BUNDLED_FOLDER} does"));
+    }
     let own = fields.text("folder").map(PathBuf::from);
     let repository = fields.parsed::<Repository>("hub");
     let from_hub = fields.has("revision") || fields.has("pypi") || fields.has("sha256");
@@ -98,7 +103,7 @@ fn origin(fields: &mut Fields, folder: &Path) -> Option<Origin> {
             fields.fault("hub", "is missing, and revision, pypi and sha256 are said");
             None
         }
-        (Some(bundled), None, None) => Some(Origin::Bundled(bundled.to_string())),
+        (Some(_), None, None) => Some(Origin::Bundled),
         (None, Some(own), None) => Some(Origin::Folder(folder.join(own))),
         _ => {
             fields.fault("hub", "exactly one of hub, folder and bundled says where the files come from");
@@ -225,6 +230,9 @@ mod tests {
             hub = "a/d"
             licence = "x"
             sha256 = { "model.safetensors" = "beef" }
+            [models.e]
+            bundled = "omni"
+            licence = "x"
             [spaces.visual]
             dimensions = 0
             towers = { smell = "a", image = "zz" }
@@ -242,6 +250,7 @@ mod tests {
             "models.b.hub: exactly one",
             "models.c.hub: is missing",
             "models.d.sha256.model.safetensors",
+            "models.e.bundled",
             "spaces.visual.dimensions",
             "smell",
             "querry",
