@@ -123,13 +123,15 @@ pub(super) async fn release_with(connection: &mut Connection, tenant: &TenantId,
     Ok(())
 }
 
-/// That a blob `b` is nobody's: without owner and claim, or marked by a process that died.
+/// That a blob `b` is nobody's: without owner and unexpired claim, or marked by a process that died.
 macro_rules! orphaned {
-    ($died_before:literal) => {
+    ($now:literal, $died_before:literal) => {
         concat!(
             "b.owners = 0 AND CASE b.state WHEN 'deleting' THEN b.taken_at <= ",
             $died_before,
-            " ELSE NOT EXISTS (SELECT 1 FROM blob_claims c WHERE c.tenant = b.tenant AND c.hash = b.hash) END"
+            " ELSE NOT EXISTS (SELECT 1 FROM blob_claims c WHERE c.tenant = b.tenant AND c.hash = b.hash AND c.expires_at > ",
+            $now,
+            ") END"
         )
     };
 }
@@ -139,28 +141,30 @@ pub(super) async fn take_orphans(catalog: &Store, limit: u32) -> Result<Vec<(Ten
     let died_before = now.plus_ms(-catalog.blob_deletion_ms);
     sqlx::query(concat!(
         "DELETE FROM blob_claims WHERE (tenant, claim, hash) IN \
-         (SELECT tenant, claim, hash FROM blob_claims WHERE expires_at <= $1",
+         (SELECT tenant, claim, hash FROM blob_claims WHERE expires_at <= $1 ORDER BY expires_at LIMIT 1000",
         skip_locked!(),
         ")"
     ))
     .bind(now.as_millis())
     .execute(catalog.writer())
     .await?;
-    let candidates = sqlx::query(concat!("SELECT b.tenant, b.hash FROM blobs b WHERE ", orphaned!("$1"), " LIMIT $2"))
-        .bind(died_before.as_millis())
-        .bind(i64::from(limit))
-        .fetch_all(catalog.reader())
-        .await?
-        .iter()
-        .map(read)
-        .collect::<Result<Vec<_>>>()?;
+    let candidates =
+        sqlx::query(concat!("SELECT b.tenant, b.hash FROM blobs b WHERE ", orphaned!("$1", "$2"), " LIMIT $3"))
+            .bind(now.as_millis())
+            .bind(died_before.as_millis())
+            .bind(i64::from(limit))
+            .fetch_all(catalog.reader())
+            .await?
+            .iter()
+            .map(read)
+            .collect::<Result<Vec<_>>>()?;
     let mut taken = Vec::with_capacity(candidates.len());
     for (tenant, hashes) in by_tenant(candidates) {
         let mut tx = catalog.begin(&tenant).await?;
         for hash in hashes {
             let marked = sqlx::query(concat!(
                 "UPDATE blobs AS b SET state = 'deleting', taken_at = $3 WHERE b.tenant = $1 AND b.hash = $2 AND ",
-                orphaned!("$4")
+                orphaned!("$3", "$4")
             ))
             .bind(tenant.as_str())
             .bind(&hash.as_bytes()[..])

@@ -15,22 +15,26 @@ pub(super) async fn begin(
     request: &BlobHash,
     expires: Timestamp,
 ) -> Result<IdempotencyState> {
+    let now = catalog.now();
     sqlx::query(concat!(
         "DELETE FROM idempotency_keys WHERE (tenant, key) IN \
-         (SELECT tenant, key FROM idempotency_keys WHERE expires_at <= $1",
+         (SELECT tenant, key FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT 100",
         skip_locked!(),
         ")"
     ))
-    .bind(catalog.now().as_millis())
+    .bind(now.as_millis())
     .execute(catalog.writer())
     .await?;
     let reserved = sqlx::query(
-        "INSERT INTO idempotency_keys (tenant, key, request, expires_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        "INSERT INTO idempotency_keys (tenant, key, request, expires_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (tenant, key) DO UPDATE SET request = excluded.request, expires_at = excluded.expires_at, \
+         status = NULL, location = NULL, body = NULL WHERE idempotency_keys.expires_at <= $5",
     )
     .bind(tenant.as_str())
     .bind(key)
     .bind(&request.as_bytes()[..])
     .bind(expires.as_millis())
+    .bind(now.as_millis())
     .execute(catalog.writer())
     .await?;
     if reserved.rows_affected() > 0 {

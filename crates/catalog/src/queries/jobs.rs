@@ -230,7 +230,7 @@ pub(super) async fn stop_jobs_of_collection(
 ) -> Result<()> {
     sqlx::query(
         "UPDATE jobs SET cancel_requested = TRUE, revision = revision + 1, \
-         finished_at = CASE state WHEN 'queued' THEN $3 END, \
+         finished_at = CASE state WHEN 'queued' THEN CAST($3 AS BIGINT) END, \
          state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END \
          WHERE finished_at IS NULL AND tenant = $1 AND collection = $2 AND kind IN ('ingest', 'refresh')",
     )

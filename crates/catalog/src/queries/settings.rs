@@ -24,7 +24,7 @@ pub(super) async fn generation(catalog: &Store) -> Result<Option<Generation>> {
 
 pub(super) async fn put_generation(catalog: &Store, generation: &Generation) -> Result<()> {
     let put = sqlx::query(
-        "INSERT INTO generations (number, profile, towers, created_at) SELECT $1, $2, $3, $4 \
+        "INSERT INTO generations (number, profile, towers, created_at) SELECT CAST($1 AS BIGINT), $2, $3, CAST($4 AS BIGINT) \
          WHERE NOT EXISTS (SELECT 1 FROM generations WHERE number >= $1)",
     )
     .bind(i64::from(generation.number))
