@@ -357,7 +357,11 @@ async fn first_key(
             last_used_at: None,
             revoked_at: None,
         };
-        catalog.put_key(&key, &hash).await?;
+        match catalog.put_key(&key, &hash).await {
+            // It is there and has been revoked: it stays so.
+            Ok(()) | Err(CatalogError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     if !path.exists() {
         write_private(&path, &secret)?;

@@ -173,6 +173,7 @@ pub struct Jobs {
     pub retry_first_ms: i64,
     pub retry_cap_ms: i64,
     pub idempotency_hours: i64,
+    pub keep_days: i64,
 }
 
 /// What a search may ask.
@@ -269,6 +270,7 @@ impl Config {
             self.jobs.retry_first_ms > 0 && self.jobs.retry_first_ms <= self.jobs.retry_cap_ms,
             "jobs.retry_first_ms: must be from 1 to jobs.retry_cap_ms",
         );
+        require((0..=36_500).contains(&self.jobs.keep_days), "jobs.keep_days: must be from 0 to 36500");
         require(self.jobs.idempotency_hours > 0, "jobs.idempotency_hours: must be above 0");
         require(
             self.search.depth > 0 && self.search.depth <= self.search.max_depth,
