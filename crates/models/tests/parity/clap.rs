@@ -117,6 +117,8 @@ fn a_bad_input_spoils_no_other() {
     for case in SMALL.map(case::small) {
         let tower = audio(&case, DType::F32);
         let good = sounds(&case).remove(1);
+        // In all bands louder than can be told.
+        let click: Vec<f32> = std::iter::once(f32::MAX).chain([0.0; 999]).collect();
         let inputs = [
             sound(48_000, &[]),
             good.clone(),
@@ -124,7 +126,7 @@ fn a_bad_input_spoils_no_other() {
             sound(48_000, &[f32::INFINITY; 10]),
             sound(0, &[0.5; 10]),
             EncodeInput::Text(Arc::from("a dog barks")),
-            sound(48_000, &[f32::MAX; 10]),
+            sound(48_000, &click),
             sound(48_000, &[0.5]),
             sound(8_000, &[0.0; 400]),
             good.clone(),
