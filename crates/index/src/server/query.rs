@@ -1,6 +1,6 @@
 //! Ranked lists: legs of a search as one request, and its answer as hits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use qdrant_client::qdrant::{
     AcornSearchParams, DenseVector, QuantizationSearchParams, Query, QueryBatchPoints, QueryPoints, SearchParams,
@@ -14,7 +14,7 @@ use super::points::segment;
 use super::{Reader, filter, read};
 use crate::hits::Found;
 use crate::legs::{Plan, PlanQuery};
-use crate::places::{Place, Places};
+use crate::places::Places;
 
 /// Candidates by the smaller form for every hit.
 const OVERSAMPLING: f64 = 2.0;
@@ -51,18 +51,11 @@ pub(super) async fn run(
         let ranked = list.result.into_iter().map(|hit| Ok((segment(hit.id)?, hit.score)));
         found.push(Found::new(ranked.collect::<Result<_, IndexError>>()?, places));
     }
-    let read = unknown_places(reader, &found).await?;
+    let unknown: HashSet<SegmentId> = found.iter().flat_map(Found::unknown).collect();
+    let read = read::places(reader, unknown).await?;
     places.remember(read.iter().map(|(segment, place)| (*segment, *place)));
     let mut lists = found.into_iter().map(|found| found.into_hits(&read));
     Ok(is_asked.into_iter().map(|asked| if asked { lists.next().unwrap_or_default() } else { Vec::new() }).collect())
-}
-
-async fn unknown_places(reader: Reader<'_>, found: &[Found]) -> Result<HashMap<SegmentId, Place>, IndexError> {
-    let unknown: HashSet<SegmentId> = found.iter().flat_map(Found::unknown).collect();
-    if unknown.is_empty() {
-        return Ok(HashMap::new());
-    }
-    read::places(reader, unknown).await
 }
 
 fn request(collection: &str, plan: Plan, params: SearchParams) -> QueryPoints {

@@ -113,7 +113,11 @@ impl Server {
     }
 
     fn wait_until_ready(&mut self) {
-        self.wait_until("it is ready", |server| server.get("/readyz").map(drop));
+        // It listens for gRPC a moment after it says that it is ready.
+        self.wait_until("it is ready", |server| {
+            server.get("/readyz")?;
+            TcpStream::connect((Ipv4Addr::LOCALHOST, server.ports.grpc)).ok().map(drop)
+        });
     }
 
     fn wait_until(&mut self, what: &str, holds: impl Fn(&Self) -> Option<()>) {
