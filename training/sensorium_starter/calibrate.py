@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
 from . import photolike, picture, questions, sound, synthesis
-from .drawings import squash
+from .drawings import EMOJI_STYLES, squash
 from .evaluate import on_ground, pictures_to_vectors, prepared, ranks, sounds_to_vectors
 from .instruments import FAMILIES
 from .places import CACHE, SHIPPED
@@ -111,7 +111,7 @@ def labels(drawings):
             chosen.append({"text": text, "kind": kind})
 
     for entry in drawings.entries:
-        if entry["colour"]:
+        if entry["source"] in EMOJI_STYLES:
             add(entry["name"], "image")
     icons = sorted({entry["name"] for entry in drawings.entries if not entry["colour"] and re.fullmatch(r"[a-z]{3,}( [a-z]{3,})?", entry["name"])},
                    key=lambda name: (name.count(" "), len(name), name))
