@@ -34,6 +34,10 @@ bench: ## measure: documents a second, search latency, start, memory
 	@scripts/fetch-text-model
 	@cargo bench --locked --bench serving
 
+.PHONY: parity
+parity: ## compare every model with Hugging Face Transformers at full size (hours; CASES="clip-b32 ..." for some)
+	@scripts/parity $(CASES)
+
 .PHONY: fmt
 fmt: ## format the Rust code
 	@cargo fmt --all

@@ -12,6 +12,8 @@ use crate::http::access::{Caller, Scope};
 
 /// API keys begin with this, so that leaked ones can be found.
 pub const KEY_PREFIX: &str = "sk_";
+/// The use of a key is noted this often at most.
+const NOTED_EVERY_MS: i64 = 60_000;
 
 /// Checks credentials.
 pub struct Auth {
@@ -37,9 +39,15 @@ impl Auth {
 
     async fn by_key(&self, secret: &str, now: Timestamp) -> Result<Caller, ApiError> {
         let key = self.catalog.key_by_secret(&BlobHash::of(secret.as_bytes())).await?;
-        let key = key.ok_or_else(|| ApiError::new(Code::Unauthorized, "this API key is not known"))?;
+        let key =
+            key.ok_or_else(|| ApiError::new(Code::Unauthorized, "this API key is not known, or has been revoked"))?;
         if key.expires_at.is_some_and(|end| end <= now) {
             return Err(ApiError::new(Code::Unauthorized, "this API key has expired"));
+        }
+        if key.last_used_at.is_none_or(|last| now.since_ms(last) >= NOTED_EVERY_MS)
+            && let Err(error) = self.catalog.key_used(key.id).await
+        {
+            tracing::warn!(%error, key = %key.id, "the use of a key was not noted");
         }
         let scopes = key.scopes.iter().filter_map(|name| Scope::parse(name)).collect();
         Ok(Caller { tenant: key.tenant, scopes, subject: key.id.to_string() })

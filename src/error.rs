@@ -167,6 +167,7 @@ impl From<CatalogError> for ApiError {
         match error {
             CatalogError::NotFound(what) => Self::new(Code::NotFound, format!("there is no such {what}")),
             CatalogError::Conflict(detail) => Self::new(Code::Conflict, detail),
+            CatalogError::Invalid(detail) => Self::new(Code::Invalid, detail),
             CatalogError::LeaseLost => Self::internal("lease lost outside a job"),
             CatalogError::Unavailable(cause) => unavailable("the catalog", &cause),
             CatalogError::Internal(cause) => Self::internal(format!("catalog: {cause}")),

@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod jobs;
 pub mod lifecycle;
 pub mod media_pool;
+pub mod models;
 pub mod openapi;
 pub mod profile;
 pub mod router;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::jobs::{run_workers, sweep_blobs};
+use crate::jobs::{run_workers, sweep};
 use crate::router::router;
 use crate::startup::{self, App, StartupError};
 
@@ -18,7 +18,7 @@ pub async fn serve(app: App) -> Result<(), StartupError> {
     let bound = listener.local_addr().map_err(at)?;
     let announcement = startup::announce(&app.config, bound)?;
     let workers = tokio::spawn(run_workers(app.clone()));
-    let background = [tokio::spawn(sweep_blobs(app.clone())), tokio::spawn(optimize_index(app.clone()))];
+    let background = [tokio::spawn(sweep(app.clone())), tokio::spawn(optimize_index(app.clone()))];
     tracing::info!(url = app.config.local_url(bound), profile = app.profile.name, "listening");
     for note in app.profile.notes() {
         tracing::warn!("{note}");

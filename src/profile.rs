@@ -1,6 +1,6 @@
 //! The models that a deployment runs, and what their numbers mean.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sensorium_domain::encoder::{SpaceInfo, Tower, TowerInfo};
@@ -9,10 +9,12 @@ use sensorium_inference::{LocalEncoder, Options, SetupError};
 use sensorium_models::labels::Labels;
 use sensorium_models::source::sha256_of;
 use sensorium_models::starter::{Calibration, PictureTower, SoundTower};
-use sensorium_models::{Manifest, ModelError, Source, TextEncoder};
+use sensorium_models::{ModelError, Source, TextEncoder};
+use sensorium_sources::{Check, ProfileFile};
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::ingest::CountTokens;
+use crate::models::{Models, ModelsError, TEXT_MODEL, starter_dir};
 
 /// Length of the vectors of the starter's space.
 const DIMENSIONS: usize = 384;
@@ -38,16 +40,9 @@ pub enum ProfileError {
     /// The encoder.
     #[error("{0}")]
     Encoder(#[from] SetupError),
-    /// Files that are not where they should be.
-    #[error("{what} is not in {}: {advice}", .folder.display())]
-    Missing {
-        /// What was looked for.
-        what: &'static str,
-        /// Where.
-        folder: PathBuf,
-        /// What to do.
-        advice: &'static str,
-    },
+    /// Files that are not here, or are not the right ones.
+    #[error("{0}")]
+    Files(#[from] ModelsError),
 }
 
 /// Loads the configured profile on a thread of its own.
@@ -58,14 +53,13 @@ pub async fn load(config: &Config) -> Result<Profile, ProfileError> {
 }
 
 fn load_starter(config: &Config) -> Result<Profile, ProfileError> {
-    let text_source = Source::Folder(text_model_dir(&config.profile)?);
+    let text_source = Source::Folder(text_model_dir(config)?);
     let towers_source = Source::Bundled(starter_dir(&config.profile)?);
-    Manifest::all_minilm_l6_v2().verify(&text_source)?;
     let text = Arc::new(TextEncoder::load(&text_source)?);
     let calibration = Calibration::load(&towers_source)?;
     let labels = Labels::load(&towers_source, &calibration)?;
     let towers: Vec<Box<dyn Tower>> = vec![
-        Box::new(SharedText(text.clone())),
+        Box::new(text.as_passage()),
         Box::new(PictureTower::load(&towers_source)?),
         Box::new(SoundTower::load(&towers_source)?),
     ];
@@ -77,7 +71,7 @@ fn load_starter(config: &Config) -> Result<Profile, ProfileError> {
         name: shared_space(),
         dimensions: DIMENSIONS,
         towers: vec![
-            info(Modality::Text, "all-MiniLM-L6-v2", text_source.weights("model.safetensors")?)?,
+            info(Modality::Text, TEXT_MODEL, text_source.weights("model.safetensors")?)?,
             info(Modality::Image, "starter-picture", towers_source.weights("picture.safetensors")?)?,
             info(Modality::Audio, "starter-sound", towers_source.weights("sound.safetensors")?)?,
         ],
@@ -96,56 +90,16 @@ fn load_starter(config: &Config) -> Result<Profile, ProfileError> {
     Ok(Profile { name: "starter".to_owned(), encoder, text, calibration, labels, chosen_by_default })
 }
 
-/// The text tower, which also counts tokens for the cutting of texts.
-struct SharedText(Arc<TextEncoder>);
-
-impl Tower for SharedText {
-    fn modality(&self) -> Modality {
-        self.0.modality()
-    }
-
-    fn dimensions(&self) -> usize {
-        self.0.dimensions()
-    }
-
-    fn cost(&self, input: &EncodeInput) -> sensorium_domain::encoder::Cost {
-        self.0.cost(input)
-    }
-
-    fn forward(&self, inputs: &[EncodeInput]) -> sensorium_domain::encoder::TowerOutput {
-        self.0.forward(inputs)
-    }
-}
-
 fn shared_space() -> SpaceName {
     "shared".parse().unwrap_or_else(|_| unreachable!("a plain name"))
 }
 
-fn text_model_dir(settings: &config::Profile) -> Result<PathBuf, ProfileError> {
-    let folder = if settings.text_model_dir.as_os_str().is_empty() {
-        config::cache_dir().join("models/all-MiniLM-L6-v2")
-    } else {
-        settings.text_model_dir.clone()
-    };
-    let advice = "run scripts/fetch-text-model, or set profile.text_model_dir";
-    found(folder, "model.safetensors", "all-MiniLM-L6-v2", advice)
-}
-
-fn starter_dir(settings: &config::Profile) -> Result<PathBuf, ProfileError> {
-    let advice = "start in the repository's folder, or set profile.starter_dir";
-    if !settings.starter_dir.as_os_str().is_empty() {
-        return found(settings.starter_dir.clone(), "picture.safetensors", "the starter's towers", advice);
-    }
-    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("models/starter")));
-    let here = PathBuf::from("models/starter");
-    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/starter");
-    let places = beside.into_iter().chain([here.clone(), built_from]);
-    let folder = places.into_iter().find(|folder| folder.join("picture.safetensors").exists()).unwrap_or(here);
-    found(folder, "picture.safetensors", "the starter's towers", advice)
-}
-
-fn found(folder: PathBuf, file: &str, what: &'static str, advice: &'static str) -> Result<PathBuf, ProfileError> {
-    if folder.join(file).exists() { Ok(folder) } else { Err(ProfileError::Missing { what, folder, advice }) }
+/// The folder with the text model, checked: from a package, from the hub, or the one that the settings name.
+fn text_model_dir(config: &Config) -> Result<PathBuf, ModelsError> {
+    let starter = ProfileFile::bundled("starter").transpose()?;
+    let entry = starter.as_ref().and_then(|starter| starter.models.get(TEXT_MODEL));
+    let Some(entry) = entry else { unreachable!("a test reads the bundled profiles") };
+    Models::new(config)?.check(TEXT_MODEL, entry, Check::Quick, &mut |_| {})
 }
 
 impl Profile {

@@ -3,13 +3,13 @@
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, header};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::http::{docs, fallback, health, middleware, v1};
+use crate::http::{audit, docs, fallback, health, middleware, v1};
 use crate::startup::App;
 
 /// Every address of the server.
@@ -37,12 +37,17 @@ pub fn router(app: &App) -> Router {
         .route("/v1/jobs/{id}", get(v1::jobs::get::get))
         .route("/v1/jobs/{id}/events", get(v1::jobs::events::events))
         .route("/v1/jobs/{id}/cancel", post(v1::jobs::cancel::cancel))
+        .route("/v1/jobs/{id}/retry", post(v1::jobs::retry::retry))
         // Collections
         .route("/v1/collections", get(v1::collections::list::list).post(v1::collections::create::create))
         .route(
             "/v1/collections/{name}",
             get(v1::collections::get::get).patch(v1::collections::patch::patch).delete(v1::collections::delete::delete),
         )
+        // Keys and what was done with them
+        .route("/v1/keys", get(v1::keys::list::list).post(v1::keys::create::create))
+        .route("/v1/keys/{id}", delete(v1::keys::revoke::revoke))
+        .route("/v1/audit", get(v1::audit::audit))
         // The server itself
         .route("/v1/models", get(v1::models::models))
         .route("/livez", get(health::livez))
@@ -65,6 +70,7 @@ fn surround(routes: Router, app: &App) -> Router {
         .and(NotForContentType::const_new("audio/"));
     routes
         .layer(axum::extract::DefaultBodyLimit::disable()) // bodies are bounded while they are read: http::body_memory
+        .layer(axum::middleware::from_fn_with_state(app.clone(), audit::record))
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::time_limit))
         .layer(CompressionLayer::new().compress_when(compressible))

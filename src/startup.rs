@@ -3,18 +3,21 @@
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::local::LocalFileSystem;
 use rand::RngCore;
-use sensorium_catalog::{SqliteCatalog, SqliteOptions};
+use sensorium_catalog::{PostgresCatalog, PostgresOptions, SqliteCatalog, SqliteOptions};
 use sensorium_domain::catalog::{ApiKey, Generation};
 use sensorium_domain::ids::KeyId;
 use sensorium_domain::{
-    BlobHash, Catalog, Clock, IndexError, JobId, JobKind, Modality, ModelName, SystemClock, TenantId, VectorIndex,
+    BlobHash, Catalog, CatalogError, Clock, IndexError, JobId, JobKind, Modality, ModelName, SpaceName, SystemClock,
+    TenantId, VectorIndex,
 };
-use sensorium_index::{EdgeIndex, EdgeOptions};
+use sensorium_index::{EdgeIndex, EdgeOptions, HnswOptions, QdrantIndex, QdrantOptions};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +27,7 @@ use crate::config::Config;
 use crate::jobs::Bell;
 use crate::media_pool::MediaPool;
 use crate::profile::{self, Profile};
+use crate::search::Rankings;
 
 /// Everything that handlers and jobs share.
 pub struct AppState {
@@ -47,6 +51,8 @@ pub struct AppState {
     pub media_pool: MediaPool,
     /// KiB of request bodies that may be held at once.
     pub body_memory: Arc<Semaphore>,
+    /// Rankings that are being paged through.
+    pub rankings: Rankings,
     /// Wakes workers and waiters.
     pub bell: Bell,
     /// Cancelled when the shutdown begins.
@@ -91,7 +97,7 @@ pub enum StartupError {
     },
     /// The catalog.
     #[error("catalog: {0}")]
-    Catalog(#[from] sensorium_domain::CatalogError),
+    Catalog(#[from] CatalogError),
     /// The index.
     #[error("index: {0}")]
     Index(#[from] IndexError),
@@ -117,20 +123,16 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> StartupError + '_ {
     move |error| StartupError::File { path: path.to_owned(), error }
 }
 
-/// Builds the application of the embedded default: SQLite, Qdrant Edge, a local folder, models in process.
+/// Builds the application: SQLite or Postgres, Qdrant Edge, a local folder, models in process.
 pub async fn start(config: Config) -> Result<App, StartupError> {
     let folder = config.storage.data_dir.clone();
     make_private(&folder)?;
     let lock = lock(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
-    let path = folder.join("catalog.sqlite");
-    let opening = SqliteCatalog::open(&path, clock.clone(), options);
-    let loading = profile::load(&config);
-    let (catalog, profile) = tokio::join!(opening, loading);
-    let (catalog, profile): (Arc<dyn Catalog>, _) = (Arc::new(catalog?), profile?);
+    let (catalog, profile) = tokio::join!(open_catalog(&config, &folder, &clock), profile::load(&config));
+    let (catalog, profile) = (catalog?, profile?);
     let generation = generation(&*catalog, &profile, &*clock).await?;
-    let (index, fresh) = open_index(&config, &profile, &folder)?;
+    let (index, fresh) = open_index(&config, &profile, &folder, generation).await?;
     let blobs = folder.join("blobs");
     make_private(&blobs)?;
     let blobs = Blobs::new(Arc::new(LocalFileSystem::new_with_prefix(&blobs)?.with_fsync(true)));
@@ -141,11 +143,12 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
         auth: Auth::new(secret, config.auth.clone(), catalog.clone()),
         media_pool: MediaPool::new(cores),
         body_memory: Arc::new(Semaphore::new((config.server.max_body_memory_bytes / 1024).min(Semaphore::MAX_PERMITS))),
+        rankings: Rankings::new(config.search.ranking_cache_bytes, config.search.ranking_keep_ms),
         bell: Bell::default(),
         stopping: CancellationToken::new(),
         instance: format!("{}-{:08x}", std::process::id(), rand::rng().next_u32()),
         generation,
-        index: Arc::new(index),
+        index,
         config,
         clock,
         catalog,
@@ -157,6 +160,26 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
         fill_index(&app).await?;
     }
     Ok(app)
+}
+
+/// Postgres where a URL is given, else SQLite in the data folder.
+async fn open_catalog(
+    config: &Config,
+    folder: &Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Catalog>, StartupError> {
+    let settings = &config.catalog;
+    if settings.url.is_empty() {
+        let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
+        return Ok(Arc::new(SqliteCatalog::open(&folder.join("catalog.sqlite"), clock.clone(), options).await?));
+    }
+    let options = PostgresOptions {
+        connections: settings.connections,
+        patience: Duration::from_millis(settings.patience_ms),
+        statement_timeout: Duration::from_millis(settings.statement_timeout_ms),
+        ..PostgresOptions::default()
+    };
+    Ok(Arc::new(PostgresCatalog::open(&settings.url, clock.clone(), options).await?))
 }
 
 fn make_private(folder: &Path) -> Result<(), StartupError> {
@@ -180,7 +203,7 @@ fn lock(folder: &Path) -> Result<File, StartupError> {
     }
 }
 
-/// The folder's generation: made at the first start, checked at every later one.
+/// The catalog's generation: made at the first start, checked at every later one.
 async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock) -> Result<u32, StartupError> {
     let mut towers: Vec<(String, Modality, ModelName)> = profile
         .encoder
@@ -192,11 +215,17 @@ async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock)
         .collect();
     towers.sort();
     let wanted = Generation { number: 1, profile: profile.name.clone(), towers, created_at: clock.now() };
-    match catalog.generation().await? {
-        None => {
-            catalog.put_generation(&wanted).await?;
-            Ok(wanted.number)
+    let mut found = catalog.generation().await?;
+    if found.is_none() {
+        match catalog.put_generation(&wanted).await {
+            Ok(()) => return Ok(wanted.number),
+            // Another server that shares the catalog has started just now.
+            Err(CatalogError::Conflict(_)) => found = catalog.generation().await?,
+            Err(error) => return Err(error.into()),
         }
+    }
+    match found {
+        None => Err(CatalogError::Internal("a generation was refused, and there is none".to_owned()).into()),
         Some(found) if found.profile == wanted.profile && found.towers == wanted.towers => Ok(found.number),
         Some(found) => Err(StartupError::Generation { was: describe(&found), is: describe(&wanted) }),
     }
@@ -207,26 +236,70 @@ fn describe(generation: &Generation) -> String {
     format!("{} ({})", generation.profile, towers.join(", "))
 }
 
-/// Opens the index. One that is damaged is put aside and made anew; the second value says whether it must be filled.
-fn open_index(config: &Config, profile: &Profile, folder: &Path) -> Result<(EdgeIndex, bool), StartupError> {
+/// Opens the index: on the server that the settings name, or else in the data folder. The second value says whether it must be filled.
+async fn open_index(
+    config: &Config,
+    profile: &Profile,
+    folder: &Path,
+    generation: u32,
+) -> Result<(Arc<dyn VectorIndex>, bool), StartupError> {
+    let spaces: Vec<_> = profile.encoder.spaces().iter().map(|space| (space.name.clone(), space.dimensions)).collect();
+    if config.index.url.is_empty() {
+        let (index, fresh) = open_edge(config, &spaces, folder)?;
+        return Ok((Arc::new(index), fresh));
+    }
+    let index = QdrantIndex::open(server_options(config), &spaces, generation).await?;
+    index.make_current().await?;
+    let fresh = index.stats().await?.points == 0;
+    Ok((Arc::new(index), fresh))
+}
+
+fn hnsw_options(config: &Config) -> HnswOptions {
+    HnswOptions {
+        m: config.index.hnsw_m,
+        ef_construct: config.index.hnsw_ef_construct,
+        ef: config.index.hnsw_ef,
+        ..HnswOptions::default()
+    }
+}
+
+fn server_options(config: &Config) -> QdrantOptions {
+    let index = &config.index;
+    QdrantOptions {
+        api_key: (!index.api_key.is_empty()).then(|| index.api_key.clone()),
+        name: index.name.clone(),
+        connect_timeout: Duration::from_millis(index.connect_timeout_ms),
+        read_timeout: Duration::from_millis(index.read_timeout_ms),
+        write_timeout: Duration::from_millis(index.write_timeout_ms),
+        replication_factor: index.replication_factor,
+        shard_number: NonZeroU32::new(index.shard_number),
+        write_consistency_factor: index.write_consistency_factor,
+        quantization: index.quantization,
+        vectors_on_disk: index.vectors_on_disk,
+        payload_on_disk: index.payload_on_disk,
+        indexing_threshold_kb: index.graph_above_kb,
+        hnsw: hnsw_options(config),
+        ..QdrantOptions::new(&index.url)
+    }
+}
+
+/// Opens the folder's index. One that is damaged is put aside and made anew.
+fn open_edge(config: &Config, spaces: &[(SpaceName, usize)], folder: &Path) -> Result<(EdgeIndex, bool), StartupError> {
     let path = folder.join("index");
     let fresh = !path.exists();
-    let spaces: Vec<_> = profile.encoder.spaces().iter().map(|space| (space.name.clone(), space.dimensions)).collect();
     let mut options = EdgeOptions {
-        search_threads: std::num::NonZeroUsize::new(config.search.concurrency),
+        search_threads: NonZeroUsize::new(config.search.concurrency),
+        hnsw: hnsw_options(config),
         ..EdgeOptions::default()
     };
-    options.hnsw.m = config.index.hnsw_m;
-    options.hnsw.ef_construct = config.index.hnsw_ef_construct;
-    options.hnsw.ef = config.index.hnsw_ef;
     options.optimizer.indexing_threshold_kb = config.index.graph_above_kb;
-    match EdgeIndex::open(&path, &spaces, options.clone()) {
+    match EdgeIndex::open(&path, spaces, options.clone()) {
         Ok(index) => Ok((index, fresh)),
         Err(IndexError::Corrupt(cause)) => {
             let aside = folder.join(format!("index.damaged-{:08x}", rand::rng().next_u32()));
             tracing::error!(cause, aside = %aside.display(), "the index is damaged; it is put aside and built anew from the kept vectors");
             fs::rename(&path, &aside).map_err(file_error(&path))?;
-            Ok((EdgeIndex::open(&path, &spaces, options)?, true))
+            Ok((EdgeIndex::open(&path, spaces, options)?, true))
         }
         Err(error) => Err(error.into()),
     }
@@ -274,9 +347,21 @@ async fn first_key(
         let mut random = [0; 16];
         rand::rng().fill_bytes(&mut random);
         let id = KeyId::new(clock.now(), u128::from_be_bytes(random));
-        let key =
-            ApiKey { id, name: "first start".to_owned(), tenant, scopes, created_at: clock.now(), expires_at: None };
-        catalog.put_key(&key, &hash).await?;
+        let key = ApiKey {
+            id,
+            name: "first start".to_owned(),
+            tenant,
+            scopes,
+            created_at: clock.now(),
+            expires_at: None,
+            last_used_at: None,
+            revoked_at: None,
+        };
+        match catalog.put_key(&key, &hash).await {
+            // It is there and has been revoked: it stays so.
+            Ok(()) | Err(CatalogError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     if !path.exists() {
         write_private(&path, &secret)?;

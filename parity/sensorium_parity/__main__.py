@@ -1,10 +1,11 @@
 """Writes parity cases.
 
 usage: python -m sensorium_parity small FOLDER [NAME...]     the committed ones
-       python -m sensorium_parity full FOLDER [NAME...]      published sizes, gigabytes of them; one at a time
+       python -m sensorium_parity full FOLDER [NAME...]      published sizes, gigabytes of them
+       python -m sensorium_parity list                       the names of those of published size
 
 Each module beside this one that has a dictionary CASES adds its cases to the table: name -> function(folder, inputs, small).
-Names begin with the module's own name.
+Names begin with the module's own name. A case that has nothing of the wanted size writes nothing.
 """
 import importlib
 import json
@@ -26,6 +27,9 @@ def cases():
 
 
 def main():
+    if sys.argv[1:] == ["list"]:
+        print("\n".join(sorted(name for name in cases() if "small" not in name)))
+        return
     if len(sys.argv) < 3 or sys.argv[1] not in ("small", "full"):
         sys.exit(__doc__)
     size, root, wanted = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
@@ -41,6 +45,9 @@ def main():
             continue
         folder.mkdir(parents=True, exist_ok=True)
         known[name](folder, given, size == "small")
+        if not any(folder.iterdir()):
+            folder.rmdir()
+            continue
         print("written", name, flush=True)
 
 

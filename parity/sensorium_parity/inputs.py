@@ -9,7 +9,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 COUNT = 20
 SOUND_RATE_HZ = 48_000
@@ -96,6 +96,14 @@ def write_pictures(folder):
         else:
             picture.save(path, **({"quality": 95, "subsampling": 0} if form.endswith(".jpg") else {}))
     return sorted(folder.iterdir())
+
+
+def read_picture(path):
+    """The pixels of a file as every decoder of pictures gives them: upright, 8 bits, red, green and blue."""
+    picture = ImageOps.exif_transpose(Image.open(path))
+    if picture.mode.startswith("I"):
+        picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+    return picture.convert("RGB")
 
 
 def sound(index):

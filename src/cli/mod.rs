@@ -2,6 +2,7 @@
 
 mod client;
 mod fsck;
+mod models;
 mod serve;
 mod token;
 
@@ -42,15 +43,17 @@ enum Command {
     Jobs(Remote<client::jobs::JobsArgs>),
     /// List, make and delete collections
     Collections(Remote<client::collections::CollectionsArgs>),
-    /// What models the server runs
+    /// List, fetch, check and remove models, and ask what a server runs
     #[command(subcommand)]
     Models(ModelsCommand),
 }
 
 #[derive(Subcommand)]
 enum ModelsCommand {
-    /// List the profile's spaces and towers
-    List(Remote<client::models::ModelsListArgs>),
+    #[command(flatten)]
+    Here(models::ModelsCommand),
+    /// List the spaces and towers that a server runs
+    Running(Remote<client::models::ModelsRunningArgs>),
 }
 
 /// A client command with its connection.
@@ -102,7 +105,10 @@ pub async fn run() -> ExitCode {
         Command::Documents(c) => Ok(client::finish(client::documents::run(c.args, c.connection).await)),
         Command::Jobs(c) => Ok(client::finish(client::jobs::run(c.args, c.connection).await)),
         Command::Collections(c) => Ok(client::finish(client::collections::run(c.args, c.connection).await)),
-        Command::Models(ModelsCommand::List(c)) => Ok(client::finish(client::models::run(c.args, c.connection).await)),
+        Command::Models(ModelsCommand::Here(command)) => Ok(client::finish(models::run(command).await)),
+        Command::Models(ModelsCommand::Running(c)) => {
+            Ok(client::finish(client::models::run(c.args, c.connection).await))
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("sensorium: {error}");

@@ -4,7 +4,9 @@ mod load;
 mod sections;
 
 pub use load::{ConfigError, Overrides, cache_dir, load};
-pub use sections::{Auth, Config, Encoder, Index, Ingest, Jobs, Limits, Log, Profile, Search, Server, Storage};
+pub use sections::{
+    Auth, Catalog, Config, Encoder, Index, Ingest, Jobs, Limits, Log, Profile, Search, Server, Storage,
+};
 
 /// The commented defaults, which are also `config/sensorium.toml`.
 pub const DEFAULTS: &str = include_str!("../../config/sensorium.toml");

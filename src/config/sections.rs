@@ -1,10 +1,12 @@
 //! One struct per concern. What each option means stands in `config/sensorium.toml`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub use sensorium_index::Quantization;
 pub use sensorium_media::Limits;
 
 /// All settings.
@@ -15,6 +17,7 @@ pub struct Config {
     pub server: Server,
     pub auth: Auth,
     pub storage: Storage,
+    pub catalog: Catalog,
     pub profile: Profile,
     pub encoder: Encoder,
     pub index: Index,
@@ -65,6 +68,24 @@ pub struct Storage {
     pub data_dir: PathBuf,
 }
 
+/// Where documents and jobs are kept.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Catalog {
+    pub url: String,
+    pub connections: u32,
+    pub patience_ms: u64,
+    pub statement_timeout_ms: u64,
+}
+
+// The URL may hold a password.
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
 /// Which models.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,15 +110,33 @@ pub struct Encoder {
 }
 
 /// The vector index.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct Index {
+    pub url: String,
+    pub api_key: String,
+    pub name: String,
+    pub connect_timeout_ms: u64,
+    pub read_timeout_ms: u64,
+    pub write_timeout_ms: u64,
+    pub replication_factor: NonZeroU32,
+    pub shard_number: u32,
+    pub write_consistency_factor: NonZeroU32,
+    pub quantization: Quantization,
+    pub vectors_on_disk: bool,
+    pub payload_on_disk: bool,
     pub graph_above_kb: usize,
     pub hnsw_m: usize,
     pub hnsw_ef_construct: usize,
     pub hnsw_ef: usize,
     pub optimize_interval_ms: u64,
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index").field("url", &self.url).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// How documents are cut.
@@ -134,6 +173,7 @@ pub struct Jobs {
     pub retry_first_ms: i64,
     pub retry_cap_ms: i64,
     pub idempotency_hours: i64,
+    pub keep_days: i64,
 }
 
 /// What a search may ask.
@@ -149,6 +189,8 @@ pub struct Search {
     pub max_labels: usize,
     pub lexical_weight: f32,
     pub concurrency: usize,
+    pub ranking_cache_bytes: usize,
+    pub ranking_keep_ms: i64,
 }
 
 /// What is logged and how.
@@ -186,6 +228,14 @@ impl Config {
             "server.listen: refuses to listen beyond loopback without auth.hs256_secret; set a secret or listen on 127.0.0.1",
         );
         require(!self.auth.tenant_claim.is_empty(), "auth.tenant_claim: must not be empty");
+        let url = self.catalog.url.as_str();
+        require(
+            url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://"),
+            "catalog.url: must begin with postgres:// (other databases are not in this version), or be empty for SQLite",
+        );
+        require((2..=1000).contains(&self.catalog.connections), "catalog.connections: must be from 2 to 1000");
+        require(self.catalog.patience_ms >= 100, "catalog.patience_ms: must be at least 100");
+        require(self.catalog.statement_timeout_ms >= 1000, "catalog.statement_timeout_ms: must be at least 1000");
         require(
             matches!(self.profile.name.as_str(), "auto" | "starter"),
             "profile.name: must be auto or starter (standard and clip are not in this version)",
@@ -220,6 +270,7 @@ impl Config {
             self.jobs.retry_first_ms > 0 && self.jobs.retry_first_ms <= self.jobs.retry_cap_ms,
             "jobs.retry_first_ms: must be from 1 to jobs.retry_cap_ms",
         );
+        require((0..=36_500).contains(&self.jobs.keep_days), "jobs.keep_days: must be from 0 to 36500");
         require(self.jobs.idempotency_hours > 0, "jobs.idempotency_hours: must be above 0");
         require(
             self.search.depth > 0 && self.search.depth <= self.search.max_depth,
@@ -234,9 +285,28 @@ impl Config {
             self.search.lexical_weight.is_finite() && self.search.lexical_weight >= 0.0,
             "search.lexical_weight: must be 0 or more",
         );
+        require(self.search.ranking_keep_ms >= 0, "search.ranking_keep_ms: must be 0 or more");
         require(
             self.encoder.interactive_queue_cost > 0 && self.encoder.bulk_queue_cost > 0 && self.encoder.batch_cost > 0,
             "encoder: interactive_queue_cost, bulk_queue_cost and batch_cost must be above 0",
+        );
+        let is_address = self.index.url.starts_with("http://") || self.index.url.starts_with("https://");
+        require(
+            self.index.url.is_empty() || is_address,
+            "index.url: must be empty or an address like http://qdrant:6334 (Qdrant's gRPC port)",
+        );
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        require(
+            (1..=200).contains(&self.index.name.len()) && self.index.name.chars().all(is_plain),
+            "index.name: must have 1 to 200 letters, digits, _ or -",
+        );
+        require(
+            self.index.connect_timeout_ms > 0 && self.index.read_timeout_ms > 0 && self.index.write_timeout_ms > 0,
+            "index: connect_timeout_ms, read_timeout_ms and write_timeout_ms must be above 0",
+        );
+        require(
+            self.index.write_consistency_factor <= self.index.replication_factor,
+            "index.write_consistency_factor: must be at most index.replication_factor",
         );
         require((4..=256).contains(&self.index.hnsw_m), "index.hnsw_m: must be from 4 to 256");
         require(matches!(self.log.format.as_str(), "text" | "json"), "log.format: must be text or json");

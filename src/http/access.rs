@@ -7,8 +7,11 @@ use std::ops::Deref;
 use axum::extract::FromRequestParts;
 use axum::http::{header, request::Parts};
 use sensorium_domain::TenantId;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::error::{ApiError, Code};
+use crate::http::audit::Author;
 use crate::startup::App;
 
 /// An authenticated caller.
@@ -23,7 +26,8 @@ pub struct Caller {
 }
 
 /// A permission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Search and read.
     Read,
@@ -44,6 +48,11 @@ impl Scope {
             Self::Caption => "caption",
             Self::Admin => "admin",
         }
+    }
+
+    /// Whether what it permits, other than by GET, belongs into the audit log.
+    const fn changes_things(self) -> bool {
+        matches!(self, Self::Write | Self::Admin)
     }
 
     /// Reads a name; unknown ones are `None` and grant nothing.
@@ -106,6 +115,9 @@ impl<D: Demand> FromRequestParts<App> for Allowed<D> {
         };
         let caller = app.auth.authenticate(credentials, app.clock.now()).await?;
         if caller.scopes.contains(&D::SCOPE) || caller.scopes.contains(&Scope::Admin) {
+            if let Some(author) = parts.extensions.get::<Author>().filter(|_| D::SCOPE.changes_things()) {
+                author.is(&caller);
+            }
             return Ok(Self(caller, PhantomData));
         }
         Err(ApiError::new(Code::Forbidden, format!("this needs the scope \"{}\"", D::SCOPE.as_str())))

@@ -1,6 +1,7 @@
 //! HTTP in and out. Handlers extract, call one use case and map its answer; no SQL, no model, no index here.
 
 pub mod access;
+pub mod audit;
 pub mod body_memory;
 pub mod docs;
 pub mod extract;

@@ -10,6 +10,6 @@ mod worker;
 pub use bell::Bell;
 pub use failure::JobFailure;
 pub use running::Running;
-pub use sweep::sweep_blobs;
+pub use sweep::sweep;
 pub use wait::wait_for_job;
 pub use worker::run_workers;

@@ -1,4 +1,4 @@
-//! Removes blobs that nobody owns.
+//! Removes what nobody needs any more: blobs without an owner, jobs that ended long ago.
 
 use std::time::Duration;
 
@@ -6,10 +6,13 @@ use crate::error::ApiError;
 use crate::startup::App;
 
 /// Sweeps whenever something was deleted, and every ten minutes for what dead processes and expired claims have left.
-pub async fn sweep_blobs(app: App) {
+pub async fn sweep(app: App) {
     loop {
-        if let Err(error) = sweep(&app).await {
+        if let Err(error) = sweep_blobs(&app).await {
             tracing::warn!(%error, "sweep failed");
+        }
+        if let Err(error) = prune(&app).await {
+            tracing::warn!(%error, "old jobs were not forgotten");
         }
         tokio::select! {
             () = app.stopping.cancelled() => return,
@@ -19,7 +22,7 @@ pub async fn sweep_blobs(app: App) {
     }
 }
 
-async fn sweep(app: &App) -> Result<(), ApiError> {
+async fn sweep_blobs(app: &App) -> Result<(), ApiError> {
     loop {
         let orphans = app.catalog.take_orphan_blobs(100).await?;
         if orphans.is_empty() {
@@ -31,4 +34,16 @@ async fn sweep(app: &App) -> Result<(), ApiError> {
         app.catalog.blobs_deleted(&orphans).await?;
         tracing::debug!(blobs = orphans.len(), "swept");
     }
+}
+
+async fn prune(app: &App) -> Result<(), ApiError> {
+    const AT_ONCE: u32 = 1_000;
+    const DAY_MS: i64 = 86_400_000;
+    let days = app.config.jobs.keep_days;
+    if days == 0 {
+        return Ok(());
+    }
+    let ended_before = app.clock.now().plus_ms(-days * DAY_MS);
+    while app.catalog.prune_jobs(ended_before, AT_ONCE).await? == u64::from(AT_ONCE) {}
+    Ok(())
 }

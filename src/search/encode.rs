@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::try_join_all;
+use sensorium_domain::encoder::SpaceInfo;
 use sensorium_domain::{DocumentId, EncodeInput, Modality, Priority, SegmentId, SpaceName, TenantId};
 use sensorium_media as media;
 
@@ -30,19 +32,25 @@ pub struct EncodedInput {
     pub in_scope: f32,
 }
 
-/// Encodes one input in every space that takes it.
-pub async fn encode_input(app: &App, tenant: &TenantId, index: usize, input: &Input) -> Result<EncodedInput, ApiError> {
+/// Encodes one input in every space that takes it, or in those of `spaces` where some are named.
+pub async fn encode_input(
+    app: &App,
+    tenant: &TenantId,
+    index: usize,
+    input: &Input,
+    spaces: &[SpaceName],
+) -> Result<EncodedInput, ApiError> {
     let mut encoded = EncodedInput { input: index, weight: input.weight, in_scope: 1.0, ..EncodedInput::default() };
     match &input.asked {
         Asked::Text(text) => {
-            encoded.vectors = encode_everywhere(app, EncodeInput::Text(Arc::from(text.as_str()))).await?;
+            encoded.vectors = encode_everywhere(app, EncodeInput::Text(Arc::from(text.as_str())), spaces).await?;
             encoded.words = Some(text.clone());
         }
         Asked::Media(modality, bytes) => {
             let pointer = format!("/inputs/{index}/{modality}");
             let content = decode_media(app, *modality, bytes.clone(), &pointer).await?;
             encoded.in_scope = app.profile.in_scope(&content);
-            encoded.vectors = encode_everywhere(app, content).await?;
+            encoded.vectors = encode_everywhere(app, content, spaces).await?;
         }
         Asked::Segment(id) => {
             let missing = || not_there(index, "segment", &id.to_string());
@@ -75,19 +83,23 @@ pub async fn encode_text(app: &App, space: &SpaceName, text: &str) -> Result<Vec
     Ok(app.profile.encoder.encode(space, input, Priority::Interactive).await?)
 }
 
-async fn encode_everywhere(app: &App, content: EncodeInput) -> Result<Vec<(SpaceName, Modality, Vec<f32>)>, ApiError> {
+async fn encode_everywhere(
+    app: &App,
+    content: EncodeInput,
+    spaces: &[SpaceName],
+) -> Result<Vec<(SpaceName, Modality, Vec<f32>)>, ApiError> {
     let modality = content.modality();
-    let mut vectors = Vec::new();
-    for space in app.profile.encoder.spaces() {
-        if space.tower(modality).is_some() {
-            let vector = app.profile.encoder.encode(&space.name, content.clone(), Priority::Interactive).await?;
-            vectors.push((space.name.clone(), modality, vector));
-        }
-    }
-    if vectors.is_empty() {
+    let taking: Vec<&SpaceInfo> =
+        app.profile.encoder.spaces().iter().filter(|space| space.tower(modality).is_some()).collect();
+    if taking.is_empty() {
         return Err(ApiError::new(Code::NotInProfile, format!("the profile {} takes no {modality}", app.profile.name)));
     }
-    Ok(vectors)
+    let wanted = taking.into_iter().filter(|space| spaces.is_empty() || spaces.contains(&space.name));
+    let encoding = wanted.map(async |space| {
+        let vector = app.profile.encoder.encode(&space.name, content.clone(), Priority::Interactive).await?;
+        Ok::<_, ApiError>((space.name.clone(), modality, vector))
+    });
+    try_join_all(encoding).await
 }
 
 /// Decodes a file that was sent with a request. It must be what the caller says it is.

@@ -165,6 +165,17 @@ pub async fn run(
 }
 
 impl Leg {
+    /// What keeping it takes, estimated.
+    pub fn bytes(&self) -> usize {
+        let question = match &self.question {
+            Question::Dense { by_target, .. } => {
+                by_target.iter().map(|(_, vector)| size_of_val(vector.as_slice())).sum()
+            }
+            Question::Words(words) => words.len(),
+        };
+        size_of::<Self>() + question
+    }
+
     fn questions(&self, targets: &[Modality]) -> Vec<(Option<Modality>, LegQuery)> {
         match &self.question {
             Question::Dense { space, by_target, .. } => by_target

@@ -20,11 +20,15 @@ pub struct Cursor {
     segment: SegmentId,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Token {
+/// Where the next page begins, and in which ranking.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Token {
     query: String,
     generation: u32,
-    cursor: Cursor,
+    /// The ranking that it was written for, which may still be kept.
+    pub ranking: u64,
+    /// After this place.
+    pub cursor: Cursor,
 }
 
 /// Identifies what is asked: everything but the page, and the uploaded files by their hashes.
@@ -36,34 +40,41 @@ pub fn fingerprint(request: &SearchRequest, tenant: &str, files: &[&[u8]]) -> St
     ContentKey::of(&pieces).to_string()[..32].to_owned()
 }
 
-/// Reads a token. One of another query or generation is 410; one that is no token is 422.
-pub fn read_token(text: &str, fingerprint: &str, generation: u32) -> Result<Cursor, ApiError> {
-    let token: Option<Token> = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let token = token.ok_or_else(|| ApiError::invalid("/page_token", "this is not a page token"))?;
-    if token.query != fingerprint {
-        return Err(ApiError::new(
-            Code::CursorExpired,
-            "the page token belongs to another query; only page_size and explain may change between pages",
-        ));
+impl Token {
+    /// Reads a token. One of another query or generation is 410; one that is no token is 422.
+    pub fn read(text: &str, fingerprint: &str, generation: u32) -> Result<Self, ApiError> {
+        let token: Option<Self> =
+            URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let token = token.ok_or_else(|| ApiError::invalid("/page_token", "this is not a page token"))?;
+        if token.query != fingerprint {
+            return Err(ApiError::new(
+                Code::CursorExpired,
+                "the page token belongs to another query; only page_size and explain may change between pages",
+            ));
+        }
+        if token.generation != generation {
+            return Err(ApiError::new(
+                Code::CursorExpired,
+                "the index has been built anew since; begin at the first page",
+            ));
+        }
+        Ok(token)
     }
-    if token.generation != generation {
-        return Err(ApiError::new(Code::CursorExpired, "the index has been built anew since; begin at the first page"));
+
+    /// Writes the token of the place after `last`.
+    pub fn write(last: &Group, ranking: u64, fingerprint: &str, generation: u32) -> Option<String> {
+        let best = last.best()?;
+        let cursor = Cursor { score_bits: best.score.to_bits(), segment: best.segment };
+        let token = Self { query: fingerprint.to_owned(), generation, ranking, cursor };
+        serde_json::to_vec(&token).ok().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
     }
-    Ok(token.cursor)
 }
 
-/// Writes the token of the place after `last`.
-pub fn write_token(last: &Group, fingerprint: &str, generation: u32) -> Option<String> {
-    let best = last.best()?;
-    let cursor = Cursor { score_bits: best.score.to_bits(), segment: best.segment };
-    let token = Token { query: fingerprint.to_owned(), generation, cursor };
-    serde_json::to_vec(&token).ok().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// Whether a group comes after the cursor.
-pub fn is_after(group: &Group, cursor: Option<&Cursor>) -> bool {
-    let (Some(cursor), Some(best)) = (cursor, group.best()) else { return true };
-    order((f64::from_bits(cursor.score_bits), cursor.segment), (best.score, best.segment)).is_lt()
+/// The position of the first group that comes after the cursor.
+pub fn first_after(groups: &[Group], cursor: Option<&Cursor>) -> usize {
+    let Some(cursor) = cursor else { return 0 };
+    let last = (f64::from_bits(cursor.score_bits), cursor.segment);
+    groups.partition_point(|group| group.best().is_none_or(|best| !order(last, (best.score, best.segment)).is_lt()))
 }
 
 #[cfg(test)]
@@ -96,10 +107,10 @@ mod tests {
             let mut token: Option<String> = None;
             let mut seen = Vec::new();
             loop {
-                let cursor = token.as_deref().map(|text| read_token(text, "q", 3).unwrap());
-                let page: Vec<_> = all.iter().filter(|group| is_after(group, cursor.as_ref())).take(size).cloned().collect();
+                let cursor = token.as_deref().map(|text| Token::read(text, "q", 3).unwrap().cursor);
+                let page: Vec<_> = all[first_after(&all, cursor.as_ref())..].iter().take(size).cloned().collect();
                 let Some(last) = page.last() else { break };
-                token = write_token(last, "q", 3);
+                token = Token::write(last, 1, "q", 3);
                 seen.extend(page);
                 prop_assert!(seen.len() <= all.len());
             }
@@ -118,10 +129,10 @@ mod tests {
             confidence: None,
             shares: Vec::new(),
         };
-        let token = write_token(&Group { members: vec![hit] }, "q", 1).unwrap();
-        assert!(read_token(&token, "q", 1).is_ok());
-        assert_eq!(read_token(&token, "other", 1).unwrap_err().code, Code::CursorExpired);
-        assert_eq!(read_token(&token, "q", 2).unwrap_err().code, Code::CursorExpired);
-        assert_eq!(read_token("???", "q", 1).unwrap_err().code, Code::Invalid);
+        let token = Token::write(&Group { members: vec![hit] }, 9, "q", 1).unwrap();
+        assert_eq!(Token::read(&token, "q", 1).unwrap().ranking, 9);
+        assert_eq!(Token::read(&token, "other", 1).unwrap_err().code, Code::CursorExpired);
+        assert_eq!(Token::read(&token, "q", 2).unwrap_err().code, Code::CursorExpired);
+        assert_eq!(Token::read("???", "q", 1).unwrap_err().code, Code::Invalid);
     }
 }

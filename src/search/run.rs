@@ -1,24 +1,22 @@
 //! The search, step by step.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
-use futures::future::try_join_all;
 use sensorium_domain::catalog::SegmentView;
-use sensorium_domain::filter::{Condition, Match};
-use sensorium_domain::index::Scope;
-use sensorium_domain::{Modality, SegmentId, SpaceName, TenantId};
-use serde_json::Value;
+use sensorium_domain::{SegmentId, TenantId};
 
 use crate::error::ApiError;
 use crate::http::upload::UploadedFile;
 use crate::search::answer::{Answer, DocumentHit, Explain, Hit, LegShare, SegmentHit, Timing};
-use crate::search::encode::{EncodedInput, encode_input};
-use crate::search::fuse::{Fused, fuse};
-use crate::search::group::{Group, group};
+use crate::search::confidence::fill_confidence;
+use crate::search::fuse::Fused;
+use crate::search::group::Group;
 use crate::search::highlight::snippet;
-use crate::search::legs::{self, LEXICAL, Leg, Question};
-use crate::search::page::{fingerprint, is_after, read_token, write_token};
+use crate::search::legs::LEXICAL;
+use crate::search::page::{Token, fingerprint, first_after};
+use crate::search::rank::{Ranking, elapsed_ms, rank};
 use crate::search::request::{GroupBy, SearchRequest};
 use crate::startup::App;
 
@@ -36,57 +34,39 @@ pub async fn search(
     check_spaces(app, &request)?;
     let bytes: Vec<&[u8]> = files.iter().map(|file| file.bytes.as_ref()).collect();
     let fingerprint = fingerprint(&request, tenant.as_str(), &bytes);
-    let generation = app.generation;
-    let cursor = match &request.page_token {
-        Some(token) => Some(read_token(token, &fingerprint, generation)?),
+    let token = match &request.page_token {
+        Some(text) => Some(Token::read(text, &fingerprint, app.generation)?),
         None => None,
     };
     let mut timing = Timing::default();
-    let mut warnings = Vec::new();
-    let targets = targets(app, &request, &mut warnings);
+    let kept = token.as_ref().and_then(|token| {
+        let ranking = app.rankings.get(token.ranking, &fingerprint, app.clock.now())?;
+        Some((token.ranking, ranking))
+    });
+    let is_new = kept.is_none();
+    let (id, ranking) = match kept {
+        Some(kept) => kept,
+        None => (app.randomness() as u64, Arc::new(rank(app, tenant, &request, &inputs, &mut timing).await?)),
+    };
 
     let started = Instant::now();
-    let encoding = inputs.iter().enumerate().map(|(index, input)| encode_input(app, tenant, index, input));
-    let encoded = try_join_all(encoding).await?;
-    timing.encode_ms = elapsed_ms(started);
-    warn_of_scope(app, &encoded, &mut warnings);
-
-    let started = Instant::now();
-    let plan = legs::plan(app, &encoded, request.fusion.mode, &targets, &request.spaces);
-    let depth = request.depth.unwrap_or(app.config.search.depth);
-    let scope = scope(&request, &encoded);
-    let (ranked, truncated) = legs::run(app, tenant, &scope, &plan, &targets, depth).await?;
-    timing.index_ms = elapsed_ms(started);
-
-    let started = Instant::now();
-    let mut fused = fuse(&ranked, &request.fusion);
-    fused.retain(|hit| encoded.iter().all(|input| input.segment != Some(hit.segment) || !request.exclude_inputs));
-    if let Some(least) = request.min_confidence {
-        fill_confidence(app, tenant, &plan, &mut fused).await?;
-        fused.retain(|hit| hit.confidence.is_some_and(|confidence| confidence >= least));
-    }
-    let groups: Vec<Group> =
-        group(fused, request.group_by).into_iter().filter(|group| is_after(group, cursor.as_ref())).collect();
-    timing.fuse_ms = elapsed_ms(started);
-
-    let started = Instant::now();
-    let words = encoded.iter().filter(|input| input.weight > 0.0).filter_map(|input| input.words.as_deref());
-    let words = words.collect::<Vec<_>>().join(" ");
-    let page = Page { app, tenant, request: &request, plan: &plan, words };
-    let (hits, last) = page.fill(&groups).await?;
+    let begin = first_after(&ranking.groups, token.as_ref().map(|token| &token.cursor));
+    let page = Page { app, tenant, request: &request, ranking: &ranking };
+    let (hits, end) = page.fill(begin).await?;
     timing.catalog_ms = elapsed_ms(started);
 
-    if request.page_token.is_none() {
+    let mut warnings = ranking.warnings.clone();
+    if token.is_none() {
         warn_of_no_match(&hits, &mut warnings);
     }
-    let more = last.is_some_and(|last| last + 1 < groups.len());
-    let next_page_token =
-        if more { last.and_then(|last| write_token(&groups[last], &fingerprint, generation)) } else { None };
-    Ok(Answer { hits, next_page_token, truncated, warnings, timing })
-}
-
-fn elapsed_ms(started: Instant) -> f64 {
-    started.elapsed().as_secs_f64() * 1000.0
+    let next_page_token = match ranking.groups.get(end - usize::from(end > 0)) {
+        Some(last) if end < ranking.groups.len() => Token::write(last, id, &fingerprint, app.generation),
+        _ => None,
+    };
+    if is_new && next_page_token.is_some() {
+        app.rankings.keep(id, &fingerprint, ranking.clone(), app.clock.now());
+    }
+    Ok(Answer { hits, next_page_token, truncated: ranking.truncated, warnings, timing })
 }
 
 fn check_spaces(app: &App, request: &SearchRequest) -> Result<(), ApiError> {
@@ -100,28 +80,6 @@ fn check_spaces(app: &App, request: &SearchRequest) -> Result<(), ApiError> {
         }
     }
     Ok(())
-}
-
-/// The target modalities that the profile can answer in; the others are named in a warning.
-fn targets(app: &App, request: &SearchRequest, warnings: &mut Vec<String>) -> Vec<Modality> {
-    if request.targets.is_empty() {
-        return Modality::ALL.to_vec();
-    }
-    let mut targets = request.targets.clone();
-    targets.sort_unstable();
-    targets.dedup();
-    for target in &targets {
-        if !app.profile.encoder.spaces().iter().any(|space| space.tower(*target).is_some()) {
-            warnings.push(format!("the profile {} has no {target}: none can answer", app.profile.name));
-        }
-    }
-    targets
-}
-
-fn warn_of_scope(app: &App, encoded: &[EncodedInput], warnings: &mut Vec<String>) {
-    for input in encoded.iter().filter(|input| input.in_scope < 0.5) {
-        warnings.push(format!("input {}: low confidence: {}", input.input, app.profile.scope_note()));
-    }
 }
 
 fn warn_of_no_match(hits: &[Hit], warnings: &mut Vec<String>) {
@@ -138,84 +96,24 @@ fn warn_of_no_match(hits: &[Hit], warnings: &mut Vec<String>) {
     }
 }
 
-/// The request's collections and filter; documents that were given as inputs are left out.
-fn scope(request: &SearchRequest, encoded: &[EncodedInput]) -> Scope {
-    let mut filter = request.filter.clone();
-    if request.exclude_inputs {
-        let given =
-            encoded.iter().filter_map(|input| input.document).map(|id| Value::from(id.to_string())).collect::<Vec<_>>();
-        if !given.is_empty() {
-            filter.must_not.push(Condition {
-                key: "document".to_owned(),
-                matches: Some(Match { value: None, any: Some(given) }),
-                range: None,
-                exists: None,
-            });
-        }
-    }
-    let collections = request.collection.iter().chain(&request.collections).cloned().collect();
-    Scope { collections, filter }
-}
-
-/// Finds out how well hits fit that came by words alone: by their kept vectors and the dense legs' questions.
-async fn fill_confidence(app: &App, tenant: &TenantId, plan: &[Leg], hits: &mut [Fused]) -> Result<(), ApiError> {
-    let mut places: HashMap<SegmentId, usize> = HashMap::new();
-    for (place, hit) in hits.iter().enumerate().filter(|(_, hit)| hit.confidence.is_none()) {
-        places.insert(hit.segment, place);
-    }
-    if places.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<SegmentId> = places.keys().copied().collect();
-    for space in app.profile.encoder.spaces() {
-        let asking: Vec<&Leg> =
-            plan.iter().filter(|leg| leg.weight > 0.0 && leg.space == space.name.as_str()).collect();
-        if asking.is_empty() {
-            continue;
-        }
-        for (id, vector) in app.index.vectors(tenant, &space.name, &ids).await? {
-            let Some(hit) = places.get(&id).and_then(|place| hits.get_mut(*place)) else { continue };
-            for leg in &asking {
-                let Some(cosine) = cosine(leg, &space.name, hit.modality, &vector) else { continue };
-                let confidence = leg.confidence(app, hit.modality, cosine);
-                hit.confidence = confidence.into_iter().chain(hit.confidence).reduce(f32::max);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn cosine(leg: &Leg, space: &SpaceName, target: Modality, vector: &[f32]) -> Option<f32> {
-    let Question::Dense { space: own, by_target, .. } = &leg.question else { return None };
-    let (_, query) = by_target.iter().find(|(modality, _)| own == space && *modality == target)?;
-    let dot: f32 = query.iter().zip(vector).map(|(a, b)| a * b).sum();
-    let lengths = norm(query) * norm(vector);
-    (lengths > 0.0).then(|| dot / lengths)
-}
-
-fn norm(vector: &[f32]) -> f32 {
-    vector.iter().map(|value| value * value).sum::<f32>().sqrt()
-}
-
 /// A page being filled.
 struct Page<'a> {
     app: &'a App,
     tenant: &'a TenantId,
     request: &'a SearchRequest,
-    plan: &'a [Leg],
-    words: String,
+    ranking: &'a Ranking,
 }
 
 impl Page<'_> {
-    /// Joins groups with their rows until the page is full. Groups whose rows have gone meanwhile are skipped. Returns the
-    /// hits and the position of the last group that was looked at.
-    async fn fill(&self, groups: &[Group]) -> Result<(Vec<Hit>, Option<usize>), ApiError> {
+    /// Joins the groups from `begin` on with their rows until the page is full. Groups whose rows have gone meanwhile are
+    /// skipped. Returns the hits and the position after the last group that was looked at.
+    async fn fill(&self, begin: usize) -> Result<(Vec<Hit>, usize), ApiError> {
+        let groups = &self.ranking.groups;
         let mut hits = Vec::new();
-        let mut last = None;
+        let mut next = begin;
         while hits.len() < self.request.page_size {
-            let begin = last.map_or(0, |last| last + 1);
             let wanted = self.request.page_size - hits.len();
-            let batch = &groups[begin..(begin + wanted).min(groups.len())];
+            let batch = &groups[next..(next + wanted).min(groups.len())];
             if batch.is_empty() {
                 break;
             }
@@ -223,7 +121,7 @@ impl Page<'_> {
                 if self.request.group_by == GroupBy::Document { self.request.segments_per_group } else { 1 };
             let mut members: Vec<Fused> =
                 batch.iter().flat_map(|group| group.members.iter().take(per_group)).cloned().collect();
-            fill_confidence(self.app, self.tenant, self.plan, &mut members).await?;
+            fill_confidence(self.app, self.tenant, &self.ranking.plan, &mut members).await?;
             let ids: Vec<SegmentId> = members.iter().map(|hit| hit.segment).collect();
             let views = self.app.catalog.segment_views(self.tenant, &ids).await?;
             let views: HashMap<SegmentId, SegmentView> =
@@ -232,9 +130,9 @@ impl Page<'_> {
             for group in batch {
                 hits.extend(self.hit(group, per_group, &members, &views));
             }
-            last = Some(begin + batch.len() - 1);
+            next += batch.len();
         }
-        Ok((hits, last))
+        Ok((hits, next))
     }
 
     fn hit(
@@ -263,13 +161,13 @@ impl Page<'_> {
     }
 
     fn segment(&self, hit: &Fused, view: &SegmentView) -> SegmentHit {
-        let snippet = view.segment.text.as_deref().map(|text| snippet(text, &self.words));
+        let snippet = view.segment.text.as_deref().map(|text| snippet(text, &self.ranking.words));
         SegmentHit::of(view, hit.score, hit.confidence, snippet)
     }
 
     fn explain(&self, hit: &Fused) -> Explain {
         let legs = hit.shares.iter().map(|share| {
-            let leg = &self.plan[share.leg];
+            let leg = &self.ranking.plan[share.leg];
             LegShare {
                 input: leg.input,
                 space: leg.space.clone(),

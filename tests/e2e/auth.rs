@@ -18,6 +18,8 @@ const NO_ID: &str = "00000000000070008000000000000000";
 async fn auth() {
     cases!(Arc::new(Server::start().await);
         every_operation_asks_for_its_scope,
+        keys_are_made_shown_once_and_revoked,
+        changes_are_in_the_audit_log,
         another_tenant_sees_nothing,
         only_good_tokens_are_taken,
         the_command_line_makes_tokens,
@@ -53,6 +55,8 @@ impl Operation {
         let asks = ["/v1/search", "/v1/embeddings", "/v1/classify"].contains(&self.path.as_str());
         match self.path.as_str() {
             "/v1/captions" => "caption",
+            "/v1/audit" => "admin",
+            path if path.starts_with("/v1/keys") => "admin",
             _ if asks || self.method == Method::GET => "read",
             _ => "write",
         }
@@ -147,6 +151,69 @@ async fn another_tenant_sees_nothing(server: Arc<Server>) {
     let content = mine.get(&format!("/v1/parts/{part}/content")).await;
     assert_eq!(content.text(), "the aardvark password");
     assert_eq!(list(&mine.search(&search).await, "/hits").len(), 1);
+}
+
+async fn keys_are_made_shown_once_and_revoked(server: Arc<Server>) {
+    let admin = server.with_scopes("keys", "admin");
+    let wanted = json!({"name": "reader", "scopes": ["read"], "expires_at": "2100-01-01T00:00:00Z"});
+    let made = admin.post("/v1/keys", &wanted).await;
+    let location = made.header("location").to_owned();
+    let made = made.expect(201);
+    let secret = made["secret"].as_str().unwrap();
+    assert_eq!((&made["name"], &made["scopes"]), (&wanted["name"], &wanted["scopes"]));
+    let reader = server.with_credentials(secret);
+    assert_eq!(reader.get("/v1/documents").await.status, 200);
+    reader.post("/v1/documents", &json!({})).await.problem(403, "forbidden");
+    reader.get("/v1/keys").await.problem(403, "forbidden");
+    let listed = admin.all("/v1/keys", "keys", 1).await;
+    assert_eq!(listed.len(), 1);
+    assert!(listed[0]["last_used_at"].is_string() && listed[0]["revoked_at"].is_null(), "{listed:?}");
+    assert!(!listed[0].to_string().contains(secret), "the secret is not kept");
+
+    let stranger = server.with_scopes("keys-2", "admin");
+    assert!(stranger.all("/v1/keys", "keys", 10).await.is_empty());
+    stranger.delete(&location).await.problem(404, "not_found");
+    assert_eq!(reader.get("/v1/documents").await.status, 200);
+    let revoked = admin.delete(&location).await.expect(200);
+    assert!(revoked["revoked_at"].is_string());
+    reader.get("/v1/documents").await.problem(401, "unauthorized");
+    assert_eq!(admin.delete(&location).await.expect(200), revoked, "asked again, nothing changes");
+
+    for (pointer, wrong) in [
+        ("/name", json!({"name": " ", "scopes": ["read"]})),
+        ("/scopes", json!({"name": "a", "scopes": []})),
+        ("/scopes/0", json!({"name": "a", "scopes": ["everything"]})),
+        ("/expires_at", json!({"name": "a", "scopes": ["read"], "expires_at": "2001-01-01T00:00:00Z"})),
+    ] {
+        let problem = admin.post("/v1/keys", &wrong).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+}
+
+async fn changes_are_in_the_audit_log(server: Arc<Server>) {
+    let admin = server.with_scopes("audit", "admin");
+    let added = admin.add(&json!({"parts": [{"text": "audited"}]})).await;
+    let document = format!("/v1/documents/{}", id(&added["document"]));
+    admin.search(&json!({"inputs": [{"text": "audited"}]})).await;
+    admin.get(&document).await.expect(200);
+    admin.post("/v1/documents", &json!({"parts": []})).await.problem(422, "invalid");
+    let patch = admin
+        .request(Method::PATCH, &document)
+        .json(&json!({"title": "New"}))
+        .header("x-request-id", "audit-request-1");
+    admin.send(patch).await.expect(200);
+    admin.delete(&document).await.expect(202);
+    let entries = admin.all("/v1/audit", "entries", 2).await;
+    let told: Vec<_> = entries.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert_eq!(
+        told,
+        ["DELETE /v1/documents/{id}", "PATCH /v1/documents/{id}", "POST /v1/documents"],
+        "changes only, newest first"
+    );
+    assert_eq!((&entries[1]["subject"], &entries[1]["request_id"]), (&json!(document), &json!("audit-request-1")));
+    assert!(entries[2]["subject"].as_str().unwrap().starts_with("/v1/jobs/job_"), "{entries:?}");
+    assert!(entries.iter().all(|entry| entry["actor"].as_str().is_some_and(|actor| !actor.is_empty())));
+    assert!(server.with_scopes("audit-2", "admin").all("/v1/audit", "entries", 10).await.is_empty());
 }
 
 async fn only_good_tokens_are_taken(server: Arc<Server>) {

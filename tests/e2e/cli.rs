@@ -20,6 +20,7 @@ async fn cli() {
         documents_are_listed_shown_and_deleted,
         jobs_are_listed_and_watched,
         collections_and_models_are_told,
+        models_of_this_machine,
         exit_codes_tell_what_went_wrong,
         variables_name_server_and_key,
     );
@@ -158,9 +159,49 @@ async fn collections_and_models_are_told(server: Arc<Server>) {
     server.owner().add_text("cli-collections", "words").await;
     let listed = one_json(&server.command(&["collections", "list", "--json"]).await);
     assert!(list(&listed, "/collections").iter().any(|collection| collection["name"] == "cli-collections"));
-    let models = one_json(&server.command(&["models", "list", "--json"]).await);
+    let models = one_json(&server.command(&["models", "running", "--json"]).await);
     assert_eq!(models["profile"], "starter");
-    assert!(expect(&server.command(&["models", "list"]).await, 0).contains("MiniLM"));
+    assert!(expect(&server.command(&["models", "running"]).await, 0).contains("MiniLM"));
+}
+
+async fn models_of_this_machine(_: Arc<Server>) {
+    let folder = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let models = async |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = program();
+        command.arg("models").args(arguments).env("HF_HUB_CACHE", folder.path().join("hub"));
+        command.env("SENSORIUM_DATA_DIR", folder.path().join("data")).env("HF_ENDPOINT", format!("http://{free}"));
+        command.envs(variables.iter().copied());
+        finish(command).await
+    };
+    let listed = one_json(&models(&["list", "--json"], &[]).await);
+    let profiles = list(&listed, "/profiles");
+    assert_eq!(profiles.iter().map(|profile| &profile["name"]).collect::<Vec<_>>(), ["starter", "standard", "clip"]);
+    let starter = list(&profiles[0], "/models");
+    assert!(starter.iter().all(|model| model["state"] == "here"), "{starter:?}");
+    assert!(list(&profiles[1], "/models").iter().all(|model| model["state"] == "absent"));
+    assert!(expect(&models(&["list", "clip"], &[]).await, 0).contains("openai/clip-vit-base-patch32"));
+    // What is here needs no hub; what is not says what to do.
+    expect(&models(&["verify", "starter"], &[]).await, 0);
+    expect(&models(&["pull"], &[]).await, 0);
+    expect(&models(&["pull", "omni"], &[]).await, 2);
+    let offline = models(&["pull", "standard", "--model", "whisper-small"], &[("HF_HUB_OFFLINE", "1")]).await;
+    expect(&offline, 1);
+    assert!(text(&offline.stderr).contains("HF_HUB_OFFLINE"), "{}", text(&offline.stderr));
+    let absent = models(&["verify", "standard", "--json"], &[]).await;
+    assert_eq!(absent.status.code(), Some(1));
+    let first: Value = serde_json::from_str(text(&absent.stdout).lines().next().unwrap()).unwrap();
+    assert_eq!((&first["ok"], &first["profile"]), (&json!(false), &json!("standard")));
+    assert!(first["error"].as_str().unwrap().contains("sensorium models pull"), "{first}");
+    // A checkpoint of one's own is a file.
+    let own = folder.path().join("own.toml");
+    let text_of_it = "name = \"own\"\nsummary = \"ours\"\n[models.m]\nfolder = \"m\"\nlicence = \"ours\"\n[spaces.s]\ndimensions = 4\ntowers = { text = \"m\" }\n";
+    fs::write(&own, text_of_it).unwrap();
+    fs::create_dir(folder.path().join("m")).unwrap();
+    let own = own.to_str().unwrap();
+    expect(&models(&["verify", own], &[]).await, 1);
+    fs::write(folder.path().join("m/model.safetensors"), "x").unwrap();
+    expect(&models(&["verify", own], &[]).await, 0);
 }
 
 async fn exit_codes_tell_what_went_wrong(server: Arc<Server>) {

@@ -371,7 +371,6 @@ async fn the_server_lives_on(server: Arc<Server>) {
 }
 
 #[tokio::test]
-#[ignore = "a list is taken for an object: its elements become the fields in their order"]
 async fn a_list_is_no_object() {
     let server = Server::start().await;
     let api = server.tenant("lists");

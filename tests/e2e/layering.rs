@@ -48,7 +48,7 @@ fn the_domain_depends_on_none_of_ours() {
 fn only_the_startup_names_implementations() {
     let startup = [root().join("src/startup.rs"), root().join("src/profile.rs")];
     for file in sources("src") {
-        for name in ["SqliteCatalog", "EdgeIndex", "LocalEncoder"] {
+        for name in ["SqliteCatalog", "PostgresCatalog", "EdgeIndex", "QdrantIndex", "LocalEncoder"] {
             assert!(startup.contains(&file) || !mentions(&file, name), "{} names {name}", file.display());
         }
     }

@@ -23,6 +23,9 @@ mod jobs;
 mod layering;
 mod media;
 mod openapi;
+mod qdrant;
+#[path = "../../crates/index/tests/index/server/process.rs"]
+mod qdrant_process;
 mod retrieval;
 mod search;
 mod server;

@@ -17,9 +17,9 @@ def pick(mask, yes, no):
 
 def hue_turn(n, strength):
     """A random rotation about the grey axis, with saturation, as (n, 3, 3)."""
-    angle = torch.randn(n) * 0.6 * strength
-    angle = torch.where(some(n, 0.12 * strength), torch.rand(n) * 2 * math.pi, angle)
-    saturation = 1.0 + (torch.rand(n) * 1.2 - 0.7) * strength
+    angle = torch.randn(n) * 0.3 * strength
+    angle = torch.where(some(n, 0.08 * strength), torch.rand(n) * 2 * math.pi, angle)
+    saturation = 1.0 + (torch.rand(n) * 1.1 - 0.6) * strength
     saturation = torch.where(some(n, 0.10 * strength), torch.zeros(n), saturation)
     grey = torch.full((3, 3), 1 / 3)
     cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
@@ -74,7 +74,7 @@ def grounds(n, is_icon, dark_ink, strength, size):
 
 
 def warp(n, strength, upright, may_flip):
-    cropped = some(n, 1.0 - 0.45 * strength)
+    cropped = some(n, 1.0 - 0.2 * strength)  # on a plain ground the tower always sees the object's own square
     scale = torch.where(cropped, 0.93 + 0.14 * torch.rand(n), 0.5 + 0.5 * torch.rand(n))
     spread = torch.where(cropped, torch.full((n,), 0.04), 1.0 - scale)
     angle = torch.randn(n) * 0.12 * strength

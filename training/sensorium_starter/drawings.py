@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
@@ -20,15 +21,19 @@ from .places import CACHE, MODULES, NPM, REPO
 SIZE = 80
 RENDERED = 160
 EVAL_SIZE = 128
-EMOJI_STYLES = ("noto", "noto-v1", "twemoji", "emojione", "fxemoji", "fluent-emoji")
+NAMING_STYLES = ("noto", "noto-v1", "twemoji", "emojione", "fxemoji", "fluent-emoji")  # what they draw is a concept
+EMOJI_STYLES = NAMING_STYLES + ("fluent-emoji-flat", "streamline-emojis")
+INK_EMOJI_STYLES = ("fluent-emoji-high-contrast", "emojione-monotone")
+STROKED_STYLES = ("noto", "noto-v1", "twemoji", "emojione", "fxemoji", "fluent-emoji-flat")
+COLOUR_ICONS = ("icon-park", "flat-color-icons")
 HELD_OUT_CONCEPTS = 150
 HELD_OUT_PICTURES = 0.03
 OPAQUE = 40
-PER_PROCESS = 300  # the renderer keeps its memory until it ends
+PER_PROCESS = 100  # the renderer keeps its memory until it ends
+PROCESSES = 2
 
 SKIN = re.compile(r"-(light|medium-light|medium|medium-dark|dark)(-skin-tone)?$")
 GENDERED = re.compile(r"^(man|woman|men|women)-|-(man|woman|men|women)$|^(mens|womens)-")
-STYLE_WORDS = {"outline", "variant", "box", "circle", "off", "alert", "check", "plus", "minus", "remove", "multiple"}
 
 
 def words(slug):
@@ -94,6 +99,13 @@ def iconify(prefix):
     return out
 
 
+def stroked(svg):
+    """The same drawing with every shape outlined in black, as another hand might draw it."""
+    side = float(re.search(r'viewBox="\S+ \S+ (\S+) ', svg).group(1))
+    rule = f"*{{stroke:#000;stroke-width:{side * 0.022:.3f};stroke-linejoin:round}}"
+    return svg.replace(">", f"><style>{rule}</style>", 1)
+
+
 def split_words(text, known, best={}):
     """fxemoji's names have no hyphens: the split into the fewest known words, or nothing."""
     table = {0: []}
@@ -106,10 +118,10 @@ def split_words(text, known, best={}):
     return " ".join(table[len(text)]) if len(text) in table else None
 
 
-def emoji_drawings(emoji):
+def emoji_drawings(emoji, styles, colour):
     known = {word for concept in emoji.by_name.values() for text in [concept["name"], *concept["tags"]]
              for word in re.findall(r"[a-z]{3,}", text.lower())}
-    for style in EMOJI_STYLES:
+    for style in styles:
         icons = iconify(style)
         for slug, (svg, code) in icons.items():
             if SKIN.search(slug) and (SKIN.sub("", slug) in icons or "skin-tone" in slug):
@@ -117,16 +129,19 @@ def emoji_drawings(emoji):
             if slug.startswith(("flag-", "regional-indicator", "keycap")) or "oclock" in slug or "-thirty" in slug:
                 continue
             concept = emoji.find(slug, code)
-            if concept is None and style == "fluent-emoji" and slug.startswith("person-"):
+            if concept is None and style.startswith("fluent-emoji") and slug.startswith("person-"):
                 concept = emoji.find(slug[7:])
             if concept is None:
-                if GENDERED.search(slug) or "family" in slug or "skin" in slug or style == "twemoji":
+                if GENDERED.search(slug) or "family" in slug or "skin" in slug or style not in NAMING_STYLES or style == "twemoji":
                     continue
                 name = split_words(slug, known) if style == "fxemoji" else words(slug)
                 if not name:
                     continue
                 concept = {"name": name, "tags": []}
-            yield {"source": style, "slug": slug, "name": concept["name"], "tags": concept["tags"], "colour": True, "svg": svg}
+            drawing = {"source": style, "slug": slug, "name": concept["name"], "tags": concept["tags"], "colour": colour, "svg": svg}
+            yield drawing
+            if style in STROKED_STYLES:
+                yield drawing | {"source": style + "-stroked", "svg": stroked(svg)}
 
 
 def icon_drawings():
@@ -143,30 +158,47 @@ def icon_drawings():
             yield {"source": "lucide", "slug": name, "name": words(name), "tags": its, "colour": False, "file": str(path)}
     for slug, (svg, _) in iconify("game-icons").items():
         yield {"source": "game-icons", "slug": slug, "name": words(slug), "tags": [], "colour": False, "svg": svg}
+    for slug, (svg, _) in iconify("ph").items():
+        if not slug.endswith(("-thin", "-light", "-bold")):
+            yield {"source": "ph", "slug": slug, "name": words(re.sub("-(fill|duotone)$", "", slug)), "tags": [], "colour": False, "svg": svg}
+    for style in COLOUR_ICONS:
+        for slug, (svg, _) in iconify(style).items():
+            yield {"source": style, "slug": slug, "name": words(re.sub("-(one|two|three|four|five)$", "", slug)), "tags": [],
+                   "colour": True, "svg": svg}
 
 
-def frames(jobs, size):
-    """One RGBA frame per job, in order. A drawing that kills the renderer gives an empty frame."""
-    listing = CACHE / f"render-{os.getpid()}.json"
-    done = 0
-    while done < len(jobs):
-        todo = [{key: job[key] for key in ("svg", "file") if key in job} | {"name": job["slug"]} for job in jobs[done:done + PER_PROCESS]]
+def chunk_of_frames(jobs, size, number):
+    """One RGBA frame per job, in order, from one process. A drawing that kills the renderer gives an empty frame."""
+    listing = CACHE / f"render-{os.getpid()}-{number}.json"
+    out = []
+    while len(out) < len(jobs):
+        todo = [{key: job[key] for key in ("svg", "file") if key in job} | {"name": job["slug"]} for job in jobs[len(out):]]
         listing.write_text(json.dumps(todo))
         process = subprocess.Popen(["node", str(REPO / "training/render.mjs"), str(listing), str(size)], stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, env=os.environ | {"STARTER_NPM": str(NPM)})
-        for _ in todo:
+        for job in todo:
             frame = process.stdout.read(size * size * 4)
             died = len(frame) < size * size * 4
             if died:
-                print("not rendered:", jobs[done].get("source"), jobs[done]["slug"], flush=True)
+                print("not rendered:", job["name"], flush=True)
                 frame = bytes(size * size * 4)
-            done += 1
-            yield np.frombuffer(frame, np.uint8).reshape(size, size, 4)
+            out.append(np.frombuffer(frame, np.uint8).reshape(size, size, 4))
             if died:
                 break
         process.stdout.close()
         process.wait()
     listing.unlink()
+    return out
+
+
+def frames(jobs, size, then=lambda frame: frame):
+    """`then` of the frame of each job, in order."""
+    def part(start):
+        return [then(frame) for frame in chunk_of_frames(jobs[start:start + PER_PROCESS], size, start)]
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        for done in pool.map(part, range(0, len(jobs), PER_PROCESS)):
+            yield from done
 
 
 def cut_to_object(rgba):
@@ -182,13 +214,11 @@ def cut_to_object(rgba):
     return np.asarray(image.resize((SIZE, SIZE), Image.BILINEAR))
 
 
-
-
 def main():
     CACHE.mkdir(parents=True, exist_ok=True)
     emoji = Emoji()
-    colour = list(emoji_drawings(emoji))
-    names = sorted({job["name"] for job in colour if squash(job["name"]) in emoji.by_name})
+    drawn = [*emoji_drawings(emoji, EMOJI_STYLES, True), *emoji_drawings(emoji, INK_EMOJI_STYLES, False)]
+    names = sorted({job["name"] for job in drawn if job["source"] in NAMING_STYLES and squash(job["name"]) in emoji.by_name})
     open_icons = iconify("openmoji")
     open_jobs, taken = [], set()
     for slug, (svg, code) in open_icons.items():
@@ -198,12 +228,12 @@ def main():
             open_jobs.append({"slug": slug, "svg": svg, "name": concept["name"], "tags": concept["tags"]})
     held = set(random.Random(4).sample(sorted(taken), HELD_OUT_CONCEPTS))
     held_squashed = {squash(name) for name in held}
-    jobs = colour + [job for job in icon_drawings()]
+    jobs = [*drawn, *icon_drawings()]
     chance = random.Random(5)
     entries, arrays = [], np.lib.format.open_memmap(CACHE / "drawings.npy", "w+", np.uint8, (len(jobs), SIZE, SIZE, 4))
-    for job, rgba in zip(jobs, frames(jobs, RENDERED)):
-        held_picture = chance.random() < HELD_OUT_PICTURES
-        small = cut_to_object(rgba)
+    held_pictures = {}  # a drawing and its stroked copy are held out together
+    for job, small in zip(jobs, frames(jobs, RENDERED, cut_to_object)):
+        held_picture = held_pictures.setdefault((job["source"].removesuffix("-stroked"), job["slug"]), chance.random() < HELD_OUT_PICTURES)
         if small is None:
             continue
         split = "train"
@@ -211,6 +241,8 @@ def main():
             split = "unseen"
         elif held_picture:
             split = "held"
+        if split != "train" and job["source"].endswith("-stroked"):
+            continue
         arrays[len(entries)] = small
         entries.append({key: job[key] for key in ("source", "slug", "name", "tags", "colour")} | {"split": split})
         if len(entries) % 2000 == 0:

@@ -1,4 +1,5 @@
-"""Free wordings for the evaluation, written by hand, and which pictures and sounds belong together."""
+"""Free wordings for the evaluation, written by hand; which pictures and sounds belong together (also told to the towers in training);
+and what some recordings of a desktop sound theme are."""
 
 PICTURES = {
     "man's best friend": "dog face", "a pet that purrs": "cat face", "king of the jungle": "lion", "frozen water falling from the sky": "snowflake",
@@ -51,4 +52,13 @@ TOGETHER = INSTRUMENTS | {
     "bomb": ["explosion"], "speaking head": ["a man speaking", "a woman speaking"], "bell": ["church bell", "small bell ringing", "tinkle bell"],
     "wind face": ["wind blowing"], "wind chime": ["wind chimes"], "hammer": ["hammering"], "carpentry saw": ["sawing wood"], "water pistol": ["gun shots", "gunshot"],
     "beating heart": ["heartbeat"], "anatomical heart": ["heartbeat"], "ghost": ["ghostly moan"], "sleeping face": ["snoring"], "footprints": ["footsteps"],
+}
+
+SPOKEN = ["a man speaking", "a woman speaking"]
+RECORDED = {  # files of sound-theme-freedesktop whose sound is plain, and the names that are right for them
+    "alarm-clock-elapsed": ["alarm clock", "phone ringing", "telephone ring", "electronic beep"], "audio-test-signal": ["pink noise", "white noise", "radio static"],
+    "audio-channel-front-center": SPOKEN, "audio-channel-front-left": SPOKEN, "audio-channel-front-right": SPOKEN, "audio-channel-rear-center": SPOKEN,
+    "audio-channel-rear-left": SPOKEN, "audio-channel-rear-right": SPOKEN, "audio-channel-side-left": SPOKEN, "audio-channel-side-right": SPOKEN,
+    "bell": ["small bell ringing", "bicycle bell", "church bell", "tinkle bell"], "camera-shutter": ["camera shutter"], "screen-capture": ["camera shutter"],
+    "phone-incoming-call": ["phone ringing", "telephone ring"], "phone-outgoing-busy": ["busy signal"], "phone-outgoing-calling": ["dial tone", "phone ringing", "busy signal"],
 }

@@ -13,8 +13,9 @@ import torch
 class Progress:
     """How far a training is, 0..1: by a number of steps, or by the time left until HH:MM (then the speed may vary)."""
 
-    def __init__(self, steps, until=None, usual_seconds=1.3):
-        self.usual_seconds = usual_seconds
+    LONGEST = 30.0  # seconds a step may count for; what is longer was a pause
+
+    def __init__(self, steps, until=None):
         self.steps, self.end, self.step, self.done = steps, None, 0, 0.0
         if until:
             hour, minute = map(int, until.split(":"))
@@ -28,7 +29,7 @@ class Progress:
             self.done = self.step / self.steps
         else:
             left = max(self.end - now, 0.0)
-            spent = min(now - self.last, self.usual_seconds)  # a step held up by other work counts as a usual one
+            spent = min(now - self.last, self.LONGEST)
             self.done += (1.0 - self.done) * min(1.0, spent / max(spent + left, 1e-3))
         self.last = now
 

@@ -43,16 +43,21 @@ _FILTERS = mel_filters()
 _WINDOW = torch.hann_window(N_FFT, periodic=True)
 
 
-def log_mel(pcm: torch.Tensor) -> torch.Tensor:
-    """(n, 65536) at 16 kHz to (n, 64, 256) in about -2..2, loudest = 2."""
+def mel_decibels(pcm: torch.Tensor) -> torch.Tensor:
+    """(n, 65536) at 16 kHz to the power of (n, 64 mel bands, 256 frames) in decibels."""
     padded = F.pad(pcm, (384, 384))
     frames = padded.unfold(1, N_FFT, HOP) * _WINDOW
     spectrum = torch.fft.rfft(frames, dim=2)
     power = spectrum.real.square() + spectrum.imag.square()
     mel = power @ _FILTERS.t()
-    db = 10.0 * torch.log10(mel + 1e-10)
+    return (10.0 * torch.log10(mel + 1e-10)).transpose(1, 2)
+
+
+def log_mel(pcm: torch.Tensor) -> torch.Tensor:
+    """(n, 65536) at 16 kHz to (n, 64, 256) in about -2..2, loudest = 2."""
+    db = mel_decibels(pcm)
     db = db - db.amax(dim=(1, 2), keepdim=True)
-    return ((db.clamp(min=-RANGE_DB) + 40.0) / 20.0).transpose(1, 2)
+    return (db.clamp(min=-RANGE_DB) + 40.0) / 20.0
 
 
 def stack_halves(mel: torch.Tensor) -> torch.Tensor:
@@ -72,7 +77,9 @@ class Attention(nn.Module):
         n, tokens, _ = x.shape
         q, k, v = (proj(x).view(n, tokens, HEADS, WIDTH // HEADS).transpose(1, 2)
                    for proj in (self.q_proj, self.k_proj, self.v_proj))
-        mixed = F.scaled_dot_product_attention(q, k, v)
+        # written out: on a CPU the fused kernel is much slower backwards
+        shares = ((q * (WIDTH // HEADS) ** -0.5) @ k.transpose(2, 3)).float().softmax(dim=3)
+        mixed = shares.to(v.dtype) @ v
         return self.out_proj(mixed.transpose(1, 2).reshape(n, tokens, WIDTH))
 
 

@@ -19,9 +19,10 @@ from .places import CACHE
 
 N, RATE = 65536, 16000
 FLUID = "/usr/share/sounds/sf2/FluidR3_GM.sf2"
-UNHEARD = "/usr/share/sounds/sf2/TimGM6mb.sf2"
-PHRASES = {FLUID: 14, UNHEARD: 4}
-DRUM_PHRASES = {FLUID: 6, UNHEARD: 2}
+MUSESCORE = "/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"
+UNHEARD = "/usr/share/sounds/sf2/TimGM6mb.sf2"  # csound's bank shares samples with it, so that one must not be trained on
+PHRASES = {FLUID: 16, MUSESCORE: 16, UNHEARD: 4}
+DRUM_PHRASES = {FLUID: 6, MUSESCORE: 6, UNHEARD: 2}
 SYNTHESISED = {"train": 20, "held": 2, "unheard": 4}
 
 LANGUAGES = {"en-us": "English", "en-gb": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "ru": "Russian",
@@ -42,7 +43,8 @@ def play(soundfont, data):
     with tempfile.TemporaryDirectory() as folder:
         song, out = Path(folder) / "a.mid", Path(folder) / "a.wav"
         song.write_bytes(data)
-        subprocess.run(["fluidsynth", "-ni", "-q", "-R", "0", "-C", "0", "-g", "0.5", "-r", str(RATE), "-F", str(out), soundfont, str(song)],
+        subprocess.run(["fluidsynth", "-ni", "-q", "-R", "0", "-C", "0", "-g", "0.5", "-r", str(RATE),
+                        "-o", "synth.dynamic-sample-loading=1", "-F", str(out), soundfont, str(song)],
                        check=True, timeout=600, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with wave.open(str(out)) as reader:
             samples = np.frombuffer(reader.readframes(reader.getnframes()), np.int16).reshape(-1, reader.getnchannels())
@@ -121,32 +123,32 @@ def synthesised_clips(split):
             yield clip, {"kind": "synthesised", "name": kind, "family": "effects", "captions": words.split(", "), "split": split}
 
 
+def played(soundfont, seed):
+    """All programs and drums of a soundfont."""
+    with ThreadPoolExecutor(2) as pool:
+        for part in pool.map(lambda program: program_clips(soundfont, program, seed), range(128)):
+            yield from part
+        for part in pool.map(lambda part: drum_clips(soundfont, part, seed), [0, *range(35, 82)]):
+            yield from part
+
+
 def collect(path, clips):
     kept = [(clip, entry) for clip, entry in clips if clip is not None]
-    np.save(CACHE / f"{path}.npy", np.stack([clip for clip, _ in kept]))
+    array = np.lib.format.open_memmap(CACHE / f"{path}.npy", "w+", np.int16, (len(kept), N))
+    for index, (clip, _) in enumerate(kept):
+        array[index] = clip
+    array.flush()
     (CACHE / f"{path}.json").write_text(json.dumps([entry for _, entry in kept]))
     print(path, len(kept), flush=True)
 
 
 def main():
+    collect("unheard", [*played(UNHEARD, 77), *speech_clips(UNHEARD_LANGUAGES, UNHEARD_MEN, UNHEARD_WOMEN, 4, 22), *synthesised_clips("unheard")])
     chance = random.Random(3)
-    for path, soundfont, seed in (("unheard", UNHEARD, 77), ("sounds", FLUID, 1)):
-        clips = []
-        with ThreadPoolExecutor(2) as pool:
-            for part in pool.map(lambda program: program_clips(soundfont, program, seed), range(128)):
-                clips += part
-            for part in pool.map(lambda part: drum_clips(soundfont, part, seed), [0, *range(35, 82)]):
-                clips += part
-        print("played", len(clips), flush=True)
-        if path == "sounds":
-            clips += list(speech_clips(LANGUAGES, MEN, WOMEN, 5, 21))
-            for _, entry in clips:
-                entry["split"] = "held" if chance.random() < 0.05 else "train"
-            clips += [*synthesised_clips("train"), *synthesised_clips("held")]
-        else:
-            clips += list(speech_clips(UNHEARD_LANGUAGES, UNHEARD_MEN, UNHEARD_WOMEN, 4, 22))
-            clips += list(synthesised_clips("unheard"))
-        collect(path, clips)
+    clips = [*played(FLUID, 1), *played(MUSESCORE, 2), *speech_clips(LANGUAGES, MEN, WOMEN, 5, 21)]
+    for _, entry in clips:
+        entry["split"] = "held" if chance.random() < 0.05 else "train"
+    collect("sounds", [*clips, *synthesised_clips("train"), *synthesised_clips("held")])
 
 
 if __name__ == "__main__":

@@ -6,21 +6,24 @@ import argparse
 import json
 import re
 import time
+from collections import Counter
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import augment, running, scenes
+from . import augment, questions, running, scenes
+from .drawings import COLOUR_ICONS
 from .picture import SIZE, PictureTower, front_end
 from .places import CACHE
 from .text import embed
 
-BATCH = 64
-RATE, DECAY = 1.5e-3, 0.05
-SHARES = {"colour": 0.62, "icon": 0.31, "scene": 0.07}
+BATCH = 128
+RATE, DECAY = 2e-3, 0.05
+SHARES = {"emoji": 0.66, "icon": 0.28, "scene": 0.06}
 SCENES = 4000
-EARLY, EARLY_SIZE = 0.45, 48  # the first part of the training sees smaller pictures, at 0.6 of the cost
+EARLY, EARLY_SIZE = 0.3, 48  # the first part of the training sees smaller pictures, at 0.6 of the cost
+KINDRED = 0.3  # how much of the goal of a drawing is what it sounds like, where it is known to sound
 UPRIGHT = re.compile(r"\b(left|right|up|down|upward|downward|arrow|letter|digit|number|alpha|clockwise|north|south|east|west|text|button|\d+)\w*\b")
 TEMPLATES = ("a picture of {}", "a drawing of {}", "{} icon", "an emoji of {}", "{}")
 
@@ -45,7 +48,38 @@ def captions_of(entry):
     """The sentences that may stand for a drawing: its name in some wordings, its keywords, both."""
     name, tags = entry["name"], entry["tags"][:8]
     pick = sum(map(ord, name)) % 4
-    return [name, TEMPLATES[pick].format(name)] + tags[:6] + [f"{name}, {tag}" for tag in tags[:2]]
+    return [name, TEMPLATES[pick].format(name)] + tags[:6] + [f"{name}, {tag}" for tag in tags[:2]] + questions.TOGETHER.get(name, [])
+
+
+class Texts:
+    """Centred vectors of captions, each computed once and found by row."""
+
+    def __init__(self, lists, mean):
+        unique = sorted({text for texts in lists for text in texts})
+        number = {text: index for index, text in enumerate(unique)}
+        self.vectors = centred(embed(unique), mean)
+        self.rows = [np.array([number[text] for text in texts]) for texts in lists]
+
+    def draw(self, chosen):
+        """One random caption for each of the chosen lists, as rows of `vectors`."""
+        return torch.tensor([np.random.choice(self.rows[index]) for index in chosen])
+
+
+def goals_of(names, own, mean, kindred):
+    """The vector to be drawn to, for each name: its own, leaning to those of the names that go with it in the other modality."""
+    goals = centred(own, mean)
+    for index, name in enumerate(names):
+        if name in kindred:
+            other = F.normalize(centred(embed(kindred[name]), mean).mean(dim=0), dim=0)
+            goals[index] = F.normalize((1 - KINDRED) * goals[index] + KINDRED * other, dim=0)
+    return goals
+
+
+def evenly(names):
+    """Chances for pictures such that a name with many pictures comes up more often than others, but not in proportion."""
+    count = Counter(names)
+    chances = np.array([count[name] ** -0.5 for name in names])
+    return chances / chances.sum()
 
 
 def make_scenes(drawings, count):
@@ -55,7 +89,7 @@ def make_scenes(drawings, count):
         loaded = np.load(kept)
         return loaded["pixels"], [str(sentence) for sentence in loaded["sentences"]]
     usable = [(entry["name"], row) for entry, row in zip(drawings.entries, drawings.rows)
-              if entry["colour"] and entry["name"].isalpha() and len(entry["name"]) < 12]
+              if entry["colour"] and not entry["source"].endswith("-stroked") and entry["name"].isalpha() and len(entry["name"]) < 12]
 
     def objects(chance):
         name, row = chance.choice(usable)
@@ -84,13 +118,14 @@ def main():
     is_colour = np.array([entry["colour"] for entry in drawings.entries])
     upright = np.array([bool(UPRIGHT.search(entry["name"])) for entry in drawings.entries])
     prototypes = centred(drawings.own, drawings.mean)
-    captions = [captions_of(entry) for entry in drawings.entries]
-    embed([text for texts in captions for text in texts])
+    goals_by_name = goals_of(drawings.names, drawings.own, drawings.mean, questions.TOGETHER)
+    captions = Texts([captions_of(entry) for entry in drawings.entries], drawings.mean)
     scene_pixels, sentences = make_scenes(drawings, SCENES)
     sentence_vectors = centred(embed(sentences), drawings.mean)
     pixels = torch.from_numpy(np.array(drawings.pixels[drawings.rows]))
     scene_pixels = torch.from_numpy(scene_pixels)
-    colour_rows, icon_rows = np.flatnonzero(is_colour), np.flatnonzero(~is_colour)
+    is_emoji = np.array([entry["colour"] and entry["source"] not in COLOUR_ICONS for entry in drawings.entries])
+    parts = [(rows, evenly([drawings.entries[row]["name"] for row in rows])) for rows in (np.flatnonzero(is_emoji), np.flatnonzero(~is_emoji))]
     print(len(pixels), "drawings", len(prototypes), "prototypes", len(sentences), "scenes", flush=True)
 
     tower = PictureTower().to(memory_format=torch.channels_last)
@@ -103,7 +138,7 @@ def main():
     if checkpoint.exists() and not options.fresh:
         running.resume(checkpoint, tower, optimizer, average, progress)
         print("resumed at step", progress.step, flush=True)
-    counts = (int(BATCH * SHARES["colour"]), int(BATCH * SHARES["icon"]))
+    counts = (int(BATCH * SHARES["emoji"]), int(BATCH * SHARES["icon"]))
     counts = counts + (BATCH - sum(counts),)
     saved, shown, losses = time.time(), time.time(), []
     while not progress.finished:
@@ -112,7 +147,7 @@ def main():
             group["lr"] = rate
         strength = min(1.0, 0.15 + progress.done * 1.7) if progress.done < 0.9 else 0.8
         size = EARLY_SIZE if progress.done < EARLY else SIZE
-        rows = np.concatenate([np.random.choice(colour_rows, counts[0], replace=False), np.random.choice(icon_rows, counts[1], replace=False)])
+        rows = np.concatenate([np.random.choice(its, count, p=chances) for (its, chances), count in zip(parts, counts)])
         scene_rows = np.random.choice(len(sentences), counts[2], replace=False)
         labelled = len(rows)
         rgba = torch.cat([pixels[rows], scene_pixels[scene_rows]]).permute(0, 3, 1, 2)
@@ -136,13 +171,12 @@ def main():
         soft[torch.arange(labelled), target] += 0.75
         by_name = F.cross_entropy(logits, soft)
 
-        chosen = [np.random.choice(captions[row]) for row in rows]
-        texts = torch.cat([centred(embed(chosen), drawings.mean), sentence_vectors[scene_rows]])
+        texts = torch.cat([captions.vectors[captions.draw(rows)], sentence_vectors[scene_rows]])
         alike = texts @ texts.t() > 0.8
         alike[:labelled, :labelled] |= target[:, None] == target[None]
         alike.fill_diagonal_(False)
         by_text = F.cross_entropy((scale * texts @ z.t()).masked_fill(alike, -1e4), torch.arange(BATCH))
-        goals = torch.cat([goal, sentence_vectors[scene_rows]])
+        goals = torch.cat([goals_by_name[target], sentence_vectors[scene_rows]])
         pull = (1.0 - (z * goals).sum(dim=1)).mean()
         loss = by_name + 0.5 * by_text + 2.0 * pull
         optimizer.zero_grad(set_to_none=True)

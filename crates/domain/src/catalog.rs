@@ -24,6 +24,9 @@ pub enum CatalogError {
     /// It clashes with what is there.
     #[error("{0}")]
     Conflict(String),
+    /// A value that this catalog cannot keep; says which and why.
+    #[error("{0}")]
+    Invalid(String),
     /// The caller's lease has been lost: another worker has the job, or it has ended.
     #[error("the lease of the job is lost")]
     LeaseLost,
@@ -130,6 +133,8 @@ pub struct DocumentQuery {
 pub struct JobQuery {
     /// Only in this state.
     pub state: Option<JobState>,
+    /// Only of this kind, see [`JobKind::NAMES`].
+    pub kind: Option<String>,
     /// Only of this document.
     pub document: Option<DocumentId>,
     /// Only jobs older than this one.
@@ -239,6 +244,45 @@ pub struct ApiKey {
     pub created_at: Timestamp,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked; it does not work any more.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What somebody did, as the audit log keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a key's id, or the subject of a token.
+    pub actor: String,
+    /// What, e.g. `document.delete`.
+    pub action: String,
+    /// To what, e.g. a document's id.
+    pub subject: String,
+    /// The request in which it was asked for.
+    pub request: Option<String>,
+    /// Anything more.
+    pub detail: Map<String, Value>,
+}
+
+/// An entry of the audit log with its number; numbers grow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// Its place in the log.
+    pub number: u64,
+    /// What it says.
+    pub entry: AuditEntry,
+}
+
+/// What a tenant has, for quotas. Kept up to date with every change, so asking costs nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Documents that are not being deleted.
+    pub documents: u64,
+    /// Bytes of the blobs that parts own, each blob once.
+    pub blob_bytes: u64,
 }
 
 /// The set of spaces and models that an index was built with.
@@ -484,6 +528,14 @@ pub trait Catalog: Send + Sync {
     /// document at its live version if it has one, else failed. A deletion cannot be stopped: `Conflict`.
     async fn cancel_job(&self, tenant: &TenantId, id: JobId) -> Result<Job, CatalogError>;
 
+    /// Queues a failed job again with all its attempts, behind the jobs that wait. `Conflict` when it has not failed, or when
+    /// what it worked on is gone or has a newer version.
+    async fn retry_job(&self, tenant: &TenantId, id: JobId) -> Result<Job, CatalogError>;
+
+    /// Forgets up to `limit` jobs of every tenant that ended before `ended_before`, and returns how many. Failed ones can no longer be
+    /// retried.
+    async fn prune_jobs(&self, ended_before: Timestamp, limit: u32) -> Result<u64, CatalogError>;
+
     /// Takes the next job: queued and due, or running with an expired lease; of the tenant with the fewest running jobs
     /// first, then oldest. Jobs of one document never run side by side. The lease ends `lease_ms` from now.
     async fn lease_job(&self, worker: &str, lease_ms: i64) -> Result<Option<Lease>, CatalogError>;
@@ -494,7 +546,8 @@ pub trait Catalog: Send + Sync {
     /// Writes counts and stage.
     async fn progress(&self, lease: &Lease, progress: &Progress) -> Result<(), CatalogError>;
 
-    /// Ends an attempt. A failed or cancelled ingest leaves the document at its live version if it has one, else failed;
+    /// Ends an attempt. A cancelled ingest leaves the document at its live version if it has one, else failed. Of one that
+    /// failed the parts stay and say why, so that it can be retried; a live version stays too, and the document is partial.
     /// `Retry` queues the job again, unless its stop has been asked for: then it is cancelled.
     async fn end_job(&self, lease: &Lease, end: JobEnd) -> Result<(), CatalogError>;
 
@@ -532,8 +585,27 @@ pub trait Catalog: Send + Sync {
     /// Keeps an API key under the SHA-256 of its secret. `Conflict` when the id or the secret is known.
     async fn put_key(&self, key: &ApiKey, secret_hash: &BlobHash) -> Result<(), CatalogError>;
 
-    /// The key with this secret's hash.
+    /// The key with this secret's hash, unless it has been revoked.
     async fn key_by_secret(&self, secret_hash: &BlobHash) -> Result<Option<ApiKey>, CatalogError>;
+
+    /// Keys, newest first, older than `before`; also those that have expired or been revoked.
+    async fn keys(&self, tenant: &TenantId, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>, CatalogError>;
+
+    /// Makes a key useless for ever, and returns it. Asked again, nothing changes.
+    async fn revoke_key(&self, tenant: &TenantId, id: KeyId) -> Result<ApiKey, CatalogError>;
+
+    /// Notes that a key is used now. Written once a minute at most.
+    async fn key_used(&self, id: KeyId) -> Result<(), CatalogError>;
+
+    /// Adds to the audit log of the tenant. Entries are never changed nor removed.
+    async fn record(&self, tenant: &TenantId, entry: &AuditEntry) -> Result<(), CatalogError>;
+
+    /// The audit log, newest first, before the entry `before`.
+    async fn audit(&self, tenant: &TenantId, before: Option<u64>, limit: u32)
+    -> Result<Vec<AuditRecord>, CatalogError>;
+
+    /// What the tenant has.
+    async fn usage(&self, tenant: &TenantId) -> Result<Usage, CatalogError>;
 
     /// The newest generation, if there is one.
     async fn generation(&self) -> Result<Option<Generation>, CatalogError>;

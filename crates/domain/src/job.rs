@@ -49,6 +49,9 @@ impl JobKind {
         }
     }
 
+    /// The names of all kinds.
+    pub const NAMES: [&'static str; 5] = ["ingest", "refresh", "delete", "delete_collection", "rebuild"];
+
     /// The document that it works on, if it is one.
     pub const fn document(&self) -> Option<DocumentId> {
         match self {

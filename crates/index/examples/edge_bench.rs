@@ -14,7 +14,7 @@ use sensorium_domain::index::{Leg, LegQuery, Point, PointPayload, Scope};
 use sensorium_domain::{
     DocumentId, Modality, PartId, SegmentId, SegmentKind, SpaceName, TenantId, Timestamp, VectorIndex,
 };
-use sensorium_index::edge::HnswOptions;
+use sensorium_index::HnswOptions;
 use sensorium_index::{EdgeIndex, EdgeOptions};
 use serde_json::json;
 

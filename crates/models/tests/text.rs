@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use candle_core::{DType, Device};
 use sensorium_domain::encoder::{EncodeInput, Tower};
-use sensorium_models::text::tiny;
+use sensorium_models::text::{TextOptions, TextTower, tiny};
 use sensorium_models::{Manifest, ModelError, Source, TextEncoder};
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
@@ -88,9 +89,9 @@ mod tiny_model {
     #[test]
     fn an_input_of_another_kind_fails_alone() {
         let (_folder, source) = written();
-        let encoder = TextEncoder::load(&source).unwrap();
+        let tower = Arc::new(TextEncoder::load(&source).unwrap()).as_passage();
         let sound = EncodeInput::Audio { sample_rate_hz: 16_000, samples: vec![0.0].into() };
-        let out = encoder.forward(&[EncodeInput::Text("a".into()), sound, EncodeInput::Text("b".into())]).unwrap();
+        let out = tower.forward(&[EncodeInput::Text("a".into()), sound, EncodeInput::Text("b".into())]).unwrap();
         assert!(out[0].is_ok() && out[2].is_ok());
         assert_eq!(out[1].as_ref().unwrap_err(), "a text model takes no audio");
     }
@@ -104,9 +105,9 @@ mod tiny_model {
         };
         assert_eq!(
             message("config.json", "\"bert\"", "\"mamba\""),
-            "architecture \"mamba\" is not supported; supported: bert"
+            "architecture \"mamba\" is not supported; supported: bert, roberta, xlm-roberta, mpnet, modernbert"
         );
-        assert!(message("config.json", "\"gelu\"", "\"silu\"").contains("activation \"silu\""));
+        assert!(message("config.json", "\"gelu\"", "\"mish\"").contains("activation \"mish\""));
         let error = message("config.json", "\"intermediate_size\":64", "\"intermediate_size\":65");
         assert!(
             error.contains("intermediate.dense.weight") && error.contains("[64, 32], expected [65, 32]"),
@@ -114,9 +115,28 @@ mod tiny_model {
         );
         let error = message("config.json", "\"num_hidden_layers\":2", "\"num_hidden_layers\":3");
         assert!(error.contains("no tensor \"encoder.layer.2.attention.self.query.weight\""), "{error}");
-        assert!(message("modules.json", "models.Normalize", "models.Dense").contains("module \"Dense\""));
+        assert!(message("modules.json", "models.Normalize", "models.LSTM").contains("module \"LSTM\""));
         assert!(message("1_Pooling/config.json", "true", "false").contains("pooling"));
         assert!(message("tokenizer.json", "WordPiece", "Nonsense").contains("tokenizer.json cannot be understood"));
+    }
+
+    #[test]
+    fn a_vocabulary_that_cannot_be_read_is_named_with_what_can() {
+        let (_folder, source) = written();
+        std::fs::rename(source.folder().join("tokenizer.json"), source.folder().join("sentencepiece.bpe.model"))
+            .unwrap();
+        let error = TextEncoder::load(&source).err().unwrap().to_string();
+        assert_eq!(error, "tokenizer file \"sentencepiece.bpe.model\" is not supported; supported: tokenizer.json");
+    }
+
+    #[test]
+    fn prompts_of_the_caller_go_before_texts_of_their_kind() {
+        let (_folder, source) = written();
+        let options = TextOptions { query_prompt: Some("find: ".to_owned()), passage_prompt: None };
+        let encoder = Arc::new(TextEncoder::load_on(&source, DType::F32, &Device::Cpu, options).unwrap());
+        let vector = |tower: TextTower| tower.forward(&[EncodeInput::Text("a cat".into())]).unwrap().remove(0).unwrap();
+        assert_eq!(vector(encoder.as_query()), encoder.encode(&["find: a cat"]).unwrap()[0]);
+        assert_eq!(vector(encoder.as_passage()), encoder.encode(&["a cat"]).unwrap()[0]);
     }
 
     #[test]
@@ -147,8 +167,8 @@ mod all_minilm_l6_v2 {
         cache.unwrap_or_default().join("sensorium/models/all-MiniLM-L6-v2")
     }
 
-    fn encoder() -> &'static TextEncoder {
-        static ENCODER: OnceLock<TextEncoder> = OnceLock::new();
+    fn encoder() -> &'static Arc<TextEncoder> {
+        static ENCODER: OnceLock<Arc<TextEncoder>> = OnceLock::new();
         ENCODER.get_or_init(|| {
             let source = Source::Folder(folder());
             Manifest::all_minilm_l6_v2().verify(&source).unwrap_or_else(|error| {
@@ -158,7 +178,7 @@ mod all_minilm_l6_v2 {
                     source.folder().display()
                 )
             });
-            TextEncoder::load(&source).unwrap()
+            Arc::new(TextEncoder::load(&source).unwrap())
         })
     }
 
@@ -185,7 +205,8 @@ mod all_minilm_l6_v2 {
         assert_eq!(encoder.tokens().max_tokens(), 256);
         assert_eq!(encoder.count_tokens("Hello, world! unaffable"), 7);
         assert_eq!(encoder.count_tokens("漢字"), 2);
-        let cost = |text: &str| encoder.cost(&EncodeInput::Text(text.into()));
+        let tower = encoder.as_query();
+        let cost = |text: &str| tower.cost(&EncodeInput::Text(text.into()));
         assert!(cost(&"x".repeat(100)) > cost("x"));
         assert_eq!(cost(&"x".repeat(1_000_000)), cost(&"x".repeat(2_000_000)));
     }

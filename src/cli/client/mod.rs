@@ -1,5 +1,5 @@
 //! The commands that talk to a running server over its public API: `add`, `search`, `documents`, `jobs`,
-//! `collections` and `models list`.
+//! `collections` and `models running`.
 //!
 //! Each command has an `Args` struct and a `run(args, connection)`; [`problem::finish`] prints what went wrong
 //! and gives the process its exit code.
@@ -10,8 +10,10 @@ pub mod connection;
 pub mod documents;
 pub mod jobs;
 pub mod models;
+pub mod output;
 pub mod problem;
 pub mod search;
+pub mod table;
 
 mod files;
 mod highlight;
@@ -20,12 +22,10 @@ mod http;
 mod idempotency;
 mod inputs;
 mod outcome;
-mod output;
 mod pages;
 mod patience;
 mod place;
 mod sse;
-mod table;
 mod upload;
 mod waiting;
 mod watch;

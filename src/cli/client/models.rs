@@ -1,4 +1,4 @@
-//! `sensorium models list`: what a server runs.
+//! `sensorium models running`: what a server runs.
 
 use clap::Args;
 use serde_json::Value;
@@ -12,14 +12,14 @@ use super::table;
 
 /// List the profile, spaces and models that the server runs.
 #[derive(Debug, Clone, Args)]
-pub struct ModelsListArgs {
+pub struct ModelsRunningArgs {
     /// JSON in place of the table
     #[arg(long)]
     pub json: bool,
 }
 
 /// Runs the command.
-pub async fn run(args: ModelsListArgs, connection: ConnectionArgs) -> Result<Exit, CliError> {
+pub async fn run(args: ModelsRunningArgs, connection: ConnectionArgs) -> Result<Exit, CliError> {
     let models = Client::new(&connection)?.get(&["models"], &[]).await?;
     if args.json {
         output::json(&models)?;

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{ApiError, Code};
 use crate::http::body_memory;
+use crate::http::extract::objects::Objects;
 use crate::startup::App;
 
 /// A JSON body. Not JSON is 400; a wrong type or an unknown field is 422 with its place.
@@ -34,7 +35,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
 /// Parses JSON, telling malformed (400) from wrong (422, with a pointer below `base`).
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8], base: &str) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Objects(&mut deserializer)).map_err(|error| {
         let pointer = format!("{base}{}", pointer(error.path()));
         let inner = error.into_inner();
         if inner.is_data() {

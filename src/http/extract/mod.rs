@@ -2,6 +2,7 @@
 
 mod id;
 mod json;
+mod objects;
 mod prefer;
 mod query;
 

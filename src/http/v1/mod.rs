@@ -1,5 +1,6 @@
 //! Version 1 of the API: a file an operation.
 
+pub mod audit;
 pub mod captions;
 pub mod classify;
 pub mod collections;
@@ -7,6 +8,7 @@ pub mod documents;
 pub mod embeddings;
 pub mod idempotency;
 pub mod jobs;
+pub mod keys;
 pub mod models;
 pub mod parts;
 pub mod search;

@@ -1,32 +1,28 @@
 //! Opening the database, and the two ways into it: one writer, several readers.
 
-mod accept;
-mod blobs;
-mod collections;
-mod deletions;
-mod documents;
-mod endings;
-mod error;
-mod idempotency;
-mod jobs;
-mod leases;
-mod listing;
-mod port;
-mod rows;
-mod segments;
-mod settings;
-mod vectors;
-mod versions;
+mod dialect;
+mod json;
+#[path = "../queries/mod.rs"]
+mod queries;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sensorium_domain::{CatalogError, Clock, Timestamp};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sensorium_domain::{CatalogError, Clock, TenantId, Timestamp};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
 use sqlx::{Sqlite, Transaction};
 
-use error::{Result, migration_error};
+use crate::error::{Fail, Result, migration_error};
+
+// What `queries` is compiled against.
+type Store = SqliteCatalog;
+type Database = Sqlite;
+type Connection = SqliteConnection;
+type Row = SqliteRow;
 
 /// How a [`SqliteCatalog`] is opened.
 #[derive(Debug, Clone)]
@@ -80,8 +76,11 @@ impl SqliteCatalog {
             .max_lifetime(None)
             .connect_with(common.clone().journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", "67108864"))
             .await
-            .map_err(error::Fail::from)?;
-        sqlx::migrate!("../../migrations/sqlite").run(&writer).await.map_err(|error| migration_error(path, &error))?;
+            .map_err(Fail::from)?;
+        sqlx::migrate!("../../migrations/sqlite")
+            .run(&writer)
+            .await
+            .map_err(|error| migration_error(path.display(), error))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .acquire_timeout(options.patience)
@@ -89,7 +88,7 @@ impl SqliteCatalog {
             .max_lifetime(None)
             .connect_with(common.pragma("query_only", "ON"))
             .await
-            .map_err(error::Fail::from)?;
+            .map_err(Fail::from)?;
         let catalog = Self { writer, readers, clock, blob_deletion_ms: options.blob_deletion_ms };
         if options.take_over {
             catalog.take_over().await?;
@@ -105,7 +104,7 @@ impl SqliteCatalog {
 
     /// Ends what a process that died held: see [`SqliteOptions::take_over`].
     async fn take_over(&self) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_write().await?;
         for statement in [
             "UPDATE jobs SET ready_at = 0 WHERE state = 'running'",
             "UPDATE blobs SET taken_at = 0 WHERE owners = 0 AND state = 'deleting'",
@@ -119,8 +118,31 @@ impl SqliteCatalog {
     }
 
     /// A transaction that holds the write lock from its beginning.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+    async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// A transaction that may look and then write, without anybody writing between.
+    async fn begin(&self, _: &TenantId) -> Result<Transaction<'static, Sqlite>> {
+        self.begin_write().await
+    }
+
+    /// A transaction that takes a job of the tenant.
+    async fn begin_lease(&self, _: &TenantId) -> Result<Transaction<'static, Sqlite>> {
+        self.begin_write().await
+    }
+
+    /// Reads of one moment.
+    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>> {
+        Ok(self.readers.begin().await?)
+    }
+
+    fn reader(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    fn writer(&self) -> &SqlitePool {
+        &self.writer
     }
 
     fn now(&self) -> Timestamp {

@@ -4,6 +4,8 @@
 
 mod kills;
 mod plans;
+#[path = "../recorder/mod.rs"]
+mod recorder;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -22,9 +22,11 @@ mod ingest;
 mod isolation;
 mod jobs;
 mod leases;
+mod operations;
 mod sample;
 mod segments;
 mod settings;
+mod texts;
 
 pub use blobs::{
     a_blob_is_missing_until_its_bytes_are_stored, a_claim_keeps_a_blob_until_it_ends,
@@ -49,8 +51,12 @@ pub use jobs::{
 };
 pub use leases::{
     a_lease_that_expired_goes_to_another, a_retry_waits_and_a_release_does_not_count,
-    jobs_of_one_document_run_in_order, no_job_is_leased_twice, tenants_take_turns,
-    the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
+    jobs_of_one_document_never_run_side_by_side, jobs_of_one_document_run_in_order, no_job_is_leased_twice,
+    tenants_take_turns, the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
+};
+pub use operations::{
+    a_failed_job_is_tried_again, keys_are_listed_and_revoked, old_jobs_are_forgotten, the_audit_log_keeps_everything,
+    usage_follows_every_change,
 };
 pub use segments::{
     segments_are_seen_with_part_and_document, vectors_come_back_as_halves, vectors_go_with_their_last_segment,
@@ -58,6 +64,8 @@ pub use segments::{
 pub use settings::{
     generations_are_only_added, idempotency_keys_answer_once, keys_are_found_by_their_secret, numbers_add_up,
 };
+
+pub use texts::{a_zero_character_comes_back_or_is_refused, texts_come_back_as_they_were_given};
 
 /// Data that can be opened, and opened again as after a crash.
 #[async_trait]
@@ -107,11 +115,17 @@ macro_rules! catalog_contract {
             jobs_are_listed_newest_first,
             a_lease_that_expired_goes_to_another,
             a_retry_waits_and_a_release_does_not_count,
+            jobs_of_one_document_never_run_side_by_side,
             jobs_of_one_document_run_in_order,
             no_job_is_leased_twice,
             tenants_take_turns,
             the_loser_of_a_lease_can_write_nothing,
             workers_know_how_long_to_sleep,
+            a_failed_job_is_tried_again,
+            keys_are_listed_and_revoked,
+            old_jobs_are_forgotten,
+            the_audit_log_keeps_everything,
+            usage_follows_every_change,
             segments_are_seen_with_part_and_document,
             vectors_come_back_as_halves,
             vectors_go_with_their_last_segment,
@@ -119,6 +133,8 @@ macro_rules! catalog_contract {
             idempotency_keys_answer_once,
             keys_are_found_by_their_secret,
             numbers_add_up,
+            a_zero_character_comes_back_or_is_refused,
+            texts_come_back_as_they_were_given,
         );
     };
     (@each $fresh:expr; $($story:ident),* $(,)?) => {

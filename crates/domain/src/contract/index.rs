@@ -7,11 +7,13 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 mod filters;
+mod likeness;
 mod ranking;
 mod sample;
 mod stories;
 
 pub use filters::filters_mean_what_the_domain_says;
+pub use likeness::two_indexes_answer_alike;
 pub use ranking::{
     a_batch_answers_as_its_legs_alone, a_leg_keeps_to_its_modality_and_limit, dense_legs_rank_by_cosine,
     equal_scores_come_in_order_of_id, repeated_words_add_less_and_less, the_rarer_word_counts_more,

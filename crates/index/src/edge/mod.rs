@@ -12,15 +12,12 @@ mod error;
 mod filter;
 mod log;
 mod options;
-mod payload;
-mod places;
 mod query;
 mod read;
 mod recovery;
 mod shape;
 mod shard;
 mod turns;
-mod words;
 mod write;
 
 use std::path::Path;
@@ -34,16 +31,19 @@ use sensorium_domain::index::{IndexStats, Leg, Point, Scope, ScoredPoint};
 use sensorium_domain::{DocumentId, IndexError, SegmentId, SpaceName, TenantId, VectorIndex};
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore};
-use tokio::task::spawn_blocking;
 
-pub use options::{EdgeOptions, HnswOptions, OptimizerOptions, WordsOptions};
+pub use options::{EdgeOptions, OptimizerOptions};
 
-use places::Places;
 use query::Search;
-use shape::Shape;
 use shard::Shard;
 use turns::Turns;
-use words::Words;
+
+use crate::filter::of_scope;
+use crate::legs::Plan;
+use crate::places::Places;
+use crate::shape::Shape;
+use crate::threads::blocking;
+use crate::words::Words;
 
 /// A vector index in a folder, for one process.
 #[derive(Clone)]
@@ -68,12 +68,12 @@ impl EdgeIndex {
     /// A folder that was built for other spaces or dimensions is [`IndexError::Mismatch`]; one that another process has open is
     /// [`IndexError::Unavailable`]; one that cannot be read is [`IndexError::Corrupt`], and is left as it is.
     pub fn open(dir: &Path, spaces: &[(SpaceName, usize)], options: EdgeOptions) -> Result<Self, IndexError> {
-        let shape = Shape::new(spaces, &options)?;
+        let shape = Shape::new(spaces, &options.words)?;
         let words = Words::new(&options.words)?;
-        let is_known = shape.check(dir)?;
-        let shard = Shard::open(dir, shape.config(&options))?;
+        let is_known = shape::check(&shape, dir)?;
+        let shard = Shard::open(dir, shape::config(&shape, &options))?;
         if !is_known {
-            shape.save(dir)?;
+            shape::save(&shape, dir)?;
         }
         Ok(Self {
             shard: Arc::new(shard),
@@ -150,21 +150,15 @@ impl EdgeIndex {
     }
 
     fn plan(&self, tenant: &TenantId, scope: &Scope, leg: &Leg) -> Result<Option<Search>, IndexError> {
-        let filter = filter::of_scope(tenant, scope, leg.modality)?;
-        Search::plan(leg, filter, &self.shape, &self.words, &self.options.hnsw)
+        let plan = Plan::new(tenant, scope, leg, &self.shape, &self.words)?;
+        plan.map(|plan| Search::new(plan, &self.options.hnsw)).transpose()
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
-) -> Result<T, IndexError> {
-    spawn_blocking(work).await.unwrap_or_else(|error| Err(IndexError::Internal(error.to_string())))
 }
 
 #[async_trait]
 impl VectorIndex for EdgeIndex {
     async fn upsert(&self, tenant: &TenantId, points: Vec<Point>) -> Result<(), IndexError> {
-        points.iter().try_for_each(|point| query::check_point(&self.shape, point))?;
+        points.iter().try_for_each(|point| self.shape.check_point(point))?;
         if points.is_empty() {
             return Ok(());
         }
@@ -234,7 +228,7 @@ impl VectorIndex for EdgeIndex {
     }
 
     async fn count(&self, tenant: &TenantId, scope: &Scope) -> Result<u64, IndexError> {
-        let filter = filter::of_scope(tenant, scope, None)?;
+        let filter = filter::of(&of_scope(tenant, scope, None)?)?;
         self.search(move |index| read::count(&index.shard, filter)).await
     }
 
@@ -245,7 +239,7 @@ impl VectorIndex for EdgeIndex {
         key: &str,
         limit: usize,
     ) -> Result<Vec<(Value, u64)>, IndexError> {
-        let filter = filter::of_scope(tenant, scope, None)?;
+        let filter = filter::of(&of_scope(tenant, scope, None)?)?;
         let key = key.to_owned();
         self.search(move |index| read::facet(&index.shard, filter, &key, limit)).await
     }

@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 
 use qdrant_edge::{EdgeOptimizersConfig, HnswIndexConfig};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+use crate::options::{HnswOptions, WordsOptions};
 
 /// Settings of the embedded index. Every field has a default; unknown fields are refused.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -33,41 +35,6 @@ impl Default for EdgeOptions {
     }
 }
 
-/// The graph of nearest neighbours (HNSW), one per space and index segment.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HnswOptions {
-    /// Edges per node. More finds better and takes more memory. A change is applied by the next `optimize`.
-    pub m: usize,
-    /// Neighbours considered while building. More finds better and builds slower.
-    pub ef_construct: usize,
-    /// Neighbours considered while searching; the number of hits asked for where that is more.
-    pub ef: usize,
-    /// Scopes whose vectors take less than this many KiB are compared one by one, exactly, instead of walking the graph.
-    pub full_scan_threshold_kb: usize,
-    /// Walk on through points that the filter excludes (ACORN). Without it, searches for a modality among 100,000 clustered
-    /// points found none of the true neighbours in one of seven cases; it about doubles the time of a search.
-    pub beyond_filtered: bool,
-    /// Compare every vector of the scope, always: exact and slow.
-    pub exact: bool,
-    /// Threads that build a graph; chosen by the number of cores when 0.
-    pub indexing_threads: usize,
-}
-
-impl Default for HnswOptions {
-    fn default() -> Self {
-        Self {
-            m: 16,
-            ef_construct: 128,
-            ef: 128,
-            full_scan_threshold_kb: 16_000,
-            beyond_filtered: true,
-            exact: false,
-            indexing_threads: 0,
-        }
-    }
-}
-
 /// When `optimize` has work to do.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -93,26 +60,6 @@ impl Default for OptimizerOptions {
             vacuum_min_vectors: 1_000,
             log_limit_mb: 256,
         }
-    }
-}
-
-/// How words are weighed (BM25).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WordsOptions {
-    /// The language of stop words and endings.
-    pub language: String,
-    /// Saturation: how much a repeated word still adds.
-    pub k1: f64,
-    /// How much long segments are held back, 0 to 1.
-    pub b: f64,
-    /// The length that counts as usual, in words without stop words.
-    pub average_words: f64,
-}
-
-impl Default for WordsOptions {
-    fn default() -> Self {
-        Self { language: "english".to_owned(), k1: 1.2, b: 0.75, average_words: 100.0 }
     }
 }
 

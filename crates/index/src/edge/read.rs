@@ -1,9 +1,9 @@
 //! Reading without ranking: stored vectors, counts, facets, and the walk over everything. Everything here blocks.
 
-use std::collections::HashMap;
+use std::str::FromStr;
 
 use qdrant_edge::{
-    CountRequest, FacetRequest, FacetValue, Filter, JsonPath, PointId, Record, ScrollRequest, VectorInternal,
+    CountRequest, FacetRequest, FacetValue, Filter, JsonPath, Payload, PointId, Record, ScrollRequest, VectorInternal,
     VectorStructInternal, WithPayloadInterface, WithVector,
 };
 use sensorium_domain::filter::Key;
@@ -12,10 +12,13 @@ use sensorium_domain::{IndexError, SegmentId, SpaceName, TenantId};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::places::Place;
 use super::query::segment;
 use super::shard::Shard;
-use super::{disk, filter, payload};
+use super::{disk, filter};
+use crate::facets::{Counts, is_indexed, most_first};
+use crate::filter::key;
+use crate::payload;
+use crate::places::Place;
 
 /// Points read at once where values are counted one by one.
 const PAGE: usize = 10_000;
@@ -28,16 +31,12 @@ pub(super) fn vectors(
     segments: &[SegmentId],
 ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
     let ids: Vec<PointId> = segments.iter().map(|segment| PointId::Uuid(segment.uuid())).collect();
-    let records = shard.with(|shard| {
-        shard.retrieve(
-            &ids,
-            Some(payload::only(&[payload::TENANT])),
-            Some(WithVector::Selector(vec![space.to_string()])),
-        )
-    })?;
+    let fields = only(&[payload::TENANT])?;
+    let space_only = WithVector::Selector(vec![space.to_string()]);
+    let records = shard.with(|shard| shard.retrieve(&ids, Some(fields), Some(space_only)))?;
     let mut found = Vec::with_capacity(records.len());
     for record in records {
-        let owner = payload::tenant(&record.payload.unwrap_or_default())?;
+        let owner: TenantId = read(&record.payload.unwrap_or_default(), payload::TENANT)?;
         if owner != *tenant {
             continue;
         }
@@ -53,13 +52,13 @@ pub(super) fn vectors(
 /// The document and modality of segments, whoever owns them; unknown ones are left out.
 pub(super) fn places(shard: &Shard, segments: &[SegmentId]) -> Result<Vec<(SegmentId, Place)>, IndexError> {
     let ids: Vec<PointId> = segments.iter().map(|segment| PointId::Uuid(segment.uuid())).collect();
-    let fields = payload::only(&[payload::DOCUMENT, payload::MODALITY]);
+    let fields = only(&[payload::DOCUMENT, payload::MODALITY])?;
     let records = shard.with(|shard| shard.retrieve(&ids, Some(fields), None))?;
     records
         .into_iter()
         .map(|record| {
             let payload = record.payload.unwrap_or_default();
-            let place = payload::document_and_modality(&payload)?;
+            let place = (read(&payload, payload::DOCUMENT)?, read(&payload, payload::MODALITY)?);
             Ok((segment(record.id)?, place))
         })
         .collect()
@@ -85,15 +84,13 @@ pub(super) fn count(shard: &Shard, filter: Filter) -> Result<u64, IndexError> {
 }
 
 /// Counts points by the values of a filter key: most first, equal counts by value.
-pub(super) fn facet(shard: &Shard, filter: Filter, key: &str, limit: usize) -> Result<Vec<(Value, u64)>, IndexError> {
-    let path = filter::path(key)?;
-    let mut counts = match Key::parse(key) {
-        Some(Key::Tags | Key::Modality | Key::Document) => indexed_facet(shard, filter, path)?,
-        _ => plain_facet(shard, &filter, &path)?,
-    };
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.to_string().cmp(&b.0.to_string())));
-    counts.truncate(limit);
-    Ok(counts)
+pub(super) fn facet(shard: &Shard, filter: Filter, name: &str, limit: usize) -> Result<Vec<(Value, u64)>, IndexError> {
+    let key = key(name)?;
+    let path = filter::path(name)?;
+    if is_indexed(&key) {
+        return Ok(most_first(indexed_facet(shard, filter, path)?, limit));
+    }
+    Ok(plain_facet(shard, &filter, path, &key)?.most_first(limit))
 }
 
 fn indexed_facet(shard: &Shard, filter: Filter, key: JsonPath) -> Result<Vec<(Value, u64)>, IndexError> {
@@ -111,39 +108,18 @@ fn indexed_facet(shard: &Shard, filter: Filter, key: JsonPath) -> Result<Vec<(Va
     Ok(counts.collect())
 }
 
-fn plain_facet(shard: &Shard, filter: &Filter, path: &JsonPath) -> Result<Vec<(Value, u64)>, IndexError> {
-    let mut counts: HashMap<Value, u64> = HashMap::new();
-    let fields = WithPayloadInterface::Fields(vec![path.clone()]);
+fn plain_facet(shard: &Shard, filter: &Filter, path: JsonPath, key: &Key<'_>) -> Result<Counts, IndexError> {
+    let mut counts = Counts::default();
+    let fields = WithPayloadInterface::Fields(vec![path]);
     let mut next = Some(PointId::Uuid(Uuid::nil()));
     while let Some(offset) = next {
         let (records, following) = page(shard, offset, PAGE, Some(filter), &fields)?;
         for record in records {
-            let payload = record.payload.unwrap_or_default();
-            for value in distinct(path.value_get(&payload.0).iter().copied()) {
-                *counts.entry(value).or_default() += 1;
-            }
+            counts.add(&record.payload.unwrap_or_default().0, key);
         }
         next = following;
     }
-    Ok(counts.into_iter().collect())
-}
-
-/// The scalar values of one point, each once.
-fn distinct<'a>(found: impl Iterator<Item = &'a Value>) -> Vec<Value> {
-    let mut values: Vec<Value> = Vec::new();
-    let mut add = |value: &Value| {
-        let is_scalar = !(value.is_null() || value.is_array() || value.is_object());
-        if is_scalar && !values.contains(value) {
-            values.push(value.clone());
-        }
-    };
-    for value in found {
-        match value {
-            Value::Array(list) => list.iter().for_each(&mut add),
-            other => add(other),
-        }
-    }
-    values
+    Ok(counts)
 }
 
 /// Segments of every tenant in ascending order, after `after`.
@@ -161,12 +137,12 @@ pub(super) fn scroll(
         return Ok(Vec::new());
     }
     let offset = PointId::Uuid(Uuid::from_u128(first));
-    let fields = payload::only(&[payload::TENANT]);
+    let fields = only(&[payload::TENANT])?;
     let (records, _) = page(shard, offset, limit, None, &fields)?;
     records
         .into_iter()
         .map(|record| {
-            let tenant = payload::tenant(&record.payload.unwrap_or_default())?;
+            let tenant = read(&record.payload.unwrap_or_default(), payload::TENANT)?;
             Ok((tenant, segment(record.id)?))
         })
         .collect()
@@ -188,6 +164,15 @@ fn page(
         order_by: None,
     };
     shard.with(|shard| shard.scroll(request))
+}
+
+/// Asks for some fields only.
+fn only(fields: &[&str]) -> Result<WithPayloadInterface, IndexError> {
+    Ok(WithPayloadInterface::Fields(fields.iter().map(|name| filter::path(name)).collect::<Result<_, _>>()?))
+}
+
+fn read<T: FromStr>(payload: &Payload, name: &str) -> Result<T, IndexError> {
+    payload::read(payload.0.get(name).and_then(Value::as_str), name)
 }
 
 /// Numbers about the folder.

@@ -13,7 +13,8 @@ use sensorium_domain::IndexError;
 
 use super::deletions::{self, Deletions};
 use super::error::{catching, from_edge};
-use super::{log, payload, recovery};
+use super::{filter, log, recovery};
+use crate::payload::{FIELD_INDEXES, FieldIndex};
 
 /// A folder of the library, which is entered by many threads at once. Writing and making durable must not meet: callers see to that.
 pub(super) struct Shard {
@@ -150,46 +151,39 @@ impl Shard {
 
     /// Whether any was missing.
     fn create_field_indexes(&self) -> Result<bool, IndexError> {
-        // What nearly every search filters by is kept in memory and has graphs of its own, which help where a good part of the
-        // points passes and cost as much again to build. The rest stays on disk, which also makes opening quicker.
-        let keyword = |is_tenant: bool, is_hot: bool| {
-            PayloadSchemaParams::Keyword(KeywordIndexParams {
-                is_tenant: is_tenant.then_some(true),
-                on_disk: Some(!is_hot),
-                enable_hnsw: Some(is_hot),
-                ..KeywordIndexParams::default()
-            })
-        };
-        let moment = PayloadSchemaParams::Integer(IntegerIndexParams {
-            lookup: Some(false),
-            range: Some(true),
-            on_disk: Some(true),
-            enable_hnsw: Some(false),
-            ..IntegerIndexParams::default()
-        });
-        let wanted = [
-            (payload::TENANT, keyword(true, true)),
-            (payload::COLLECTION, keyword(false, true)),
-            (payload::DOCUMENT, keyword(false, false)),
-            (payload::MODALITY, keyword(false, true)),
-            (payload::TAGS, keyword(false, false)),
-            (payload::CREATED_AT, moment),
-        ];
         let mut is_changed = false;
         let present = self.with(|shard| Ok(shard.info()))?.payload_schema;
-        for (name, params) in wanted {
-            let path = payload::field(name);
+        for (name, index) in FIELD_INDEXES {
+            let path = filter::path(name)?;
             if present.contains_key(&path) {
                 continue;
             }
             let create = FieldIndexOperations::CreateIndex(CreateIndex {
                 field_name: path,
-                field_schema: Some(PayloadFieldSchema::FieldParams(params)),
+                field_schema: Some(PayloadFieldSchema::FieldParams(field_params(index))),
             });
             self.with(|shard| shard.update(UpdateOperation::FieldIndexOperation(create)))?;
             is_changed = true;
         }
         Ok(is_changed)
+    }
+}
+
+fn field_params(index: FieldIndex) -> PayloadSchemaParams {
+    match index {
+        FieldIndex::Keyword { is_tenant, is_hot } => PayloadSchemaParams::Keyword(KeywordIndexParams {
+            is_tenant: is_tenant.then_some(true),
+            on_disk: Some(!is_hot),
+            enable_hnsw: Some(is_hot),
+            ..KeywordIndexParams::default()
+        }),
+        FieldIndex::Moment => PayloadSchemaParams::Integer(IntegerIndexParams {
+            lookup: Some(false),
+            range: Some(true),
+            on_disk: Some(true),
+            enable_hnsw: Some(false),
+            ..IntegerIndexParams::default()
+        }),
     }
 }
 

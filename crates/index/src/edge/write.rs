@@ -3,42 +3,29 @@
 use std::collections::HashMap;
 
 use qdrant_edge::{
-    Filter, PointId, PointInsertOperations, PointOperations, PointStructPersisted, VectorPersisted,
+    Filter, Payload, PointId, PointInsertOperations, PointOperations, PointStructPersisted, VectorPersisted,
     VectorStructPersisted,
 };
 use sensorium_domain::index::Point;
 use sensorium_domain::{DocumentId, IndexError, SegmentId, TenantId};
 
 use super::shard::Shard;
-use super::words::{WORDS, Words};
-use super::{filter, payload, read};
-
-/// Points in one operation of the library: searches get in between two of them.
-const BATCH: usize = 500;
+use super::{filter, read};
+use crate::filter::{of_document, of_segments};
+use crate::payload;
+use crate::points::{BATCH, last_of_each};
+use crate::words::{WORDS, Words};
 
 /// Writes points, those of equal id being replaced whole; of two with one id, the last counts.
 pub(super) fn upsert(shard: &Shard, words: &Words, tenant: &TenantId, points: Vec<Point>) -> Result<(), IndexError> {
-    let mut last_of: HashMap<SegmentId, usize> = HashMap::with_capacity(points.len());
-    for (position, point) in points.iter().enumerate() {
-        last_of.insert(point.id, position);
+    let mut points = last_of_each(points).into_iter().map(|point| encode(words, tenant, point)).peekable();
+    while points.peek().is_some() {
+        write(shard, points.by_ref().take(BATCH).collect())?;
     }
-    let mut batch = Vec::with_capacity(BATCH.min(points.len()));
-    for (position, point) in points.into_iter().enumerate() {
-        if last_of.get(&point.id) != Some(&position) {
-            continue;
-        }
-        batch.push(encode(words, tenant, point));
-        if batch.len() == BATCH {
-            write(shard, std::mem::take(&mut batch))?;
-        }
-    }
-    write(shard, batch)
+    Ok(())
 }
 
 fn write(shard: &Shard, batch: Vec<PointStructPersisted>) -> Result<(), IndexError> {
-    if batch.is_empty() {
-        return Ok(());
-    }
     shard.deletions().written(batch.iter().map(|point| point.id));
     shard.update(PointOperations::UpsertPoints(PointInsertOperations::PointsList(batch)))
 }
@@ -53,18 +40,18 @@ fn encode(words: &Words, tenant: &TenantId, point: Point) -> PointStructPersiste
     PointStructPersisted {
         id: PointId::Uuid(point.id.uuid()),
         vector: VectorStructPersisted::Named(vectors),
-        payload: Some(payload::encode(tenant, point.payload)),
+        payload: Some(Payload(payload::encode(tenant, point.payload))),
     }
 }
 
 /// Removes those of the segments that are the tenant's.
 pub(super) fn delete_segments(shard: &Shard, tenant: &TenantId, segments: &[SegmentId]) -> Result<(), IndexError> {
-    segments.chunks(BATCH).try_for_each(|some| delete(shard, &filter::of_segments(tenant, some)))
+    segments.chunks(BATCH).try_for_each(|some| delete(shard, &filter::of(&of_segments(tenant, some))?))
 }
 
 /// Removes every point of the tenant's document.
 pub(super) fn delete_document(shard: &Shard, tenant: &TenantId, document: DocumentId) -> Result<(), IndexError> {
-    delete(shard, &filter::of_document(tenant, document))
+    delete(shard, &filter::of(&of_document(tenant, document))?)
 }
 
 /// By their ids and not by the filter, since they must be known.

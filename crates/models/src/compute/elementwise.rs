@@ -35,6 +35,39 @@ pub fn gelu(values: &mut [f32]) {
     );
 }
 
+/// The approximation of [`gelu`] by the hyperbolic tangent: `x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))`.
+pub fn gelu_tanh(values: &mut [f32]) {
+    const TWICE_ROOT: f32 = 2.0 * 0.797_884_6;
+    Arch::new().dispatch(
+        #[inline(always)]
+        || each(values, |x| x * sigmoid(TWICE_ROOT * (x + 0.044_715 * x * x * x))),
+    );
+}
+
+/// `x sigmoid(slope x)`.
+pub fn gated(values: &mut [f32], slope: f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || each(values, |x| x * sigmoid(slope * x)),
+    );
+}
+
+/// The hyperbolic tangent.
+pub fn tanh(values: &mut [f32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || each(values, |x| 2.0 * sigmoid(2.0 * x) - 1.0),
+    );
+}
+
+/// `1 / (1 + e^-x)`, by the exponential of what is not above 0.
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    let power = exp(-x.abs());
+    let smaller = power / (1.0 + power);
+    if x < 0.0 { smaller } else { 1.0 - smaller }
+}
+
 /// 0 where a number is below 0; what is not a number stays so.
 pub fn relu(values: &mut [f32]) {
     Arch::new().dispatch(
@@ -153,6 +186,29 @@ mod tests {
         let mut extremes = [f32::INFINITY, 1e30, -1e30, f32::NAN];
         gelu(&mut extremes);
         assert!(extremes[0].is_infinite() && extremes[1] == 1e30 && extremes[2] == 0.0 && extremes[3].is_nan());
+    }
+
+    #[test]
+    fn the_gates_are_exact_to_single_precision() {
+        let inputs: Vec<f32> = (-3000..=3000).map(|step| step as f32 / 100.0).collect();
+        type Exact = fn(f64) -> f64;
+        type Ours = fn(&mut [f32]);
+        let cases: [(&str, Ours, Exact); 4] = [
+            ("quick gelu", |v| gated(v, 1.702), |x| x / (1.0 + (-1.702 * x).exp())),
+            ("silu", |v| gated(v, 1.0), |x| x / (1.0 + (-x).exp())),
+            ("tanh", tanh, f64::tanh),
+            ("gelu by tanh", gelu_tanh, |x| {
+                0.5 * x * (1.0 + (std::f64::consts::FRAC_2_PI.sqrt() * (x + 0.044_715 * x * x * x)).tanh())
+            }),
+        ];
+        for (name, ours, exact) in cases {
+            let mut values = inputs.clone();
+            ours(&mut values);
+            for (x, got) in inputs.iter().zip(&values) {
+                let wanted = exact(f64::from(*x));
+                assert!((f64::from(*got) - wanted).abs() < 4e-6, "{name}({x}) is {got}, not {wanted}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use candle_core::{Result, Tensor};
 use serde::Deserialize;
 
+use crate::compute::elementwise;
+
 /// What stands between the two layers of a feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Activation {
@@ -36,6 +38,18 @@ impl Activation {
             Self::Relu => states.relu(),
             Self::Silu => states.silu(),
             Self::Tanh => states.tanh(),
+        }
+    }
+
+    /// Number by number, in place, on the CPU.
+    pub(crate) fn apply_to(self, values: &mut [f32]) {
+        match self {
+            Self::Gelu => elementwise::gelu(values),
+            Self::GeluTanh => elementwise::gelu_tanh(values),
+            Self::QuickGelu => elementwise::gated(values, 1.702),
+            Self::Relu => elementwise::relu(values),
+            Self::Silu => elementwise::gated(values, 1.0),
+            Self::Tanh => elementwise::tanh(values),
         }
     }
 }

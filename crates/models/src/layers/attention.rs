@@ -1,6 +1,6 @@
 //! Scaled dot-product attention of several heads (Vaswani et al., 2017).
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 
 /// What may look at what.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,30 @@ pub fn attend(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, mask: 
         Mask::None => scores,
         Mask::Add(mask) => scores.broadcast_add(mask)?,
     };
-    let weights = candle_nn::ops::softmax_last_dim(&scores)?;
-    weights.matmul(&value)?.transpose(1, 2)?.reshape((batch, queries, width))
+    softmax(&scores)?.matmul(&value)?.transpose(1, 2)?.reshape((batch, queries, width))
+}
+
+/// Over the last dimension. On the processor the library adds up weights in the numbers that they are in, and a sum of hundreds in bf16 loses
+/// all that is small; so there it is done in f32.
+fn softmax(scores: &Tensor) -> Result<Tensor> {
+    let dtype = scores.dtype();
+    if scores.device().is_cpu() && dtype != DType::F32 {
+        return candle_nn::ops::softmax_last_dim(&scores.to_dtype(DType::F32)?)?.to_dtype(dtype);
+    }
+    candle_nn::ops::softmax_last_dim(scores)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn many_small_weights_in_bf16_add_up_to_one() {
+        let scores = Tensor::zeros((1, 1000), DType::BF16, &Device::Cpu).unwrap();
+        let total =
+            softmax(&scores).unwrap().to_dtype(DType::F32).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!((total - 1.0).abs() < 0.01, "{total}");
+    }
 }

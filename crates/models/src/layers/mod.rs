@@ -4,10 +4,14 @@
 
 mod activation;
 mod attention;
+mod embedding;
 mod linear;
 mod norm;
+mod patches;
 
 pub use activation::Activation;
 pub use attention::{Mask, attend};
+pub use embedding::Embedding;
 pub use linear::Linear;
 pub use norm::LayerNorm;
+pub use patches::Patches;

@@ -23,6 +23,16 @@ impl LayerNorm {
         })
     }
 
+    /// Reads `weight`; there is no bias.
+    pub fn load_without_bias(scope: &Scope, width: usize, epsilon: f64) -> std::result::Result<Self, ModelError> {
+        let bias = Tensor::zeros(width, scope.dtype(), scope.device());
+        Ok(Self {
+            weight: scope.tensor("weight", &[width])?,
+            bias: bias.map_err(|error| ModelError::device(&scope.name("bias"), &error))?,
+            epsilon: epsilon as f32,
+        })
+    }
+
     /// `states`: anything x width.
     pub fn forward(&self, states: &Tensor) -> Result<Tensor> {
         candle_nn::ops::layer_norm(&states.contiguous()?, &self.weight, &self.bias, self.epsilon)

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use realfft::{RealFftPlanner, RealToComplex};
 
 /// Power spectra of frames under a periodic Hann window, centred on multiples of the hop; the signal is mirrored at both ends.
+///
+/// Computed in f64, as numpy does it: in f32 the rounding of a loud tone would be louder than the quiet bands beside it.
 pub struct PowerSpectrum {
-    fft: Arc<dyn RealToComplex<f32>>,
-    hann: Vec<f32>,
+    fft: Arc<dyn RealToComplex<f64>>,
+    hann: Vec<f64>,
     hop: usize,
 }
 
@@ -15,7 +17,7 @@ impl PowerSpectrum {
     /// Frames of `size` samples, `hop` samples apart.
     pub fn new(size: usize, hop: usize) -> Self {
         let angle = |n: usize| std::f64::consts::TAU * n as f64 / size as f64;
-        let hann = (0..size).map(|n| (0.5 - 0.5 * angle(n).cos()) as f32).collect();
+        let hann = (0..size).map(|n| 0.5 - 0.5 * angle(n).cos()).collect();
         Self { fft: RealFftPlanner::new().plan_fft_forward(size), hann, hop }
     }
 
@@ -40,13 +42,13 @@ impl PowerSpectrum {
         for index in 0..self.frames(samples.len()) {
             let start = (index * self.hop) as isize - half as isize;
             for ((offset, value), weight) in frame.iter_mut().enumerate().zip(&self.hann) {
-                *value = mirrored(samples, start + offset as isize) * weight;
+                *value = f64::from(mirrored(samples, start + offset as isize)) * weight;
             }
             // It fails only for buffers of a wrong length, and these are its own.
             let transformed = self.fft.process_with_scratch(&mut frame, &mut spectrum, &mut scratch);
             debug_assert!(transformed.is_ok());
             for (power, bin) in power.iter_mut().zip(&spectrum) {
-                *power = bin.norm_sqr();
+                *power = bin.norm_sqr() as f32;
             }
             each(&power);
         }

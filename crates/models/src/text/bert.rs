@@ -1,23 +1,27 @@
-//! BERT (Devlin et al., "BERT: pre-training of deep bidirectional transformers for language understanding", 2018).
+//! BERT (Devlin et al., "BERT: pre-training of deep bidirectional transformers for language understanding", 2018) and its like on
+//! the processor in f32.
 //!
 //! Sequences lie end to end, without padding; so what one gets cannot depend on the length of another.
 
-use std::path::Path;
-
-use super::config::BertConfig;
+use super::config::{Family, Positions, PostNormConfig};
+use super::pooling::Pooling;
+use super::tokens::Token;
 use crate::compute::attention::attention;
 use crate::compute::linear::Linear;
 use crate::compute::norm::LayerNorm;
 use crate::error::ModelError;
+use crate::layers::Activation;
 use crate::weights::Weights;
 
 /// Token numbers to token states.
-pub struct Bert {
+pub(super) struct Bert {
     width: usize,
     heads: usize,
     words: Vec<f32>,
-    /// Position and segment 0 in one.
     places: Vec<f32>,
+    positions: Positions,
+    segments: Vec<f32>,
+    has_segments: bool,
     norm: LayerNorm,
     layers: Vec<Layer>,
 }
@@ -32,40 +36,46 @@ struct Layer {
 }
 
 impl Bert {
-    /// Reads the tensors; their names may begin with `bert.`.
-    pub fn load(path: &Path, config: &BertConfig) -> Result<Self, ModelError> {
-        let weights = Weights::open(path)?;
-        let prefix = if weights.has("bert.embeddings.word_embeddings.weight") { "bert." } else { "" };
-        let width = config.hidden_size;
-        let epsilon = config.layer_norm_eps as f32;
+    /// Whether a network is one that can be computed here.
+    pub fn can_be(config: &PostNormConfig) -> bool {
+        config.activation == Activation::Gelu && matches!(config.family, Family::Bert | Family::Roberta)
+    }
+
+    /// Reads the tensors, whose names begin with `prefix`.
+    pub fn load(weights: &Weights, prefix: &str, config: &PostNormConfig) -> Result<Self, ModelError> {
+        let width = config.width;
         let embeddings = format!("{prefix}embeddings.");
         let table = |name: &str, rows: usize| weights.tensor(&format!("{embeddings}{name}.weight"), &[rows, width]);
-        let segments = table("token_type_embeddings", config.type_vocab_size)?;
-        let mut places = table("position_embeddings", config.max_position_embeddings)?;
-        for place in places.chunks_exact_mut(width) {
-            for (value, segment) in place.iter_mut().zip(&segments) {
-                *value += segment;
-            }
-        }
         Ok(Self {
             width,
-            heads: config.num_attention_heads,
-            words: table("word_embeddings", config.vocab_size)?,
-            places,
-            norm: LayerNorm::load(&weights, &format!("{embeddings}LayerNorm"), width, epsilon)?,
-            layers: (0..config.num_hidden_layers)
-                .map(|index| Layer::load(&weights, &format!("{prefix}encoder.layer.{index}."), config))
+            heads: config.heads,
+            words: table("word_embeddings", config.vocabulary)?,
+            places: table("position_embeddings", config.position_rows)?,
+            positions: config.positions,
+            segments: table("token_type_embeddings", config.segment_rows)?,
+            has_segments: config.family == Family::Bert,
+            norm: LayerNorm::load(weights, &format!("{embeddings}LayerNorm"), width, config.epsilon as f32)?,
+            layers: (0..config.layers)
+                .map(|index| Layer::load(weights, &format!("{prefix}encoder.layer.{index}."), config))
                 .collect::<Result<_, _>>()?,
         })
     }
 
-    /// Width of the token states.
-    pub fn width(&self) -> usize {
-        self.width
+    /// A vector for each text, in order.
+    pub fn pooled(&self, sequences: &[Vec<Token>], pooling: Pooling) -> Vec<Vec<f32>> {
+        let states = self.forward(sequences);
+        let mut rest = states.as_slice();
+        let mut vectors = Vec::with_capacity(sequences.len());
+        for sequence in sequences {
+            let (own, after) = rest.split_at(sequence.len() * self.width);
+            rest = after;
+            vectors.push(pooling.apply(own, self.width));
+        }
+        vectors
     }
 
-    /// The states of all tokens of all sequences, end to end: tokens x width. A token beyond the vocabulary is taken for token 0.
-    pub fn forward(&self, sequences: &[Vec<u32>]) -> Vec<f32> {
+    /// The states of all tokens of all sequences, end to end: tokens x width.
+    fn forward(&self, sequences: &[Vec<Token>]) -> Vec<f32> {
         let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
         let mut states = self.embed(sequences);
         for layer in &self.layers {
@@ -74,33 +84,36 @@ impl Bert {
         states
     }
 
-    fn embed(&self, sequences: &[Vec<u32>]) -> Vec<f32> {
+    fn embed(&self, sequences: &[Vec<Token>]) -> Vec<f32> {
+        let width = self.width;
         let mut states = Vec::with_capacity(sequences.iter().map(Vec::len).sum::<usize>() * self.width);
         for sequence in sequences {
-            for (token, place) in sequence.iter().zip(self.places.chunks_exact(self.width)) {
-                let word =
-                    self.words.chunks_exact(self.width).nth(*token as usize).unwrap_or(&self.words[..self.width]);
-                states.extend(word.iter().zip(place).map(|(word, place)| word + place));
+            for (token, position) in sequence.iter().zip(self.positions.of(sequence.iter().map(|token| token.id))) {
+                let word = &self.words[token.id as usize * width..][..width];
+                let place = &self.places[position as usize * width..][..width];
+                let segment = &self.segments[self.segment_of(*token) * width..][..width];
+                let parts = word.iter().zip(place).zip(segment);
+                states.extend(parts.map(|((word, place), segment)| word + (place + segment)));
             }
         }
         self.norm.apply(&mut states);
         states
     }
+
+    /// Only the tokenizers of BERT tell segments apart.
+    fn segment_of(&self, token: Token) -> usize {
+        if self.has_segments { usize::from(token.segment) } else { 0 }
+    }
 }
 
 impl Layer {
-    fn load(weights: &Weights, prefix: &str, config: &BertConfig) -> Result<Self, ModelError> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let epsilon = config.layer_norm_eps as f32;
+    fn load(weights: &Weights, prefix: &str, config: &PostNormConfig) -> Result<Self, ModelError> {
+        let (width, inner) = (config.width, config.inner);
+        let epsilon = config.epsilon as f32;
         let of = |name: &str| format!("{prefix}{name}");
         let [query, key, value] = ["query", "key", "value"].map(|name| of(&format!("attention.self.{name}")));
         Ok(Self {
-            query_key_value: Linear::load_attention(
-                weights,
-                [&query, &key, &value],
-                width,
-                width / config.num_attention_heads,
-            )?,
+            query_key_value: Linear::load_attention(weights, [&query, &key, &value], width, width / config.heads)?,
             output: Linear::load(weights, &of("attention.output.dense"), width, width)?,
             output_norm: LayerNorm::load(weights, &of("attention.output.LayerNorm"), width, epsilon)?,
             inner: Linear::load(weights, &of("intermediate.dense"), width, inner)?,

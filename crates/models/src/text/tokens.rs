@@ -2,11 +2,41 @@
 
 use std::path::Path;
 
-use tokenizers::pipeline::{EncodeOptions, Override, PipelineToken, PipelineTokenizer};
-use tokenizers::{TruncationParams, canonicalize_str, from_json};
+use tokenizers::pipeline::{EncodeOptions, Encoding, Inputs, Override, PipelineToken, PipelineTokenizer};
+use tokenizers::{TruncationDirection, TruncationParams, canonicalize_str, from_json};
 
+use super::config::NetworkConfig;
+use super::vocabulary::TokenizerFile;
 use crate::error::ModelError;
 use crate::source::read;
+
+/// A token of a sequence: its number, and which text of a pair it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token {
+    /// Its number in the vocabulary.
+    pub id: u32,
+    /// 0 in the first text, 1 in the second, as the tokenizer's template has it.
+    pub segment: u8,
+}
+
+/// What a network knows of tokens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// Most tokens of a sequence.
+    pub most: usize,
+    /// Tokens in the vocabulary.
+    pub vocabulary: usize,
+    /// Segments that it tells apart; more are not looked at where it tells none.
+    pub segments: Option<usize>,
+}
+
+impl Known {
+    /// Those of a network; `max_tokens` is what other files say.
+    pub fn of(config: &NetworkConfig, max_tokens: Option<usize>) -> Self {
+        let most = max_tokens.unwrap_or(usize::MAX).min(config.most_tokens());
+        Self { most, vocabulary: config.vocabulary(), segments: config.segments() }
+    }
+}
 
 /// A model's tokenizer. Clones share the vocabulary.
 #[derive(Clone)]
@@ -16,27 +46,45 @@ pub struct Tokens {
     bare: EncodeOptions,
     most: usize,
     special: usize,
+    known: Option<Known>,
 }
 
 impl Tokens {
     /// Reads a `tokenizer.json`; its own padding and truncation do not count, `max_tokens` does.
     pub(crate) fn load(path: &Path, max_tokens: usize) -> Result<Self, ModelError> {
         let text = String::from_utf8(read(path)?).map_err(|error| ModelError::malformed(path, &error))?;
-        let canonical = canonicalize_str(&text).map_err(|error| ModelError::malformed(path, &error))?;
-        let tokenizer = from_json(&canonical).map_err(|error| ModelError::malformed(path, &error))?;
+        Self::parse(path, &text, max_tokens)
+    }
+
+    /// The same from the `text` of a `tokenizer.json`; errors name `path`.
+    pub(crate) fn parse(path: &Path, text: &str, max_tokens: usize) -> Result<Self, ModelError> {
         let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
+        Self::with(path, text, truncation, None)
+    }
+
+    /// The tokenizer of a network, which gives no token that the network does not know.
+    pub(super) fn of_network(file: &TokenizerFile, known: Known) -> Result<Self, ModelError> {
+        let direction = if file.cut_at_start { TruncationDirection::Left } else { TruncationDirection::Right };
+        let truncation = TruncationParams { max_length: known.most, direction, ..TruncationParams::default() };
+        Self::with(&file.path, &file.json, truncation, Some(known))
+    }
+
+    fn with(path: &Path, text: &str, truncation: TruncationParams, known: Option<Known>) -> Result<Self, ModelError> {
+        let canonical = canonicalize_str(text).map_err(|error| ModelError::malformed(path, &error))?;
+        let tokenizer = from_json(&canonical).map_err(|error| ModelError::malformed(path, &error))?;
+        let most = truncation.max_length;
         let whole = EncodeOptions {
             padding: Override::Off,
             truncation: Override::With(truncation),
             ..EncodeOptions::default()
         };
         let bare = EncodeOptions { add_special_tokens: false, truncation: Override::Off, ..whole.clone() };
-        let mut tokens = Self { tokenizer, whole, bare, most: max_tokens, special: 0 };
-        tokens.special = tokens.encode("").map_err(|error| ModelError::malformed(path, &error))?.len();
-        if tokens.special >= max_tokens {
-            return Err(ModelError::malformed(path, &format!("{max_tokens} tokens leave no room for words")));
+        let nothing = tokenizer.encode("", &whole).wait().map_err(|error| ModelError::malformed(path, &error))?;
+        let special = nothing.iter().map(Encoding::len).sum();
+        if special >= most {
+            return Err(ModelError::malformed(path, &format!("{most} tokens leave no room for words")));
         }
-        Ok(tokens)
+        Ok(Self { tokenizer, whole, bare, most, special, known })
     }
 
     /// Most tokens of a text, special ones included.
@@ -47,6 +95,11 @@ impl Tokens {
     /// How many tokens of words fit into one text.
     pub fn room(&self) -> usize {
         self.most - self.special
+    }
+
+    /// The number of a token that is set apart from words, such as the one that fills up short texts.
+    pub(crate) fn special(&self, token: &str) -> Option<u32> {
+        self.tokenizer.get_added_vocabulary().token_to_id(token)
     }
 
     /// How many tokens `text` is, without special ones and however long it is.
@@ -66,10 +119,42 @@ impl Tokens {
         Ok(tokens.into_iter().map(PipelineToken::id).collect())
     }
 
-    /// The tokens of `text` with special ones, cut at the end to [`Self::max_tokens`].
+    /// The numbers of the tokens of `text` with special ones, cut to [`Self::max_tokens`].
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
-        self.tokenizer.encode_into(text, &self.whole, &mut tokens).map_err(|error| error.to_string())?;
-        Ok(tokens.into_iter().map(PipelineToken::id).collect())
+        Ok(self.encode_one(text)?.into_iter().map(|token| token.id).collect())
+    }
+
+    /// The tokens of `text` with special ones, cut to [`Self::max_tokens`].
+    pub(super) fn encode_one(&self, text: &str) -> Result<Vec<Token>, String> {
+        self.encode_inputs(text)
+    }
+
+    /// The tokens of two texts with special ones; while they are too many, the longer of the two is cut.
+    pub(super) fn encode_pair(&self, first: &str, second: &str) -> Result<Vec<Token>, String> {
+        self.encode_inputs((first, second))
+    }
+
+    fn encode_inputs(&self, inputs: impl Into<Inputs>) -> Result<Vec<Token>, String> {
+        let encodings = self.tokenizer.encode(inputs, &self.whole).wait().map_err(|error| error.to_string())?;
+        let tokens: Vec<Token> = encodings.iter().flat_map(tokens_of).collect();
+        let Some(Known { vocabulary, segments, .. }) = self.known else { return Ok(tokens) };
+        if tokens.is_empty() {
+            return Err("the text has no tokens".to_owned());
+        }
+        if let Some(beyond) = tokens.iter().find(|token| token.id as usize >= vocabulary) {
+            return Err(format!("the tokenizer gives token {}, and the model knows {vocabulary}", beyond.id));
+        }
+        if let Some(segments) = segments.filter(|most| tokens.iter().any(|token| usize::from(token.segment) >= *most)) {
+            return Err(format!("the tokenizer tells more segments apart than the model, which knows {segments}"));
+        }
+        Ok(tokens)
+    }
+}
+
+fn tokens_of(encoding: &Encoding) -> Vec<Token> {
+    let ids = encoding.ids().iter().map(|token| token.id());
+    match encoding.type_ids() {
+        Some(segments) => ids.zip(segments).map(|(id, segment)| Token { id, segment: *segment }).collect(),
+        None => ids.map(|id| Token { id, segment: 0 }).collect(),
     }
 }

@@ -4,4 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)]
 
 mod case;
+mod clap;
+mod clip;
+mod pair;
+mod rerank;
+mod siglip;
+mod text;
 mod whisper;

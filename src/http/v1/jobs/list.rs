@@ -49,7 +49,7 @@ pub async fn list(
 ) -> Result<Json<JobPage>, ApiError> {
     let size = page::size(asked.page_size)?;
     let before = page::read(asked.page_token.as_deref())?;
-    let query = JobQuery { state: asked.state, document: asked.document, before, limit: size + 1 };
+    let query = JobQuery { state: asked.state, kind: None, document: asked.document, before, limit: size + 1 };
     let jobs = app.catalog.jobs(&caller.tenant, &query).await?;
     let (jobs, next_page_token) = page::cut(jobs, size, |job| job.id.to_string());
     let now = app.clock.now();

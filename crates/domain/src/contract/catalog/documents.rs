@@ -48,10 +48,10 @@ pub async fn a_document_is_accepted_whole(fixture: &dyn CatalogFixture) {
 
 /// Whoever accepts one external id at the same time makes versions of one document.
 pub async fn racing_upserts_make_one_document(fixture: &dyn CatalogFixture) {
-    let stage = Arc::new(Stage::open(fixture).await);
+    let stages = [Arc::new(Stage::open(fixture).await), Arc::new(Stage::open(fixture).await)];
     let mut tasks = Vec::new();
     for task in 0..8 {
-        let stage = stage.clone();
+        let stage = stages[task % 2].clone();
         tasks.push(tokio::spawn(async move { stage.accept(Some("one"), &[&format!("text {task}")]).await }));
     }
     let (mut ids, mut versions) = (HashSet::new(), Vec::new());
@@ -63,6 +63,7 @@ pub async fn racing_upserts_make_one_document(fixture: &dyn CatalogFixture) {
     }
     versions.sort_unstable();
     assert_eq!((ids.len(), versions), (1, (1..=8).collect()));
+    let [stage, _] = stages;
     let document = ids.into_iter().next().unwrap();
     let query = JobQuery { document: Some(document), limit: 20, ..JobQuery::default() };
     let jobs = stage.catalog.jobs(&stage.acme, &query).await.unwrap();

@@ -167,11 +167,17 @@ pub async fn a_given_up_ingest_settles_the_document(fixture: &dyn CatalogFixture
         let lease = stage.lease("worker").await;
         stage.end(&lease, end).await;
         let found = catalog.document(acme, document.id).await.unwrap();
-        assert_eq!((found.status, found.version), (DocumentStatus::Ready, 3));
+        assert_eq!(found.version, 3);
         assert_eq!(stage.live_ids(document.id).await, segments);
-        assert_eq!(catalog.parts(acme, document.id, Some(3)).await.unwrap(), []);
+        let kept = catalog.parts(acme, document.id, Some(3)).await.unwrap();
+        if name == "cancelled" {
+            assert_eq!((found.status, kept.len()), (DocumentStatus::Ready, 0));
+        } else {
+            assert_eq!((found.status, kept[0].status), (DocumentStatus::Partial, PartStatus::Failed));
+            assert_eq!(kept[0].error.as_ref().unwrap().code, code);
+        }
     }
-    assert_eq!(stage.orphans().await.len(), 2);
+    assert_eq!(stage.orphans().await, [BlobHash::of(b"one")], "two is live, three may be tried again");
 }
 
 /// An ingest that ends although a newer version has come makes its own version live for the time being.

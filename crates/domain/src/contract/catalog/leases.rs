@@ -2,21 +2,22 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::CatalogFixture;
 use super::sample::{HOUR_MS, LEASE_MS, LeaseLost, Stage, refused, tenant};
 use crate::catalog::JobEnd;
 use crate::job::{JobKind, JobState, Progress};
 
-/// Eight workers take fifty jobs: each is taken once.
+/// Eight workers of two processes take fifty jobs: each is taken once.
 pub async fn no_job_is_leased_twice(fixture: &dyn CatalogFixture) {
-    let stage = Arc::new(Stage::open(fixture).await);
+    let stages = [Arc::new(Stage::open(fixture).await), Arc::new(Stage::open(fixture).await)];
     for _ in 0..50 {
-        stage.accept(None, &["text"]).await;
+        stages[0].accept(None, &["text"]).await;
     }
     let mut tasks = Vec::new();
     for worker in 0..8 {
-        let stage = stage.clone();
+        let stage = stages[worker % 2].clone();
         tasks.push(tokio::spawn(async move {
             let mut taken = Vec::new();
             let worker = format!("worker-{worker}");
@@ -127,6 +128,45 @@ pub async fn jobs_of_one_document_run_in_order(fixture: &dyn CatalogFixture) {
         stage.end(&lease, JobEnd::Succeeded { parts: Vec::new() }).await;
     }
     assert_eq!(found, wanted);
+}
+
+/// Also when they are enqueued and taken by two processes at the same time.
+pub async fn jobs_of_one_document_never_run_side_by_side(fixture: &dyn CatalogFixture) {
+    const JOBS: usize = 24;
+    let stages = [Arc::new(Stage::open(fixture).await), Arc::new(Stage::open(fixture).await)];
+    let document = stages[0].ready(None, &["one"]).await.id;
+    let runs = Arc::new(AtomicBool::new(false));
+    let ended = Arc::new(AtomicUsize::new(0));
+    let mut tasks = Vec::new();
+    for stage in &stages {
+        let enqueuer = stage.clone();
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..JOBS / 2 {
+                let id = enqueuer.job_id();
+                enqueuer.catalog.enqueue(&enqueuer.acme, id, JobKind::Refresh { document }).await.unwrap();
+            }
+        }));
+        for _ in 0..2 {
+            let (worker, runs, ended) = (stage.clone(), runs.clone(), ended.clone());
+            tasks.push(tokio::spawn(async move {
+                while ended.load(Ordering::SeqCst) < JOBS {
+                    let Some(lease) = worker.catalog.lease_job("worker", LEASE_MS).await.unwrap() else {
+                        tokio::task::yield_now().await;
+                        continue;
+                    };
+                    assert!(!runs.swap(true, Ordering::SeqCst), "two jobs of the document run");
+                    tokio::task::yield_now().await;
+                    worker.catalog.heartbeat(&lease, LEASE_MS).await.unwrap();
+                    runs.store(false, Ordering::SeqCst);
+                    worker.end(&lease, JobEnd::Succeeded { parts: Vec::new() }).await;
+                    ended.fetch_add(1, Ordering::SeqCst);
+                }
+            }));
+        }
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
 }
 
 /// The tenant with the fewest running jobs is served first, so a large import does not starve the others.

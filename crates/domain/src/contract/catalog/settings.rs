@@ -57,6 +57,8 @@ pub async fn keys_are_found_by_their_secret(fixture: &dyn CatalogFixture) {
         scopes: vec!["read".to_owned(), "write".to_owned()],
         created_at: stage.clock_now(),
         expires_at: Some(stage.in_an_hour()),
+        last_used_at: None,
+        revoked_at: None,
     };
     let secret = BlobHash::of(b"secret");
     catalog.put_key(&key, &secret).await.unwrap();

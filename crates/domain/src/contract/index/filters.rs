@@ -55,7 +55,7 @@ const NUMBERS: [i64; 5] = [-1, 0, 2, 3, 9_007_199_254_740_993];
 const METADATA_KEYS: [&str; 6] = ["year", "a-b", "under_score", "größe", "camera", "empty"];
 const MEDIA_TYPES: [&str; 3] = ["text/plain", "image/png", "audio/wav"];
 
-fn random_point(chance: &mut Chance, number: u32) -> Point {
+pub(super) fn random_point(chance: &mut Chance, number: u32) -> Point {
     let mut point = bare(number, 0);
     point.dense = vec![(shared(), chance.unit_vector(8))];
     let payload = &mut point.payload;
@@ -97,7 +97,7 @@ fn random_value(chance: &mut Chance, depth: u32) -> Value {
     }
 }
 
-fn random_filter(chance: &mut Chance) -> Value {
+pub(super) fn random_filter(chance: &mut Chance) -> Value {
     let mut filter = Map::new();
     for (name, most) in [("must", 3), ("should", 4), ("must_not", 2)] {
         let list: Vec<Value> = (0..chance.below(most)).map(|_| random_condition(chance)).collect();

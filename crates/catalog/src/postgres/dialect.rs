@@ -1,0 +1,86 @@
+//! What Postgres says in its own way: ids are `uuid`, lists are arrays, and others write meanwhile.
+
+use std::borrow::Cow;
+
+use sensorium_domain::TenantId;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::locks::Lock;
+use super::{Connection, Row};
+use crate::columns::{Columns, plain_columns};
+use crate::error::Result;
+
+/// Keeps the rows that a transaction reads from others until it ends.
+macro_rules! for_update {
+    () => {
+        " FOR UPDATE"
+    };
+}
+
+/// Passes over rows that another transaction works on.
+macro_rules! skip_locked {
+    () => {
+        " FOR UPDATE SKIP LOCKED"
+    };
+}
+
+/// That a column holds one of a list of UUIDs or digests.
+macro_rules! among {
+    ($column:literal, $list:literal) => {
+        concat!($column, " = ANY(", $list, ")")
+    };
+}
+
+/// That a document has this external id: found by the index of hashes.
+macro_rules! external_id_is {
+    ($parameter:literal) => {
+        concat!("md5(d.external_id) = md5(", $parameter, ") AND d.external_id = ", $parameter)
+    };
+}
+
+/// The number of the job that is enqueued next.
+macro_rules! next_seq {
+    () => {
+        "nextval(pg_get_serial_sequence('jobs', 'seq'))"
+    };
+}
+
+pub(super) use {among, external_id_is, for_update, next_seq, skip_locked};
+
+impl Columns for Row {
+    plain_columns!();
+
+    fn flag(&self, column: &str) -> Result<bool> {
+        Ok(self.try_get(column)?)
+    }
+
+    fn uuid(&self, column: &str) -> Result<Uuid> {
+        Ok(self.try_get(column)?)
+    }
+}
+
+/// A UUID as it is bound.
+pub(super) fn uuid_value(uuid: Uuid) -> Uuid {
+    uuid
+}
+
+/// UUIDs for `among!`.
+pub(super) fn uuid_list(uuids: impl IntoIterator<Item = Uuid>) -> Vec<Uuid> {
+    uuids.into_iter().collect()
+}
+
+/// Digests for `among!`.
+pub(super) fn digest_list<'a>(digests: impl IntoIterator<Item = &'a [u8; 32]>) -> Vec<Vec<u8>> {
+    digests.into_iter().map(|digest| digest.to_vec()).collect()
+}
+
+/// A text that we made as it can be kept: U+0000, which no column holds, is replaced.
+pub(super) fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
+/// Until the transaction ends no job of the tenant is taken. See [`Lock::Leases`].
+pub(super) async fn exclude_leases(connection: &mut Connection, tenant: &TenantId) -> Result<()> {
+    Lock::Leases.exclusive(connection, tenant).await
+}

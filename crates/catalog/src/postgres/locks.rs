@@ -1,0 +1,44 @@
+//! What keeps the transactions of one tenant apart.
+//!
+//! Many rules of the catalog look at several rows before they write: an external id has one document, a blob without owner
+//! and claim goes, jobs of a document run in the order of their numbers. SQLite has one writer, so nothing changes between
+//! the look and the write. Here the transactions that look and then write hold an advisory lock of their tenant; tenants do
+//! not wait for each other. Each statement sees what was committed before it (`READ COMMITTED`), so after the lock
+//! everything of the transactions before.
+//!
+//! Taking a job needs no such lock (`SKIP LOCKED` keeps workers apart) and must not wait for a long transaction. It only
+//! must not fall between a sweep's look for ingests under way and its deletion of vectors, on which an ingest counts from
+//! its first moment: hence a second lock, shared by those who take jobs and held for the short end of a transaction by
+//! those who sweep. Locks are taken in this order: tenant, rows, leases.
+
+use sensorium_domain::TenantId;
+
+use super::Connection;
+use crate::error::Result;
+
+/// Advisory locks have two numbers: which lock, and a hash of the tenant. Tenants of equal hash share a lock, which costs
+/// time only.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lock {
+    /// Held by transactions that look and then write.
+    Tenant = 0x5e50_0001,
+    /// Shared by those who take jobs, held by those who sweep.
+    Leases = 0x5e50_0002,
+}
+
+impl Lock {
+    /// Waits for all others, until the transaction ends.
+    pub(super) async fn exclusive(self, connection: &mut Connection, tenant: &TenantId) -> Result<()> {
+        self.take("SELECT pg_advisory_xact_lock($1, hashtext($2))", connection, tenant).await
+    }
+
+    /// Waits for those who hold it alone, until the transaction ends.
+    pub(super) async fn shared(self, connection: &mut Connection, tenant: &TenantId) -> Result<()> {
+        self.take("SELECT pg_advisory_xact_lock_shared($1, hashtext($2))", connection, tenant).await
+    }
+
+    async fn take(self, sql: &'static str, connection: &mut Connection, tenant: &TenantId) -> Result<()> {
+        sqlx::query(sql).bind(self as i32).bind(tenant.as_str()).execute(connection).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! Opening the database, and the transactions on it.
+
+mod dialect;
+mod json;
+mod locks;
+mod migrations;
+#[path = "../queries/mod.rs"]
+mod queries;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sensorium_domain::{CatalogError, Clock, TenantId, Timestamp};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
+use sqlx::{Postgres, Transaction};
+
+use crate::error::{Fail, Result};
+use locks::Lock;
+
+// What `queries` is compiled against.
+type Store = PostgresCatalog;
+type Database = Postgres;
+type Connection = PgConnection;
+type Row = PgRow;
+
+/// How a [`PostgresCatalog`] is opened.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// Connections at most. Those that are not used for ten minutes are closed.
+    pub connections: u32,
+    /// How long a call waits for a connection, also while the server is away.
+    pub patience: Duration,
+    /// How long one statement may take, waits for locks included; and how long the server lets a transaction of ours
+    /// stand still before it ends it, so that a process that hangs holds up nobody.
+    pub statement_timeout: Duration,
+    /// After this time a blob that was marked as being deleted belongs to a process that died: whoever comes next may
+    /// delete it again or store it anew. Longer than the longest deletion of bytes.
+    pub blob_deletion_ms: i64,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            patience: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            blob_deletion_ms: 60_000,
+        }
+    }
+}
+
+/// The catalog in a Postgres database (15 or newer), shared by any number of processes. Their clocks must agree to within
+/// a fraction of a lease.
+///
+/// A connection that breaks is replaced; while the server is away, calls fail with `Unavailable`.
+#[derive(Clone)]
+pub struct PostgresCatalog {
+    pool: PgPool,
+    clock: Arc<dyn Clock>,
+    blob_deletion_ms: i64,
+}
+
+impl PostgresCatalog {
+    /// Opens the database at `url` (`postgres://user:password@host:port/database?sslmode=verify-full`), brought up to date
+    /// if need be; processes that start together wait for the one that does it. A database of a newer version of
+    /// Sensorium with which this one cannot work is refused.
+    pub async fn open(url: &str, clock: Arc<dyn Clock>, options: PostgresOptions) -> Result<Self, CatalogError> {
+        let timeout = options.statement_timeout.as_millis().to_string();
+        let connect = PgConnectOptions::from_str(url)
+            .map_err(|error| CatalogError::Internal(format!("the URL of the database cannot be read: {error}")))?
+            .application_name("sensorium");
+        let server = format!(
+            "the database {} on {}",
+            connect.get_database().unwrap_or_else(|| connect.get_username()),
+            connect.get_host()
+        );
+        migrations::run(&connect, options.patience, &server).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections.max(2))
+            .acquire_timeout(options.patience)
+            .idle_timeout(Duration::from_mins(10))
+            .max_lifetime(Duration::from_mins(30))
+            .connect_with(connect.options([
+                ("statement_timeout", timeout.as_str()),
+                ("idle_in_transaction_session_timeout", timeout.as_str()),
+                // A plan for tenants of average size walks over the rows of all others for a small one.
+                ("plan_cache_mode", "force_custom_plan"),
+            ]))
+            .await
+            .map_err(Fail::from)?;
+        Ok(Self { pool, clock, blob_deletion_ms: options.blob_deletion_ms })
+    }
+
+    /// Closes the connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A transaction that may look and then write, without anybody writing to the tenant between.
+    async fn begin(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
+        let mut tx = self.pool.begin().await?;
+        Lock::Tenant.exclusive(&mut tx, tenant).await?;
+        Ok(tx)
+    }
+
+    /// A transaction that takes a job of the tenant.
+    async fn begin_lease(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
+        let mut tx = self.pool.begin().await?;
+        Lock::Leases.shared(&mut tx, tenant).await?;
+        Ok(tx)
+    }
+
+    /// Reads of one moment.
+    async fn snapshot(&self) -> Result<Transaction<'static, Postgres>> {
+        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
+    }
+
+    fn reader(&self) -> &PgPool {
+        &self.pool
+    }
+
+    fn writer(&self) -> &PgPool {
+        &self.pool
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,127 @@
+//! Documents are accepted: a new one, or the next version of one that is known.
+
+use sensorium_domain::catalog::{NewDocument, NewPart};
+use sensorium_domain::{Document, DocumentStatus, Job, JobKind, PartStatus, TenantId};
+
+use super::dialect::{storable, uuid_value};
+use super::documents::by_external_id_with;
+use super::{Connection, Store, blobs, collections, jobs};
+use crate::error::{Fail, Result, is_duplicate};
+
+pub(super) async fn accept(catalog: &Store, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job)> {
+    let now = catalog.now();
+    let mut tx = catalog.begin(tenant).await?;
+    collections::ensure(catalog, &mut tx, tenant, &new.collection).await?;
+    let known = match &new.external_id {
+        Some(external_id) => by_external_id_with(&mut tx, tenant, &new.collection, external_id).await?,
+        None => None,
+    };
+    let document = Document {
+        id: known.as_ref().map_or(new.id, |known| known.id),
+        collection: new.collection,
+        external_id: new.external_id,
+        title: new.title,
+        tags: new.tags,
+        metadata: new.metadata,
+        status: DocumentStatus::Processing,
+        version: known.as_ref().map_or(1, |known| known.version + 1),
+        created_at: known.as_ref().map_or(now, |known| known.created_at),
+        updated_at: now,
+    };
+    if known.is_some() {
+        update(&mut tx, &document).await?;
+        jobs::stop_jobs_of_document(&mut tx, tenant, document.id, now, jobs::Stop::Ingests).await?;
+    } else {
+        insert(&mut tx, tenant, &document).await?;
+    }
+    for (ordinal, part) in new.parts.iter().enumerate() {
+        insert_part(&mut tx, tenant, &document, ordinal, part).await?;
+    }
+    blobs::release_with(&mut tx, tenant, new.claim).await?;
+    let kind = JobKind::Ingest { document: document.id, version: document.version };
+    let job = jobs::insert(&mut tx, tenant, new.job, &kind, Some(document.collection.as_str()), now).await?;
+    tx.commit().await?;
+    Ok((document, job))
+}
+
+async fn insert(connection: &mut Connection, tenant: &TenantId, document: &Document) -> Result<()> {
+    let inserted = sqlx::query(
+        "INSERT INTO documents \
+         (id, tenant, collection, external_id, title, tags, metadata, status, version, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(uuid_value(document.id.uuid()))
+    .bind(tenant.as_str())
+    .bind(document.collection.as_str())
+    .bind(document.external_id.as_deref())
+    .bind(document.title.as_deref())
+    .bind(serde_json::to_string(&document.tags)?)
+    .bind(serde_json::to_string(&document.metadata)?)
+    .bind(document.status.as_str())
+    .bind(i64::from(document.version))
+    .bind(document.created_at.as_millis())
+    .bind(document.updated_at.as_millis())
+    .execute(connection)
+    .await;
+    match inserted {
+        Ok(_) => Ok(()),
+        Err(error) if is_duplicate(&error) => Err(Fail::conflict("a document with this id exists already")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes what a patch or a next version changes.
+pub(super) async fn update(connection: &mut Connection, document: &Document) -> Result<()> {
+    sqlx::query(
+        "UPDATE documents SET title = $2, tags = $3, metadata = $4, status = $5, version = $6, updated_at = $7 \
+         WHERE id = $1",
+    )
+    .bind(uuid_value(document.id.uuid()))
+    .bind(document.title.as_deref())
+    .bind(serde_json::to_string(&document.tags)?)
+    .bind(serde_json::to_string(&document.metadata)?)
+    .bind(document.status.as_str())
+    .bind(i64::from(document.version))
+    .bind(document.updated_at.as_millis())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_part(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    document: &Document,
+    ordinal: usize,
+    part: &NewPart,
+) -> Result<()> {
+    // A part that was refused on sight need not have its bytes kept.
+    if part.error.is_none() && !blobs::is_stored(connection, tenant, part.blob).await? {
+        return Err(Fail::conflict(format!("the blob {} is not stored; its claim may have expired", part.blob)));
+    }
+    let status = if part.error.is_some() { PartStatus::Failed } else { PartStatus::Pending };
+    let inserted = sqlx::query(
+        "INSERT INTO parts \
+         (id, tenant, document, version, ordinal, name, modality, media_type, blob, size_bytes, status, error) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(uuid_value(part.id.uuid()))
+    .bind(tenant.as_str())
+    .bind(uuid_value(document.id.uuid()))
+    .bind(i64::from(document.version))
+    .bind(ordinal as i64)
+    .bind(part.name.as_deref().map(storable))
+    .bind(part.modality.as_str())
+    .bind(part.media_type.as_str())
+    .bind(&part.blob.as_bytes()[..])
+    .bind(part.size_bytes as i64)
+    .bind(status.as_str())
+    .bind(part.error.as_ref().map(serde_json::to_string).transpose()?)
+    .execute(connection)
+    .await;
+    match inserted {
+        Ok(_) => Ok(()),
+        Err(error) if is_duplicate(&error) => Err(Fail::conflict("a part with this id exists already")),
+        Err(error) => Err(error.into()),
+    }
+}

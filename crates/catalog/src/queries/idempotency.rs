@@ -1,0 +1,95 @@
+//! Idempotency keys: reserved by the first request, answered to its repetitions.
+
+use sensorium_domain::catalog::IdempotencyState;
+use sensorium_domain::{BlobHash, TenantId, Timestamp};
+
+use super::Store;
+use super::dialect::skip_locked;
+use crate::columns::Columns;
+use crate::error::{Fail, Result};
+
+pub(super) async fn begin(
+    catalog: &Store,
+    tenant: &TenantId,
+    key: &str,
+    request: &BlobHash,
+    expires: Timestamp,
+) -> Result<IdempotencyState> {
+    let now = catalog.now();
+    sqlx::query(concat!(
+        "DELETE FROM idempotency_keys WHERE (tenant, key) IN \
+         (SELECT tenant, key FROM idempotency_keys WHERE expires_at <= $1 ORDER BY expires_at LIMIT 100",
+        skip_locked!(),
+        ")"
+    ))
+    .bind(now.as_millis())
+    .execute(catalog.writer())
+    .await?;
+    let reserved = sqlx::query(
+        "INSERT INTO idempotency_keys (tenant, key, request, expires_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (tenant, key) DO UPDATE SET request = excluded.request, expires_at = excluded.expires_at, \
+         status = NULL, location = NULL, body = NULL WHERE idempotency_keys.expires_at <= $5",
+    )
+    .bind(tenant.as_str())
+    .bind(key)
+    .bind(&request.as_bytes()[..])
+    .bind(expires.as_millis())
+    .bind(now.as_millis())
+    .execute(catalog.writer())
+    .await?;
+    if reserved.rows_affected() > 0 {
+        return Ok(IdempotencyState::New);
+    }
+    let known =
+        sqlx::query("SELECT request, status, location, body FROM idempotency_keys WHERE tenant = $1 AND key = $2")
+            .bind(tenant.as_str())
+            .bind(key)
+            .fetch_optional(catalog.reader())
+            .await?;
+    // Gone meanwhile: the first request has failed just now, and whoever tries again is the first.
+    let Some(known) = known else {
+        return Ok(IdempotencyState::InFlight);
+    };
+    if known.digest("request")? != *request.as_bytes() {
+        return Ok(IdempotencyState::Mismatch);
+    }
+    let Some(status) = known.maybe_int("status")? else {
+        return Ok(IdempotencyState::InFlight);
+    };
+    Ok(IdempotencyState::Replay {
+        status: u16::try_from(status).map_err(|error| Fail::corrupt("status", error))?,
+        location: known.maybe_text("location")?,
+        body: known.text("body")?,
+    })
+}
+
+pub(super) async fn finish(
+    catalog: &Store,
+    tenant: &TenantId,
+    key: &str,
+    status: u16,
+    location: Option<&str>,
+    body: &str,
+) -> Result<()> {
+    let changed = sqlx::query(
+        "UPDATE idempotency_keys SET status = $3, location = $4, body = $5 \
+         WHERE tenant = $1 AND key = $2 AND status IS NULL",
+    )
+    .bind(tenant.as_str())
+    .bind(key)
+    .bind(i64::from(status))
+    .bind(location)
+    .bind(body)
+    .execute(catalog.writer())
+    .await?;
+    if changed.rows_affected() == 0 { Err(Fail::not_found("reserved idempotency key")) } else { Ok(()) }
+}
+
+pub(super) async fn forget(catalog: &Store, tenant: &TenantId, key: &str) -> Result<()> {
+    sqlx::query("DELETE FROM idempotency_keys WHERE tenant = $1 AND key = $2 AND status IS NULL")
+        .bind(tenant.as_str())
+        .bind(key)
+        .execute(catalog.writer())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! Jobs as workers see them: taken under a lease, kept alive, ended.
+
+use sensorium_domain::catalog::{JobEnd, Lease, LeaseState};
+use sensorium_domain::job::{PartResult, Progress};
+use sensorium_domain::{JobState, Timestamp};
+
+use super::dialect::{for_update, skip_locked, uuid_value};
+use super::jobs::{self, job_columns};
+use super::versions::{self, Abandoned};
+use super::{Connection, Store, vectors};
+use crate::columns::Columns;
+use crate::error::{Fail, Result};
+
+/// That no job before `j` stands in its way: jobs of one document run one by one in the order in which they were enqueued,
+/// and the deletion of a collection waits for the jobs of its documents.
+macro_rules! unblocked {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM jobs e \
+           WHERE e.finished_at IS NULL AND e.document = j.document AND e.seq < j.seq) \
+         AND (j.kind <> 'delete_collection' OR NOT EXISTS (SELECT 1 FROM jobs e \
+           WHERE e.finished_at IS NULL AND e.tenant = j.tenant AND e.collection = j.collection AND e.seq < j.seq))"
+    };
+}
+
+/// The tenants that have a job to give: the one with the fewest running first, then the one whose job waits longest. They
+/// are found by hopping over the index, so the cost grows with the tenants that wait and not with their jobs.
+const WAITING: &str = concat!(
+    "WITH RECURSIVE tenants (tenant) AS ( \
+       SELECT min(tenant) FROM jobs WHERE finished_at IS NULL \
+       UNION ALL \
+       SELECT (SELECT min(o.tenant) FROM jobs o WHERE o.finished_at IS NULL AND o.tenant > t.tenant) \
+       FROM tenants t WHERE t.tenant IS NOT NULL \
+     ), heads (tenant, running, seq) AS MATERIALIZED ( \
+       SELECT t.tenant, \
+              (SELECT count(*) FROM jobs r WHERE r.finished_at IS NULL AND r.attempts > 0 \
+                AND r.tenant = t.tenant AND r.state = 'running' AND r.ready_at > $1), \
+              (SELECT j.seq FROM jobs j \
+               WHERE j.finished_at IS NULL AND j.tenant = t.tenant AND j.ready_at <= $1 AND ",
+    unblocked!(),
+    "          ORDER BY j.seq LIMIT 1) \
+       FROM tenants t WHERE t.tenant IS NOT NULL \
+     ) \
+     SELECT tenant FROM heads WHERE seq IS NOT NULL ORDER BY running, seq LIMIT 100"
+);
+
+/// Takes the tenant's first job that may run and that nobody else is about to take.
+const TAKE: &str = concat!(
+    "UPDATE jobs SET state = 'running', worker = $3, ready_at = $4, attempts = attempts + 1, \
+     started_at = coalesce(started_at, $2), revision = revision + 1 WHERE id = (SELECT j.id FROM jobs j \
+     WHERE j.finished_at IS NULL AND j.tenant = $1 AND j.ready_at <= $2 AND ",
+    unblocked!(),
+    " ORDER BY j.seq LIMIT 1",
+    skip_locked!(),
+    ") RETURNING ",
+    job_columns!()
+);
+
+pub(super) async fn lease(catalog: &Store, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
+    let now = catalog.now();
+    for waiting in sqlx::query(WAITING).bind(now.as_millis()).fetch_all(catalog.reader()).await? {
+        let tenant = waiting.word("tenant")?;
+        let mut tx = catalog.begin_lease(&tenant).await?;
+        if let Some(row) = sqlx::query(TAKE)
+            .bind(tenant.as_str())
+            .bind(now.as_millis())
+            .bind(worker)
+            .bind(now.plus_ms(lease_ms).as_millis())
+            .fetch_optional(&mut *tx)
+            .await?
+        {
+            tx.commit().await?;
+            return Ok(Some(Lease { tenant, job: jobs::read(&row)?, worker: worker.to_owned() }));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) async fn heartbeat(catalog: &Store, lease: &Lease, lease_ms: i64) -> Result<LeaseState> {
+    let row = sqlx::query(
+        "UPDATE jobs SET ready_at = $5 \
+         WHERE id = $1 AND tenant = $2 AND state = 'running' AND worker = $3 AND attempts = $4 \
+         RETURNING cancel_requested",
+    )
+    .bind(uuid_value(lease.job.id.uuid()))
+    .bind(lease.tenant.as_str())
+    .bind(lease.worker.as_str())
+    .bind(i64::from(lease.job.attempts))
+    .bind(catalog.now().plus_ms(lease_ms).as_millis())
+    .fetch_optional(catalog.writer())
+    .await?
+    .ok_or_else(Fail::lease_lost)?;
+    Ok(if row.flag("cancel_requested")? { LeaseState::CancelRequested } else { LeaseState::Held })
+}
+
+pub(super) async fn progress(catalog: &Store, lease: &Lease, progress: &Progress) -> Result<()> {
+    let changed = sqlx::query(
+        "UPDATE jobs SET progress = $5, revision = revision + CASE WHEN progress <> $5 THEN 1 ELSE 0 END \
+         WHERE id = $1 AND tenant = $2 AND state = 'running' AND worker = $3 AND attempts = $4",
+    )
+    .bind(uuid_value(lease.job.id.uuid()))
+    .bind(lease.tenant.as_str())
+    .bind(lease.worker.as_str())
+    .bind(i64::from(lease.job.attempts))
+    .bind(serde_json::to_string(progress)?)
+    .execute(catalog.writer())
+    .await?;
+    if changed.rows_affected() == 0 { Err(Fail::lease_lost()) } else { Ok(()) }
+}
+
+/// Whether the worker still has the job; and whether somebody has asked for it to stop. A lease that has expired is held
+/// as long as nobody else has taken the job.
+pub(super) async fn check_held(connection: &mut Connection, lease: &Lease) -> Result<LeaseState> {
+    let row = sqlx::query(concat!(
+        "SELECT cancel_requested FROM jobs \
+         WHERE id = $1 AND tenant = $2 AND state = 'running' AND worker = $3 AND attempts = $4",
+        for_update!()
+    ))
+    .bind(uuid_value(lease.job.id.uuid()))
+    .bind(lease.tenant.as_str())
+    .bind(lease.worker.as_str())
+    .bind(i64::from(lease.job.attempts))
+    .fetch_optional(connection)
+    .await?
+    .ok_or_else(Fail::lease_lost)?;
+    Ok(if row.flag("cancel_requested")? { LeaseState::CancelRequested } else { LeaseState::Held })
+}
+
+pub(super) async fn end(catalog: &Store, lease: &Lease, end: JobEnd) -> Result<()> {
+    let now = catalog.now();
+    let mut tx = catalog.begin(&lease.tenant).await?;
+    let asked = check_held(&mut tx, lease).await?;
+    match end {
+        JobEnd::Succeeded { parts } => {
+            close(&mut tx, lease, JobState::Succeeded, &parts, None, now).await?;
+        }
+        JobEnd::Failed { error } => {
+            close(&mut tx, lease, JobState::Failed, &[], Some(&error), now).await?;
+            versions::abandon(&mut tx, &lease.tenant, &lease.job.kind, &Abandoned::Failed(error)).await?;
+        }
+        JobEnd::Retry { error, at } if asked == LeaseState::Held || !is_stoppable(lease) => {
+            requeue(&mut tx, lease, at, Some(&error), 0).await?;
+        }
+        JobEnd::Cancelled | JobEnd::Retry { .. } => cancel(&mut tx, lease, now).await?,
+    }
+    vectors::sweep(&mut tx, &lease.tenant).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+pub(super) async fn release(catalog: &Store, lease: &Lease) -> Result<()> {
+    let now = catalog.now();
+    let mut tx = catalog.begin(&lease.tenant).await?;
+    let asked = check_held(&mut tx, lease).await?;
+    if asked == LeaseState::Held || !is_stoppable(lease) {
+        requeue(&mut tx, lease, now, None, 1).await?;
+    } else {
+        cancel(&mut tx, lease, now).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+fn is_stoppable(lease: &Lease) -> bool {
+    use sensorium_domain::JobKind::{Delete, DeleteCollection};
+    !matches!(lease.job.kind, Delete { .. } | DeleteCollection { .. })
+}
+
+async fn cancel(connection: &mut Connection, lease: &Lease, now: Timestamp) -> Result<()> {
+    close(connection, lease, JobState::Cancelled, &[], None, now).await?;
+    versions::abandon(connection, &lease.tenant, &lease.job.kind, &Abandoned::Cancelled).await
+}
+
+/// Queues a job again, with `uncounted` attempts less.
+async fn requeue(
+    connection: &mut Connection,
+    lease: &Lease,
+    at: Timestamp,
+    error: Option<&str>,
+    uncounted: u32,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE jobs SET state = 'queued', worker = NULL, ready_at = $2, error = coalesce($3, error), \
+         attempts = attempts - $4, revision = revision + 1 \
+         WHERE id = $1",
+    )
+    .bind(uuid_value(lease.job.id.uuid()))
+    .bind(at.as_millis())
+    .bind(error)
+    .bind(i64::from(uncounted))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Brings a job to a final state.
+pub(super) async fn close(
+    connection: &mut Connection,
+    lease: &Lease,
+    state: JobState,
+    parts: &[PartResult],
+    error: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE jobs SET state = $2, worker = NULL, parts = $3, error = $4, finished_at = $5, \
+         revision = revision + 1 WHERE id = $1",
+    )
+    .bind(uuid_value(lease.job.id.uuid()))
+    .bind(state.as_str())
+    .bind(serde_json::to_string(parts)?)
+    .bind(error)
+    .bind(now.as_millis())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The earliest moment at which a job that nothing blocks may be taken.
+const NEXT_AT: &str = concat!(
+    "SELECT ready_at FROM jobs j WHERE j.finished_at IS NULL AND ",
+    unblocked!(),
+    " ORDER BY j.ready_at LIMIT 1"
+);
+
+pub(super) async fn next_at(catalog: &Store) -> Result<Option<Timestamp>> {
+    let row = sqlx::query(NEXT_AT).fetch_optional(catalog.reader()).await?;
+    row.map(|row| row.time("ready_at")).transpose()
+}

@@ -1,0 +1,120 @@
+//! Vectors kept by content: equal content under one model is encoded once.
+//!
+//! Vectors are put before the segments that use them are written, and an ingest may count on vectors that it found.
+//! So none is removed when its last segment goes: its key becomes a candidate, and candidates without a segment go when
+//! no ingest of the tenant is under way.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sensorium_domain::{ContentKey, DocumentId, ModelName, TenantId};
+use sqlx::QueryBuilder;
+
+use super::dialect::{among, digest_list, exclude_leases, uuid_value};
+use super::{Connection, Database, Store, jobs};
+use crate::columns::Columns;
+use crate::error::Result;
+use crate::half_floats::{decode, encode};
+
+/// Rows of one statement.
+const ROWS: usize = 1000;
+
+pub(super) async fn get(
+    catalog: &Store,
+    tenant: &TenantId,
+    model: &ModelName,
+    keys: &[ContentKey],
+) -> Result<Vec<Option<Vec<f32>>>> {
+    let mut found = HashMap::with_capacity(keys.len());
+    for row in sqlx::query(concat!(
+        "SELECT v.content, v.vector FROM vectors v WHERE v.tenant = $1 AND ",
+        among!("v.content", "$2"),
+        " AND v.model = (SELECT id FROM models WHERE name = $3)"
+    ))
+    .bind(tenant.as_str())
+    .bind(digest_list(keys.iter().map(ContentKey::as_bytes)))
+    .bind(model.0.as_str())
+    .fetch_all(catalog.reader())
+    .await?
+    {
+        found.insert(ContentKey::from_bytes(row.digest("content")?), decode(&row.bytes("vector")?)?);
+    }
+    Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+}
+
+pub(super) async fn put(
+    catalog: &Store,
+    tenant: &TenantId,
+    model: &ModelName,
+    vectors: &[(ContentKey, Vec<f32>)],
+) -> Result<()> {
+    // Each key once and in order: a statement writes a row once.
+    let encoded: BTreeMap<_, _> = vectors.iter().map(|(key, vector)| (key, encode(vector))).collect();
+    let encoded: Vec<_> = encoded.into_iter().collect();
+    let mut tx = catalog.begin(tenant).await?;
+    let model = number_of(&mut tx, model).await?;
+    for rows in encoded.chunks(ROWS) {
+        let mut sql = QueryBuilder::<Database>::new("INSERT INTO vectors (tenant, content, model, vector) ");
+        sql.push_values(rows, |mut row, (key, vector)| {
+            row.push_bind(tenant.as_str()).push_bind(&key.as_bytes()[..]).push_bind(model).push_bind(vector.as_slice());
+        });
+        sql.push(" ON CONFLICT (tenant, content, model) DO UPDATE SET vector = excluded.vector");
+        sql.build().persistent(false).execute(&mut *tx).await?;
+        let mut sql = QueryBuilder::<Database>::new("INSERT INTO vector_candidates (tenant, content) ");
+        sql.push_values(rows, |mut row, (key, _)| {
+            row.push_bind(tenant.as_str()).push_bind(&key.as_bytes()[..]);
+        });
+        sql.push(" ON CONFLICT DO NOTHING");
+        sql.build().persistent(false).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// A model's number, given to it when it is first seen.
+async fn number_of(connection: &mut Connection, model: &ModelName) -> Result<i64> {
+    const FIND: &str = "SELECT id FROM models WHERE name = $1";
+    if let Some(row) = sqlx::query(FIND).bind(model.0.as_str()).fetch_optional(&mut *connection).await? {
+        return row.int("id");
+    }
+    sqlx::query("INSERT INTO models (name) VALUES ($1) ON CONFLICT DO NOTHING")
+        .bind(model.0.as_str())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(FIND).bind(model.0.as_str()).fetch_one(connection).await?.int("id")
+}
+
+/// The segments of a version use their vectors: no candidates any more.
+pub(super) async fn forget_candidates_of(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    document: DocumentId,
+    version: u32,
+) -> Result<()> {
+    sqlx::query(
+        "DELETE FROM vector_candidates WHERE tenant = $1 \
+         AND content IN (SELECT content FROM segments WHERE document = $2 AND version = $3)",
+    )
+    .bind(tenant.as_str())
+    .bind(uuid_value(document.uuid()))
+    .bind(i64::from(version))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes the candidates' vectors that no segment of the tenant uses, unless an ingest of the tenant is under way.
+pub(super) async fn sweep(connection: &mut Connection, tenant: &TenantId) -> Result<()> {
+    exclude_leases(connection, tenant).await?;
+    if jobs::ingest_under_way(connection, tenant).await? {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM vectors WHERE tenant = $1 AND content IN (SELECT c.content FROM vector_candidates c \
+         WHERE c.tenant = $1 AND NOT EXISTS (SELECT 1 FROM segments s WHERE s.tenant = $1 AND s.content = c.content))",
+    )
+    .bind(tenant.as_str())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM vector_candidates WHERE tenant = $1").bind(tenant.as_str()).execute(connection).await?;
+    Ok(())
+}

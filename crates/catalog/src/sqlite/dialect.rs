@@ -1,0 +1,111 @@
+//! What SQLite says in its own way: ids are blobs, lists of them one JSON text, and nobody else writes while somebody does.
+
+use std::fmt::Write as _;
+
+use sensorium_domain::TenantId;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::{Connection, Row};
+use crate::columns::{Columns, plain_columns};
+use crate::error::{Fail, Result};
+
+/// Keeps the rows that a transaction reads from others until it ends: the write lock does already.
+macro_rules! for_update {
+    () => {
+        ""
+    };
+}
+
+/// Passes over rows that another transaction works on: there is none.
+macro_rules! skip_locked {
+    () => {
+        ""
+    };
+}
+
+/// That a column holds one of a list of UUIDs or digests.
+macro_rules! among {
+    ($column:literal, $list:literal) => {
+        concat!($column, " IN (SELECT unhex(value) FROM json_each(", $list, "))")
+    };
+}
+
+/// That a document has this external id.
+macro_rules! external_id_is {
+    ($parameter:literal) => {
+        concat!("d.external_id = ", $parameter)
+    };
+}
+
+/// The number of the job that is enqueued next.
+macro_rules! next_seq {
+    () => {
+        "(SELECT max(seq) + 1 FROM jobs)"
+    };
+}
+
+pub(super) use {among, external_id_is, for_update, next_seq, skip_locked};
+
+impl Columns for Row {
+    plain_columns!();
+
+    fn flag(&self, column: &str) -> Result<bool> {
+        Ok(self.int(column)? != 0)
+    }
+
+    fn uuid(&self, column: &str) -> Result<Uuid> {
+        Uuid::from_slice(&self.bytes(column)?).map_err(|error| Fail::corrupt(column, error))
+    }
+}
+
+/// A UUID as it is bound.
+pub(super) fn uuid_value(uuid: Uuid) -> Vec<u8> {
+    uuid.as_bytes().to_vec()
+}
+
+/// UUIDs for `among!`.
+pub(super) fn uuid_list(uuids: impl IntoIterator<Item = Uuid>) -> String {
+    hex_list(uuids.into_iter().map(Uuid::into_bytes))
+}
+
+/// Digests for `among!`.
+pub(super) fn digest_list<'a>(digests: impl IntoIterator<Item = &'a [u8; 32]>) -> String {
+    hex_list(digests)
+}
+
+fn hex_list(blobs: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
+    let mut list = String::from("[");
+    for (index, blob) in blobs.into_iter().enumerate() {
+        list.push_str(if index == 0 { "\"" } else { ",\"" });
+        for byte in blob.as_ref() {
+            // Writing to a text cannot fail.
+            let _ = write!(list, "{byte:02x}");
+        }
+        list.push('"');
+    }
+    list.push(']');
+    list
+}
+
+/// A text that we made as it can be kept: any.
+pub(super) fn storable(text: &str) -> &str {
+    text
+}
+
+/// Until the transaction ends no job of the tenant is taken: the write lock sees to that.
+#[allow(clippy::unused_async)] // Postgres has to wait
+pub(super) async fn exclude_leases(_: &mut Connection, _: &TenantId) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_blobs_are_json() {
+        assert_eq!(hex_list([[0u8; 0]; 0]), "[]");
+        assert_eq!(hex_list([&[0u8, 255][..], &[16u8][..]]), r#"["00ff","10"]"#);
+    }
+}

@@ -1,0 +1,96 @@
+//! Ranked lists: legs of a search as one request, and its answer as hits.
+
+use std::collections::HashSet;
+
+use qdrant_client::qdrant::{
+    AcornSearchParams, DenseVector, QuantizationSearchParams, Query, QueryBatchPoints, QueryPoints, SearchParams,
+    SparseVector, VectorInput, query, vector_input,
+};
+use sensorium_domain::index::ScoredPoint;
+use sensorium_domain::{IndexError, SegmentId};
+
+use super::options::{QdrantOptions, Quantization};
+use super::points::segment;
+use super::{Reader, filter, read};
+use crate::hits::Found;
+use crate::legs::{Plan, PlanQuery};
+use crate::places::Places;
+
+/// Candidates by the smaller form for every hit.
+const OVERSAMPLING: f64 = 2.0;
+
+/// Runs legs; a list for each, empty where there is no plan.
+pub(super) async fn run(
+    reader: Reader<'_>,
+    plans: Vec<Option<Plan>>,
+    options: &QdrantOptions,
+    places: &Places,
+) -> Result<Vec<Vec<ScoredPoint>>, IndexError> {
+    let is_asked: Vec<bool> = plans.iter().map(Option::is_some).collect();
+    let params = search_params(options);
+    let asked: Vec<QueryPoints> =
+        plans.into_iter().flatten().map(|plan| request(reader.collection, plan, params.clone())).collect();
+    if asked.is_empty() {
+        return Ok(vec![Vec::new(); is_asked.len()]);
+    }
+    let wanted = asked.len();
+    let answer = reader
+        .client
+        .answer(reader.client.ask().query_batch(QueryBatchPoints {
+            collection_name: reader.collection.to_owned(),
+            query_points: asked,
+            timeout: Some(reader.client.timeout_s()),
+            ..QueryBatchPoints::default()
+        }))
+        .await?;
+    if answer.result.len() != wanted {
+        return Err(IndexError::Internal(format!("{} answers to {wanted} legs", answer.result.len())));
+    }
+    let mut found = Vec::with_capacity(wanted);
+    for list in answer.result {
+        let ranked = list.result.into_iter().map(|hit| Ok((segment(hit.id)?, hit.score)));
+        found.push(Found::new(ranked.collect::<Result<_, IndexError>>()?, places));
+    }
+    let unknown: HashSet<SegmentId> = found.iter().flat_map(Found::unknown).collect();
+    let read = read::places(reader, unknown).await?;
+    places.remember(read.iter().map(|(segment, place)| (*segment, *place)));
+    let mut lists = found.into_iter().map(|found| found.into_hits(&read));
+    Ok(is_asked.into_iter().map(|asked| if asked { lists.next().unwrap_or_default() } else { Vec::new() }).collect())
+}
+
+fn request(collection: &str, plan: Plan, params: SearchParams) -> QueryPoints {
+    let vector = match plan.query {
+        PlanQuery::Dense(data) => vector_input::Variant::Dense(DenseVector { data }),
+        PlanQuery::Words(words) => {
+            vector_input::Variant::Sparse(SparseVector { indices: words.indices, values: words.values })
+        }
+    };
+    let nearest = query::Variant::Nearest(VectorInput { variant: Some(vector) });
+    QueryPoints {
+        collection_name: collection.to_owned(),
+        query: Some(Query { variant: Some(nearest) }),
+        using: Some(plan.using),
+        filter: Some(filter::of(&plan.clauses)),
+        params: Some(params),
+        limit: Some(plan.limit as u64),
+        with_payload: Some(false.into()),
+        with_vectors: Some(false.into()),
+        ..QueryPoints::default()
+    }
+}
+
+fn search_params(options: &QdrantOptions) -> SearchParams {
+    let hnsw = &options.hnsw;
+    SearchParams {
+        hnsw_ef: Some(hnsw.ef as u64),
+        exact: Some(hnsw.exact),
+        // Over points that do not pass the filter to their neighbours that do, whatever share passes.
+        acorn: Some(AcornSearchParams { enable: Some(hnsw.beyond_filtered), max_selectivity: Some(1.0) }),
+        quantization: (options.quantization == Quantization::Scalar).then_some(QuantizationSearchParams {
+            ignore: Some(false),
+            rescore: Some(true),
+            oversampling: Some(OVERSAMPLING),
+        }),
+        ..SearchParams::default()
+    }
+}

@@ -1,0 +1,7 @@
+//! Qdrant Edge.
+
+mod callers;
+mod contract;
+mod crash;
+mod folder;
+mod words;

@@ -1,0 +1,170 @@
+//! Words in, a unit vector out.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
+use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
+use sensorium_domain::segment::Modality;
+
+use super::config::NetworkConfig;
+use super::network::Network;
+use super::sentence::Sentence;
+use super::tokens::{Known, Token, Tokens};
+use super::vocabulary::TokenizerFile;
+use crate::batch;
+use crate::compute::norm::normalise;
+use crate::error::ModelError;
+use crate::source::Source;
+use crate::weights::Weights;
+
+/// What the caller says beside the model's files.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TextOptions {
+    /// What goes before what somebody looks for, instead of what the files say. Models of the E5 family name theirs, `query: ` and
+    /// `passage: `, in no file.
+    pub query_prompt: Option<String>,
+    /// The same for what can be found.
+    pub passage_prompt: Option<String>,
+}
+
+/// A text model. [`TextEncoder::as_query`] and [`TextEncoder::as_passage`] are its towers; they share it.
+pub struct TextEncoder {
+    tokens: Tokens,
+    network: Network,
+    sentence: Sentence,
+    flops_per_token: u64,
+}
+
+impl TextEncoder {
+    /// Loads the model of `source` on the processor in f32, with the prompts of its files. Which file is the right one is the caller's to
+    /// prove, with [`crate::Manifest::verify`].
+    pub fn load(source: &Source) -> Result<Self, ModelError> {
+        Self::load_on(source, DType::F32, &Device::Cpu, TextOptions::default())
+    }
+
+    /// Loads the model of `source`.
+    pub fn load_on(source: &Source, dtype: DType, device: &Device, options: TextOptions) -> Result<Self, ModelError> {
+        let config = NetworkConfig::load(source)?;
+        let mut sentence = Sentence::load(source, config.width())?;
+        sentence.prompts.replace(options.query_prompt, options.passage_prompt);
+        let weights = Weights::of(source)?;
+        let tokens = || {
+            let file = TokenizerFile::find(source, config.family())?;
+            Tokens::of_network(&file, Known::of(&config, sentence.max_tokens.or(file.max_tokens)))
+        };
+        let (tokens, network) = rayon::join(tokens, || Network::load(&weights, &config, dtype, device));
+        Ok(Self { tokens: tokens?, network: network?, sentence, flops_per_token: config.flops_per_token() })
+    }
+
+    /// The tower for what somebody looks for.
+    pub fn as_query(self: &Arc<Self>) -> TextTower {
+        TextTower { encoder: self.clone(), prompt: self.sentence.prompts.query.as_str().into() }
+    }
+
+    /// The tower for what can be found.
+    pub fn as_passage(self: &Arc<Self>) -> TextTower {
+        TextTower { encoder: self.clone(), prompt: self.sentence.prompts.passage.as_str().into() }
+    }
+
+    /// The tokenizer, for those who cut text into pieces that fit. It is cheap to clone.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// How many tokens of the model `text` is, without the marks that are put around it.
+    pub fn count_tokens(&self, text: &str) -> usize {
+        self.tokens.count(text)
+    }
+
+    /// How many tokens of words fit into a passage beside its prompt.
+    pub fn passage_room(&self) -> usize {
+        self.tokens.room().saturating_sub(self.tokens.count(&self.sentence.prompts.passage))
+    }
+
+    /// Length of the vectors.
+    pub fn dimensions(&self) -> usize {
+        self.sentence.dimensions
+    }
+
+    /// Encodes texts as they are, without prompts, to unit vectors, in order. What is longer than the model takes is cut.
+    pub fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sequences = texts.par_iter().map(|text| self.tokens_of(text)).collect::<Result<Vec<_>, _>>()?;
+        let mut vectors = self.vectors(&sequences).map_err(|error| error.to_string())?;
+        for vector in &mut vectors {
+            normalise(vector);
+        }
+        Ok(vectors)
+    }
+
+    /// The numbers of the tokens that the network sees of `text`, without a prompt.
+    pub fn token_ids(&self, text: &str) -> Result<Vec<u32>, String> {
+        Ok(self.tokens_of(text)?.into_iter().map(|token| token.id).collect())
+    }
+
+    fn tokens_of(&self, text: &str) -> Result<Vec<Token>, String> {
+        if self.sentence.lower_case {
+            self.tokens.encode_one(&text.to_lowercase())
+        } else {
+            self.tokens.encode_one(text)
+        }
+    }
+
+    /// At least one sequence; the vectors have the length that the model gives them.
+    fn vectors(&self, sequences: &[Vec<Token>]) -> candle_core::Result<Vec<Vec<f32>>> {
+        let mut vectors = self.network.pooled(sequences, self.sentence.pooling)?;
+        for step in &self.sentence.steps {
+            step.apply(&mut vectors)?;
+        }
+        Ok(vectors)
+    }
+}
+
+/// A text model with what goes before the texts of one kind.
+#[derive(Clone)]
+pub struct TextTower {
+    encoder: Arc<TextEncoder>,
+    prompt: Arc<str>,
+}
+
+impl TextTower {
+    /// What goes before every text.
+    pub fn prompt(&self) -> &str {
+        &self.prompt
+    }
+
+    fn tokens_of(&self, input: &EncodeInput) -> Result<Vec<Token>, String> {
+        match input {
+            EncodeInput::Text(text) if self.prompt.is_empty() => self.encoder.tokens_of(text),
+            EncodeInput::Text(text) => self.encoder.tokens_of(&format!("{}{text}", self.prompt)),
+            other => Err(format!("a text model takes no {}", other.modality())),
+        }
+    }
+}
+
+impl Tower for TextTower {
+    fn modality(&self) -> Modality {
+        Modality::Text
+    }
+
+    fn dimensions(&self) -> usize {
+        self.encoder.dimensions()
+    }
+
+    fn cost(&self, input: &EncodeInput) -> Cost {
+        let EncodeInput::Text(text) = input else {
+            return Cost(1);
+        };
+        // Four letters a token is usual for English; nothing is tokenised for an estimate.
+        let tokens = ((self.prompt.len() + text.len()) / 4 + 2).min(self.encoder.tokens.max_tokens());
+        Cost((tokens as u64 * self.encoder.flops_per_token).div_ceil(1_000_000))
+    }
+
+    fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
+        let vectors = |sequences: Vec<_>| Tensor::new(self.encoder.vectors(&sequences)?, &Device::Cpu);
+        batch::encode(inputs, |input| self.tokens_of(input), vectors)
+    }
+}
