@@ -35,7 +35,7 @@ pub fn load(source: &Source, most: usize) -> Result<Tokens, ModelError> {
             }
             let path = source.file("vocab.json")?;
             let merges = merges(&source.file("merges.txt")?)?;
-            Tokens::parse(&path, &assembled(&path, source.json("vocab.json")?, &merges)?, most)
+            Tokens::parse(&path, &assembled(&path, &source.json("vocab.json")?, &merges)?, most)
         }
         Err(missing) => Err(missing),
     }
@@ -53,7 +53,7 @@ fn merges(path: &Path) -> Result<Vec<[String; 2]>, ModelError> {
 }
 
 /// The same as a `tokenizer.json`.
-fn assembled(path: &Path, vocabulary: HashMap<String, u32>, merges: &[[String; 2]]) -> Result<String, ModelError> {
+fn assembled(path: &Path, vocabulary: &HashMap<String, u32>, merges: &[[String; 2]]) -> Result<String, ModelError> {
     let number = |token: &str| {
         let missing = || ModelError::malformed(path, &format!("it has no token \"{token}\""));
         vocabulary.get(token).copied().ok_or_else(missing)
