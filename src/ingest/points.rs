@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sensorium_domain::catalog::{JobEnd, Lease};
 use sensorium_domain::index::{Point, PointPayload};
 use sensorium_domain::job::Progress;
-use sensorium_domain::{Document, DocumentId, Part, PartId, Place, Segment, SpaceName, TenantId};
+use sensorium_domain::{CatalogError, Document, DocumentId, Part, PartId, Place, Segment, SpaceName, TenantId};
 
 use crate::error::ApiError;
 use crate::jobs::{JobFailure, Running};
@@ -47,13 +47,20 @@ pub fn point(segment: &Segment, payload: PointPayload, dense: Vec<(SpaceName, Ve
 }
 
 /// Writes the points of a live document anew from rows and kept vectors. Returns how many, and how many segments lack a
-/// vector in a space that takes them (they need an ingest).
+/// vector in a space that takes them (they need an ingest). Of a document that is deleted meanwhile nothing more is written; its deletion
+/// removes the rest.
 pub async fn rebuild_document(app: &App, tenant: &TenantId, document: &Document) -> Result<(u64, u64), ApiError> {
-    let parts: HashMap<PartId, Part> =
-        app.catalog.parts(tenant, document.id, None).await?.into_iter().map(|part| (part.id, part)).collect();
+    let parts = match app.catalog.parts(tenant, document.id, None).await {
+        Err(CatalogError::NotFound(_)) => return Ok((0, 0)),
+        parts => parts?,
+    };
+    let parts: HashMap<PartId, Part> = parts.into_iter().map(|part| (part.id, part)).collect();
     let (mut written, mut lacking, mut offset) = (0, 0, 0);
     loop {
-        let segments = app.catalog.segments(tenant, document.id, offset, UPSERT_BATCH as u32).await?;
+        let segments = match app.catalog.segments(tenant, document.id, offset, UPSERT_BATCH as u32).await {
+            Err(CatalogError::NotFound(_)) => return Ok((written, lacking)),
+            segments => segments?,
+        };
         if segments.is_empty() {
             return Ok((written, lacking));
         }
