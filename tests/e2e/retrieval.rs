@@ -13,13 +13,13 @@ use crate::server::{Server, root};
 /// Direction, and the least share of searches with a right file first, and among the first three, in percent.
 const FLOORS: [(&str, usize, usize); 8] = [
     ("text->text", 85, 95),
-    ("text->image", 50, 70),
-    ("text->audio", 40, 75),
-    ("image->text", 40, 65),
-    ("image->audio", 10, 25),
-    ("audio->text", 40, 60),
-    ("audio->image", 10, 20),
-    ("mixed", 30, 45),
+    ("text->image", 60, 80),
+    ("text->audio", 50, 85),
+    ("image->text", 60, 70),
+    ("image->audio", 15, 50),
+    ("audio->text", 40, 70),
+    ("audio->image", 15, 40),
+    ("mixed", 35, 50),
 ];
 
 #[tokio::test]
