@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn htk_filters_between_first_and_last_centre_add_up_to_one() {
         let bands = MelBands::new(MelScale::Htk, 20, 513, 16_000, 0.0, 8_000.0);
-        for bin in 40..480 {
+        // The last centre is at 7018 Hz.
+        for bin in 40..449 {
             let mut power = vec![0.0; 513];
             power[bin] = 1.0;
             let sum: f32 = bands.energies(&power).sum();
