@@ -85,7 +85,7 @@ impl Models {
             Origin::Bundled => starter_dir(&self.settings).map_or(State::Absent, here),
             Origin::Folder(folder) if has_weights(folder) => here(folder.clone()),
             Origin::Folder(_) => State::Absent,
-            Origin::Hub { model, package } => match self.from_package(name, package.as_deref()) {
+            Origin::Hub { model, package } => match self.packaged(name, package.as_deref()) {
                 Err(_) => State::Absent,
                 Ok(Some(folder)) => here(folder),
                 Ok(None) => match self.store.presence(model)? {
@@ -103,7 +103,7 @@ impl Models {
     /// Fetches what is missing of a model, and says where it is.
     pub fn pull(&self, name: &str, entry: &ModelEntry, progress: &mut Progress) -> Result<PathBuf, ModelsError> {
         match &entry.origin {
-            Origin::Hub { model, package } if self.from_package(name, package.as_deref())?.is_none() => {
+            Origin::Hub { model, package } if self.packaged(name, package.as_deref())?.is_none() => {
                 Ok(self.store.pull(model, progress)?.folder)
             }
             _ => self.check(name, entry, Check::Quick, progress),
@@ -125,7 +125,7 @@ impl Models {
                 let advice = "put model.safetensors there, or name another folder in the profile";
                 Err(ModelsError::Missing { what: name.to_owned(), folder: folder.clone(), advice })
             }
-            Origin::Hub { model, package } => match self.from_package(name, package.as_deref())? {
+            Origin::Hub { model, package } => match self.packaged(name, package.as_deref())? {
                 Some(folder) => {
                     let manifest = Manifest { sha256: model.sha256.clone() };
                     manifest.verify(&Source::Folder(folder.clone()))?;
@@ -170,7 +170,7 @@ impl Models {
 
     /// The folder into which a script has put a package's model, or the one that the settings name in its place, which then
     /// has to have it.
-    fn from_package(&self, name: &str, package: Option<&str>) -> Result<Option<PathBuf>, ModelsError> {
+    fn packaged(&self, name: &str, package: Option<&str>) -> Result<Option<PathBuf>, ModelsError> {
         let chosen = &self.settings.text_model_dir;
         if name == TEXT_MODEL && !chosen.as_os_str().is_empty() {
             if has_weights(chosen) {

@@ -35,6 +35,8 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
     request.extensions_mut().insert(author.clone());
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let action = format!("{} {route}", request.method());
+    // What is made is named by the answer; whatever else is changed is named by the request.
+    let makes_something = !route.contains('{');
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let Some(caller) = author.0.get().filter(|_| response.status().is_success()) else { return response };
@@ -43,7 +45,7 @@ pub async fn record(State(app): State<App>, mut request: Request, next: Next) ->
         at: app.clock.now(),
         actor: caller.subject.clone(),
         action,
-        subject: location.map_or(path, str::to_owned),
+        subject: location.filter(|_| makes_something).map_or(path, str::to_owned),
         request: Some(current_request().id),
         detail: Map::new(),
     };

@@ -11,11 +11,10 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 
-from . import photolike, picture, questions, sound, synthesis
+from . import photolike, picture, questions, sound
 from .drawings import EMOJI_STYLES, squash
 from .evaluate import on_ground, pictures_to_vectors, prepared, ranks, sounds_to_vectors
-from .instruments import FAMILIES
-from .places import CACHE, SHIPPED
+from .places import SHIPPED
 from .text import embed
 from .train_picture import Drawings
 from .train_sound import Sounds

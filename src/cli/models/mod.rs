@@ -78,16 +78,14 @@ impl TargetArgs {
         let known = profile.models.clone();
         let models = match &self.model {
             None => known.into_iter().collect(),
-            Some(name) => match known.get(name) {
-                Some(entry) => vec![(name.clone(), entry.clone())],
-                None => {
+            Some(name) => {
+                let Some(entry) = known.get(name) else {
                     let names = known.into_keys().collect::<Vec<_>>().join(", ");
-                    return Err(CliError::Usage(format!(
-                        "profile {} has no model {name}; it has {names}",
-                        profile.name
-                    )));
-                }
-            },
+                    let text = format!("profile {} has no model {name}; it has {names}", profile.name);
+                    return Err(CliError::Usage(text));
+                };
+                vec![(name.clone(), entry.clone())]
+            }
         };
         Ok(Target { profile, models })
     }
@@ -97,7 +95,9 @@ impl TargetArgs {
 fn read(name: &str) -> Result<ProfileFile, CliError> {
     let read = match ProfileFile::bundled(name) {
         Some(read) => read,
-        None if name.ends_with(".toml") => ProfileFile::load(Path::new(name)),
+        None if Path::new(name).extension().is_some_and(|ending| ending == "toml") => {
+            ProfileFile::load(Path::new(name))
+        }
         None => {
             let names = ProfileFile::bundled_names().collect::<Vec<_>>().join(", ");
             return Err(CliError::Usage(format!(
@@ -108,6 +108,7 @@ fn read(name: &str) -> Result<ProfileFile, CliError> {
     read.map_err(|error| CliError::Usage(error.to_string()))
 }
 
+#[allow(clippy::needless_pass_by_value)] // the form that `map_err` asks for
 fn failed(error: ModelsError) -> CliError {
     if error.is_no_connection() { CliError::Broken(error.to_string()) } else { CliError::Failed(error.to_string()) }
 }
@@ -144,7 +145,7 @@ fn each(args: &TargetArgs, work: fn(&Models, &str, &ModelEntry) -> Outcome) -> R
             let mut told = json!({"profile": target.profile.name, "model": name, "ok": outcome.is_ok()});
             match &outcome {
                 Ok((_, Value::Object(more))) => {
-                    told.as_object_mut().into_iter().for_each(|told| told.extend(more.clone()))
+                    told.as_object_mut().into_iter().for_each(|told| told.extend(more.clone()));
                 }
                 Ok(_) => {}
                 Err(error) => told["error"] = error.to_string().into(),

@@ -238,7 +238,7 @@ mod tests {
     fn lists_are_refused_where_objects_belong_and_only_there() {
         let parsed = parse(r#"{"inner": {"text": "a"}, "list": [{"text": "b"}], "pair": [1, 2]}"#).unwrap();
         assert_eq!(parsed.pair, Some((1, 2)));
-        for text in [r#"[null, []]"#, r#"{"inner": ["a"]}"#, r#"{"inner": null, "list": [["b"]]}"#] {
+        for text in ["[null, []]", r#"{"inner": ["a"]}"#, r#"{"inner": null, "list": [["b"]]}"#] {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with("invalid type: sequence, expected an object"), "{text}: {error}");
         }

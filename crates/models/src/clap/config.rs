@@ -11,6 +11,7 @@ const LARGEST_PICTURE: usize = 1024;
 
 /// Both towers and the space that they share.
 #[derive(Debug, Clone, Deserialize)]
+#[allow(clippy::struct_field_names)] // the names of the file
 pub struct Config {
     model_type: String,
     /// The text tower.
@@ -115,6 +116,7 @@ impl TextConfig {
 /// HTS-AT (Chen et al., 2022).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools)] // the fields of the file
 pub struct AudioConfig {
     patch_size: Sides,
     patch_stride: Sides,
@@ -250,7 +252,8 @@ impl AudioConfig {
         let first_grid = self.spec_size / self.patch();
         let last = self.depths.len() - 1;
         let fits = |index: usize| (first_grid >> index) << index == first_grid && (first_grid >> index) > 0;
-        let windows = self.window_size > 0 && (0..=last).all(|index| (first_grid >> index) % self.window_size == 0);
+        let windows =
+            self.window_size > 0 && (0..=last).all(|index| (first_grid >> index).is_multiple_of(self.window_size));
         if !fits(last) || !windows {
             let found = format!("{} for a picture of {first_grid} patches", self.window_size);
             return Err(unsupported("window_size", &found, "a divisor of the side of every stage"));

@@ -99,7 +99,7 @@ impl FeatureExtractor {
             let found = format!("{:?} with enable_fusion {}", config.truncation, model.enable_fusion);
             return Err(unsupported("truncation", &found, "fusion for fused models, rand_trunc for others"));
         }
-        if config.fft_window_size < 4 || config.fft_window_size % 2 != 0 || config.hop_length == 0 {
+        if config.fft_window_size < 4 || !config.fft_window_size.is_multiple_of(2) || config.hop_length == 0 {
             let found = format!("{} with hop_length {}", config.fft_window_size, config.hop_length);
             return Err(unsupported("fft_window_size", &found, "even numbers from 4, with hops of a sample or more"));
         }

@@ -92,7 +92,7 @@ impl Block {
     ) -> std::result::Result<Self, ModelError> {
         let StageConfig { heads, width, grid, .. } = stage;
         let side = config.window_size;
-        let shift = if place % 2 == 0 || grid == side { 0 } else { side / 2 };
+        let shift = if place.is_multiple_of(2) || grid == side { 0 } else { side / 2 };
         let windows = Windows { grid, side, shift };
         let attention = scope.at("attention.self");
         let load = if config.qkv_bias { Linear::load } else { Linear::load_without_bias };

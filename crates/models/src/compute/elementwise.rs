@@ -190,9 +190,9 @@ mod tests {
 
     #[test]
     fn the_gates_are_exact_to_single_precision() {
-        let inputs: Vec<f32> = (-3000..=3000).map(|step| step as f32 / 100.0).collect();
         type Exact = fn(f64) -> f64;
         type Ours = fn(&mut [f32]);
+        let inputs: Vec<f32> = (-3000..=3000).map(|step| step as f32 / 100.0).collect();
         let cases: [(&str, Ours, Exact); 4] = [
             ("quick gelu", |v| gated(v, 1.702), |x| x / (1.0 + (-1.702 * x).exp())),
             ("silu", |v| gated(v, 1.0), |x| x / (1.0 + (-x).exp())),

@@ -31,7 +31,7 @@ pub fn attend(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, mask: 
 
 /// Over the last dimension. On the processor the library adds up weights in the numbers that they are in, and a sum of hundreds in bf16 loses
 /// all that is small; so there it is done in f32.
-fn softmax(scores: &Tensor) -> Result<Tensor> {
+pub(crate) fn softmax(scores: &Tensor) -> Result<Tensor> {
     let dtype = scores.dtype();
     if scores.device().is_cpu() && dtype != DType::F32 {
         return candle_nn::ops::softmax_last_dim(&scores.to_dtype(DType::F32)?)?.to_dtype(dtype);

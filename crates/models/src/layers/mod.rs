@@ -10,6 +10,7 @@ mod norm;
 mod patches;
 
 pub use activation::Activation;
+pub(crate) use attention::softmax;
 pub use attention::{Mask, attend};
 pub use embedding::Embedding;
 pub use linear::Linear;

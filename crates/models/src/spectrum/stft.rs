@@ -76,7 +76,7 @@ mod tests {
             let place = power.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
             loudest.push(place);
         });
-        // Mirrored, the tone turns back at both ends, which is another tone.
+        // At both ends the mirror image, which runs backwards, is in the frame too.
         assert_eq!(loudest[1..10], [25; 9]);
     }
 

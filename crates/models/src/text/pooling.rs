@@ -158,7 +158,7 @@ mod tests {
         (Pooling::First, [1.0, 5.0]),
         (Pooling::Max, [3.0, 5.0]),
         (Pooling::MeanRootLength, [3.464_101_6, 1.732_050_8]),
-        (Pooling::WeightedMean, [2.333_333_3, -0.166_666_7]),
+        (Pooling::WeightedMean, [2.333_333_3, -0.333_333_3]),
         (Pooling::Last, [3.0, -3.0]),
     ];
 

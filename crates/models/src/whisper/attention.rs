@@ -3,7 +3,7 @@
 use candle_core::{D, Result, Tensor};
 
 use crate::error::ModelError;
-use crate::layers::{Linear, Mask, attend};
+use crate::layers::{Linear, Mask, attend, softmax};
 use crate::scope::Scope;
 
 /// Projections of queries, keys, values, and of what comes out.
@@ -73,7 +73,7 @@ impl Attention {
             Some(mask) => scores.broadcast_add(mask)?,
             None => scores,
         };
-        let weights = candle_nn::ops::softmax_last_dim(&scores)?;
+        let weights = softmax(&scores)?;
         let seen = weights.matmul(&kept.values)?.transpose(1, 2)?.reshape((rows, length, width))?;
         Ok((self.out.forward(&seen)?, weights))
     }

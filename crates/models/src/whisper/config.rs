@@ -160,7 +160,7 @@ pub(super) struct GenerationConfig {
 impl GenerationConfig {
     pub fn load(source: &Source) -> Result<Self, ModelError> {
         let generation: Self = source.optional_json("generation_config.json")?.unwrap_or_default();
-        if let Some(penalty) = generation.repetition_penalty.filter(|penalty| *penalty != 1.0) {
+        if let Some(penalty) = generation.repetition_penalty.filter(|penalty| (penalty - 1.0).abs() > f32::EPSILON) {
             return Err(unsupported("repetition_penalty", &penalty, "1"));
         }
         if let Some(size) = generation.no_repeat_ngram_size.filter(|size| *size != 0) {

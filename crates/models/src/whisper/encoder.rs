@@ -53,7 +53,7 @@ impl FeedForward {
 
     /// Adds to `states`.
     pub fn forward(&self, states: &Tensor) -> Result<Tensor> {
-        let inner = self.activation.apply(&self.widen.forward(&self.norm.forward(states)?)?)?;
+        let inner = self.widen.forward_activated(&self.norm.forward(states)?, self.activation)?;
         states + self.narrow.forward(&inner)?
     }
 }
@@ -80,8 +80,8 @@ impl Encoder {
 
     /// `features`: windows x frames x bands; windows x positions x width come out, half as many positions as frames.
     pub fn forward(&self, features: &Tensor) -> Result<Tensor> {
-        let states = self.first.forward(&neighbours(features, 1)?)?.gelu_erf()?;
-        let states = self.second.forward(&neighbours(&states, 2)?)?.gelu_erf()?;
+        let states = self.first.forward_activated(&neighbours(features, 1)?, Activation::Gelu)?;
+        let states = self.second.forward_activated(&neighbours(&states, 2)?, Activation::Gelu)?;
         let mut states = states.broadcast_add(&self.positions)?;
         for layer in &self.layers {
             states = (&states + layer.attention.within(&layer.attention_norm.forward(&states)?)?)?;

@@ -34,10 +34,10 @@ impl Run<'_> {
                     outcomes[place] = Some(self.judged(decoded, *temperature));
                 }
             }
-            let retried = |outcome: &Option<Outcome>| {
-                outcome.as_ref().is_some_and(|outcome| matches!(outcome.verdict, Verdict::Retry { .. }))
-            };
-            waiting.retain(|place| retried(&outcomes[*place]));
+            waiting.retain(|place| {
+                let outcome = outcomes[*place].as_ref();
+                outcome.is_some_and(|outcome| matches!(outcome.verdict, Verdict::Retry { .. }))
+            });
             if waiting.is_empty() {
                 break;
             }

@@ -14,6 +14,7 @@ use crate::case::{Case, cosine, full_size, small};
 
 /// What a run of the reference was asked for and what it said.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "as the reference writes them")]
 struct Run {
     sound: String,
     beams: usize,
@@ -54,7 +55,7 @@ fn it_says_what_the_reference_says() {
 }
 
 fn compare(case: &Case) {
-    let model = load(case.source());
+    let model = load(&case.source());
     compare_states(case, &model);
     compare_languages(case, &model);
     let facts = case.facts();
@@ -65,7 +66,7 @@ fn compare(case: &Case) {
     }
     if !english.is_empty() {
         let folder = tempfile::tempdir().unwrap();
-        let model = load(english_only(case, folder.path()));
+        let model = load(&english_only(case, folder.path()));
         assert_eq!(model.languages(), ["en"]);
         for run in english {
             compare_run(case, &model, run);
@@ -74,8 +75,8 @@ fn compare(case: &Case) {
     println!("parity | {} | tokens of generate() | {} runs | equal |", case.name, runs.len());
 }
 
-fn load(source: Source) -> Whisper {
-    Whisper::load(&source, DType::F32, &Device::Cpu).unwrap()
+fn load(source: &Source) -> Whisper {
+    Whisper::load(source, DType::F32, &Device::Cpu).unwrap()
 }
 
 /// The model's files with the languages and tasks taken out of its `generation_config.json`.
@@ -241,7 +242,7 @@ fn plain() -> TranscribeOptions {
 #[test]
 fn sounds_beside_each_other_get_what_they_get_alone() {
     let case = small("whisper-mini");
-    let model = load(case.source());
+    let model = load(&case.source());
     let sounds = ["00", "long", "01"].map(|name| sound(&case, name));
     let slices: Vec<&[f32]> = sounds.iter().map(Vec::as_slice).collect();
     for options in [
@@ -269,7 +270,7 @@ fn sounds_beside_each_other_get_what_they_get_alone() {
 #[test]
 fn chance_is_fixed_by_the_seed() {
     let case = small("whisper-mini");
-    let model = load(case.source());
+    let model = load(&case.source());
     let samples = sound(&case, "long");
     let with = |seed| {
         let options = TranscribeOptions { temperatures: vec![1.0], seed, log_probability_threshold: None, ..plain() };
@@ -283,7 +284,7 @@ fn chance_is_fixed_by_the_seed() {
 #[test]
 fn a_text_that_is_not_believed_is_tried_again_warmer() {
     let case = small("whisper-mini");
-    let model = load(case.source());
+    let model = load(&case.source());
     let samples = sound(&case, "01");
     let cold = transcribe(&model, &samples, &plain()).unwrap();
     let mean = cold.segments[0].avg_logprob;
@@ -318,7 +319,7 @@ fn half_precision_is_near() {
 #[test]
 fn it_tells_how_far_it_is_and_can_be_stopped() {
     let case = small("whisper-mini");
-    let model = load(case.source());
+    let model = load(&case.source());
     let samples = sound(&case, "long");
     let mut seen: Vec<Progress> = Vec::new();
     model
@@ -343,7 +344,7 @@ fn it_tells_how_far_it_is_and_can_be_stopped() {
 #[test]
 fn sounds_of_any_length_are_taken() {
     let case = small("whisper-mini");
-    let model = load(case.source());
+    let model = load(&case.source());
     let long = sound(&case, "long");
     assert!(transcribe(&model, &[], &plain()).unwrap().segments.is_empty());
     for length in [1, 159, 160, 161, 31_999, 32_000, 32_001, 32_160] {
@@ -359,7 +360,7 @@ fn sounds_of_any_length_are_taken() {
 #[test]
 fn options_that_cannot_be_are_refused() {
     let case = small("whisper-mini");
-    let model = load(case.source());
+    let model = load(&case.source());
     let refused = |options: TranscribeOptions| transcribe(&model, &[0.0; 100], &options).unwrap_err().to_string();
     let language = |name: &str| TranscribeOptions { language: Some(name.to_owned()), ..plain() };
     assert_eq!(refused(language("klingon")), "language \"klingon\" is not one of this model's; it has: de, en, fr, ja");
@@ -378,7 +379,7 @@ fn options_that_cannot_be_are_refused() {
 fn models_of_english_only_refuse_other_languages() {
     let case = small("whisper-mini");
     let folder = tempfile::tempdir().unwrap();
-    let model = load(english_only(&case, folder.path()));
+    let model = load(&english_only(&case, folder.path()));
     let refused = |options: TranscribeOptions| transcribe(&model, &[0.0; 100], &options).unwrap_err().to_string();
     assert!(refused(TranscribeOptions { task: Task::Translate, ..plain() }).contains("knows English only"));
     let german = TranscribeOptions { language: Some("de".to_owned()), ..plain() };
@@ -394,7 +395,7 @@ fn a_checkpoint_for_one_language_is_not_asked_which() {
     let language = |name: &str, value: serde_json::Value| {
         let folder = tempfile::tempdir().unwrap();
         let source = changed(&case, folder.path(), "generation_config.json", |file| file[name] = value);
-        transcribe(&load(source), &sound(&case, "01"), &plain()).unwrap().language
+        transcribe(&load(&source), &sound(&case, "01"), &plain()).unwrap().language
     };
     assert_eq!(
         language("forced_decoder_ids", serde_json::json!([[1, null], [2, 327]])),
@@ -441,7 +442,7 @@ fn files_that_are_not_understood_are_named() {
 
     let folder = tempfile::tempdir().unwrap();
     let heads = |file: &mut serde_json::Value| file["alignment_heads"] = serde_json::Value::Null;
-    let model = load(changed(&case, folder.path(), "generation_config.json", heads));
+    let model = load(&changed(&case, folder.path(), "generation_config.json", heads));
     let words = TranscribeOptions { word_timestamps: true, ..plain() };
     assert!(matches!(transcribe(&model, &[0.0; 100], &words), Err(WhisperError::NoAlignmentHeads)));
 }

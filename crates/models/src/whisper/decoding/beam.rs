@@ -154,7 +154,9 @@ impl Search {
         for (row, (beam, logits)) in self.running.iter().zip(logits.iter_mut()).enumerate() {
             // Probabilities are of all tokens; the rules then only take some away.
             let all = log_sum_exp(logits);
-            logits.iter_mut().for_each(|logit| *logit -= all);
+            for logit in logits.iter_mut() {
+                *logit -= all;
+            }
             rules(logits, &beam.tokens);
             allowed.push(log_sum_exp(logits));
             for (token, logit) in logits.iter().enumerate() {

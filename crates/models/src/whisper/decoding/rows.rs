@@ -26,22 +26,19 @@ impl Generator<'_> {
         let mut ended = vec![false; prompts.len()];
         for step in 0..most {
             let mut next = vec![self.end; prompts.len()];
-            for row in 0..prompts.len() {
-                if ended[row] {
-                    continue;
-                }
+            for (row, said) in found.iter_mut().enumerate().filter(|(row, _)| !ended[*row]) {
                 let logits = &mut logits[row];
-                self.rules.apply(logits, &found[row].tokens);
+                self.rules.apply(logits, &said.tokens);
                 let token =
                     if temperature > 0.0 { drawn(logits, temperature, &mut randoms[row]) } else { likeliest(logits) };
-                found[row].log_probabilities.push(logits[token] - log_sum_exp(logits));
+                said.log_probabilities.push(logits[token] - log_sum_exp(logits));
                 next[row] = token as u32;
-                if next[row] == self.end {
-                    ended[row] = true;
-                } else {
-                    found[row].tokens.push(next[row]);
+                if next[row] != self.end {
+                    said.tokens.push(next[row]);
                 }
             }
+            // A row that has ended is fed its end again, and nobody listens.
+            ended = next.iter().map(|token| *token == self.end).collect();
             if ended.iter().all(|ended| *ended) || step + 1 == most {
                 break;
             }
