@@ -83,7 +83,7 @@ impl Gate {
     }
 
     fn forward(&self, states: &Tensor) -> Result<Tensor> {
-        self.widen.forward(&Activation::Relu.apply(&self.narrow.forward(states)?)?)
+        self.widen.forward(&self.narrow.forward_activated(states, Activation::Relu)?)
     }
 }
 

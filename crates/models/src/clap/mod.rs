@@ -14,7 +14,6 @@ mod projection;
 mod roberta;
 mod swin;
 mod text;
-mod tokenizer;
 mod views;
 mod windows;
 

@@ -33,7 +33,7 @@ impl Projection {
         // Activations can make a number of what is none, so this is asked before.
         let sums = pooled.to_dtype(DType::F32)?.sum(1)?.to_vec1::<f32>()?;
         let pooled = pooled.to_dtype(self.dtype)?;
-        let projected = self.second.forward(&self.activation.apply(&self.first.forward(&pooled)?)?)?;
+        let projected = self.second.forward(&self.first.forward_activated(&pooled, self.activation)?)?;
         let unit = |(mut vector, sum): (Vec<f32>, f32)| {
             normalise(&mut vector);
             if !sum.is_finite() || vector.iter().any(|value| !value.is_finite()) {

@@ -18,7 +18,6 @@ pub struct Roberta {
     layers: Vec<Layer>,
     pooler: Linear,
     padding: u32,
-    vocabulary: usize,
     device: Device,
 }
 
@@ -60,14 +59,8 @@ impl Roberta {
             layers: (0..config.num_hidden_layers).map(load_layer).collect::<std::result::Result<_, _>>()?,
             pooler: Linear::load(&scope.at("pooler.dense"), width, width)?,
             padding: config.padding() as u32,
-            vocabulary: config.vocab_size,
             device: scope.device().clone(),
         })
-    }
-
-    /// How many tokens there are.
-    pub fn vocabulary(&self) -> usize {
-        self.vocabulary
     }
 
     /// Sequences x width, in order. Sequences of one length should be neighbours.
@@ -87,7 +80,7 @@ impl Roberta {
             Some(start)
         });
         let first = states.index_select(&Tensor::from_iter(starts, &self.device)?, 0)?;
-        Activation::Tanh.apply(&self.pooler.forward(&first)?)
+        self.pooler.forward_activated(&first, Activation::Tanh)
     }
 
     /// Positions count the tokens that are not padding, from one after its number. A padding token, which a text can spell out, has its number.
@@ -131,7 +124,7 @@ impl Layer {
     fn forward(&self, states: &Tensor, runs: &[Run]) -> Result<Tensor> {
         let attended = self.output.forward(&self.attend(states, runs)?)?;
         let states = self.attention_norm.forward(&(states + attended)?)?;
-        let wide = self.activation.apply(&self.widen.forward(&states)?)?;
+        let wide = self.widen.forward_activated(&states, self.activation)?;
         self.norm.forward(&(&states + self.narrow.forward(&wide)?)?)
     }
 

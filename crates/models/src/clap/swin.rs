@@ -128,7 +128,7 @@ impl Block {
         let attended = attend(&query, &key, &value, self.heads, Mask::Add(&self.bias_for(batch)?))?;
         let attended = self.output.forward(&attended)?.reshape((batch, tokens, width))?;
         let states = (states + self.order.undo(&attended)?)?;
-        let wide = self.activation.apply(&self.widen.forward(&self.after.forward(&states)?)?)?;
+        let wide = self.widen.forward_activated(&self.after.forward(&states)?, self.activation)?;
         states + self.narrow.forward(&wide)?
     }
 

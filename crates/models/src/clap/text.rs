@@ -8,7 +8,6 @@ use sensorium_domain::segment::Modality;
 use super::config::{Config, TextConfig};
 use super::projection::Projection;
 use super::roberta::Roberta;
-use super::tokenizer;
 use crate::error::ModelError;
 use crate::scope::Scope;
 use crate::source::Source;
@@ -32,7 +31,7 @@ impl ClapText {
     pub fn load(source: &Source, dtype: DType, device: &Device) -> Result<Self, ModelError> {
         let config = Config::load(source)?;
         let text = &config.text_config;
-        let tokens = tokenizer::load(source, text.most_tokens())?;
+        let tokens = Tokens::of_roberta(source, text.most_tokens(), text.vocab_size)?;
         let weights = Weights::of(source)?;
         let root = Scope::root(&weights, dtype, device);
         let (width, dimensions) = (text.hidden_size, config.projection_dim);
@@ -55,11 +54,7 @@ impl ClapText {
     /// # Errors
     /// Why it cannot be tokenised, or which token the network does not know.
     pub fn tokenise(&self, text: &str) -> Result<Vec<u32>, String> {
-        let sequence = self.tokens.encode(text)?;
-        match sequence.iter().find(|token| **token as usize >= self.roberta.vocabulary()) {
-            Some(token) => Err(format!("token {token} is not among the {} of the model", self.roberta.vocabulary())),
-            None => Ok(sequence),
-        }
+        self.tokens.encode(text)
     }
 
     /// Encodes what [`Self::tokenise`] gives, in order.

@@ -5,10 +5,10 @@ use std::path::Path;
 use tokenizers::pipeline::{EncodeOptions, Encoding, Inputs, Override, PipelineToken, PipelineTokenizer};
 use tokenizers::{TruncationDirection, TruncationParams, canonicalize_str, from_json};
 
-use super::config::NetworkConfig;
+use super::config::{Family, NetworkConfig};
 use super::vocabulary::TokenizerFile;
 use crate::error::ModelError;
-use crate::source::read;
+use crate::source::{Source, read};
 
 /// A token of a sequence: its number, and which text of a pair it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,13 @@ impl Tokens {
         let direction = if file.cut_at_start { TruncationDirection::Left } else { TruncationDirection::Right };
         let truncation = TruncationParams { max_length: known.most, direction, ..TruncationParams::default() };
         Self::with(&file.path, &file.json, truncation, Some(known))
+    }
+
+    /// RoBERTa's tokenizer in the folder of a model that is none of this module's, with a network of `most` places and `vocabulary` tokens.
+    pub(crate) fn of_roberta(source: &Source, most: usize, vocabulary: usize) -> Result<Self, ModelError> {
+        let file = TokenizerFile::find(source, Family::Roberta)?;
+        let most = file.max_tokens.map_or(most, |said| said.min(most));
+        Self::of_network(&file, Known { most, vocabulary, segments: None })
     }
 
     fn with(path: &Path, text: &str, truncation: TruncationParams, known: Option<Known>) -> Result<Self, ModelError> {
