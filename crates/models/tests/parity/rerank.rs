@@ -65,13 +65,15 @@ fn is_the_reference(case: &Case) {
     drop(reranker);
     let half = Reranker::load_on(&case.source(), DType::BF16, &Device::Cpu).unwrap();
     let half = scores(&half, &queries, &texts);
+    let of_the_reference: Vec<f32> = case.expected("scores_in_bf16").into_iter().flatten().collect();
+    let most = 2.0 * farthest(&of_the_reference, &expected);
     println!(
-        "parity | {} | scores in bf16, farthest | {} | {:.2e} | 5e-2 of {range:.3} |",
+        "parity | {} | scores in bf16, farthest | {} | {:.2e} | {most:.2e}, twice the reference's own |",
         case.name,
         half.len(),
         farthest(&half, &expected)
     );
-    assert!(farthest(&half, &expected) <= 5e-2 * range, "{} in bf16", case.name);
+    assert!(farthest(&half, &expected) <= most, "{} in bf16", case.name);
 }
 
 #[test]
