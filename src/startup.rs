@@ -13,9 +13,10 @@ use rand::RngCore;
 use sensorium_catalog::{PostgresCatalog, PostgresOptions, SqliteCatalog, SqliteOptions};
 use sensorium_domain::catalog::{ApiKey, Generation};
 use sensorium_domain::ids::KeyId;
+use sensorium_domain::index::IndexedSpace;
 use sensorium_domain::{
-    BlobHash, Catalog, CatalogError, Clock, IndexError, JobId, JobKind, Modality, ModelName, SpaceName, SystemClock,
-    TenantId, VectorIndex,
+    BlobHash, Catalog, CatalogError, Clock, IndexError, JobId, JobKind, Modality, ModelName, SystemClock, TenantId,
+    VectorIndex,
 };
 use sensorium_index::{EdgeIndex, EdgeOptions, HnswOptions, QdrantIndex, QdrantOptions};
 use tokio::sync::Semaphore;
@@ -243,7 +244,12 @@ async fn open_index(
     folder: &Path,
     generation: u32,
 ) -> Result<(Arc<dyn VectorIndex>, bool), StartupError> {
-    let spaces: Vec<_> = profile.encoder.spaces().iter().map(|space| (space.name.clone(), space.dimensions)).collect();
+    let spaces: Vec<_> = profile.encoder.spaces().iter().map(|space| IndexedSpace {
+        name: space.name.clone(),
+        dimension: space.dimensions,
+        modalities: space.towers.iter().map(|tower| tower.modality).collect(),
+    });
+    let spaces: Vec<_> = spaces.collect();
     if config.index.url.is_empty() {
         let (index, fresh) = open_edge(config, &spaces, folder)?;
         return Ok((Arc::new(index), fresh));
@@ -283,8 +289,8 @@ fn server_options(config: &Config) -> QdrantOptions {
     }
 }
 
-/// Opens the folder's index. One that is damaged is put aside and made anew.
-fn open_edge(config: &Config, spaces: &[(SpaceName, usize)], folder: &Path) -> Result<(EdgeIndex, bool), StartupError> {
+/// Opens the folder's index. One that is damaged or of another version is put aside and made anew.
+fn open_edge(config: &Config, spaces: &[IndexedSpace], folder: &Path) -> Result<(EdgeIndex, bool), StartupError> {
     let path = folder.join("index");
     let fresh = !path.exists();
     let mut options = EdgeOptions {
@@ -295,9 +301,9 @@ fn open_edge(config: &Config, spaces: &[(SpaceName, usize)], folder: &Path) -> R
     options.optimizer.indexing_threshold_kb = config.index.graph_above_kb;
     match EdgeIndex::open(&path, spaces, options.clone()) {
         Ok(index) => Ok((index, fresh)),
-        Err(IndexError::Corrupt(cause)) => {
-            let aside = folder.join(format!("index.damaged-{:08x}", rand::rng().next_u32()));
-            tracing::error!(cause, aside = %aside.display(), "the index is damaged; it is put aside and built anew from the kept vectors");
+        Err(error @ (IndexError::Corrupt(_) | IndexError::Outdated(_))) => {
+            let aside = folder.join(format!("index.aside-{:08x}", rand::rng().next_u32()));
+            tracing::error!(cause = %error, aside = %aside.display(), "the index cannot be read; it is put aside and built anew from the kept vectors");
             fs::rename(&path, &aside).map_err(file_error(&path))?;
             Ok((EdgeIndex::open(&path, spaces, options)?, true))
         }

@@ -109,6 +109,7 @@ impl<'a> Filler<'a> {
             metadata: metadata.as_object().cloned().unwrap(),
             parts: parts.collect(),
             claim,
+            once: None,
         };
         let (document, _) = app.catalog.accept_document(&tenant, new).await.unwrap();
         let lease = app.catalog.lease_job("bench", 600_000).await.unwrap().expect("the document's job");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart};
+use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart, ReservedKey};
 use sensorium_domain::document::PartError;
 use sensorium_domain::{BlobHash, Document, DocumentId, Job, JobId, Modality, PartId, TenantId};
 use sensorium_media as media;
@@ -21,11 +21,13 @@ struct Sniffed {
 
 /// Accepts a document. When this returns, the document survives a crash and its job will run. A part that cannot be read is
 /// kept as failed and named, and the rest goes on; when no part can be read the whole request is refused with the reasons.
+/// Under the key `once` it is accepted once.
 pub async fn accept(
     app: &App,
     tenant: &TenantId,
     request: DocumentRequest,
     parts: Vec<PartBytes>,
+    once: Option<ReservedKey>,
 ) -> Result<(Document, Job), ApiError> {
     let mut sniffed = Vec::with_capacity(parts.len());
     let mut refusals = Vec::new();
@@ -52,6 +54,7 @@ pub async fn accept(
                 metadata: request.metadata,
                 parts: sniffed.into_iter().map(|entry| entry.part).collect(),
                 claim,
+                once,
             };
             app.catalog.accept_document(tenant, new).await.map_err(ApiError::from)
         }

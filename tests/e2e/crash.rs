@@ -1,5 +1,6 @@
 //! What was answered 202 survives SIGKILL at any moment: the documents are there and found, what was deleted is gone, what was
-//! replaced is replaced, and catalog, blobs and index agree.
+//! replaced is replaced, and catalog, blobs and index agree. A request that was cut off and is sent again under its key makes one
+//! document, whether it had been accepted or not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +25,12 @@ const SEED: u64 = 0x5E05_0121;
 struct Accepted {
     id: String,
     word: String,
+}
+
+/// A request that got no answer.
+struct CutOff {
+    word: String,
+    document: Value,
 }
 
 /// What writers share.
@@ -54,7 +61,7 @@ async fn nothing_that_was_accepted_is_lost() {
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut server = Server::start().await;
     let book = Arc::new(Book::default());
-    let (mut deleted, mut moving) = (Vec::new(), None);
+    let (mut deleted, mut moving, mut sent_again) = (Vec::new(), None, 0);
     for round in 0..ROUNDS {
         let api = server.owner();
         moving = Some(replace(&api, &book).await);
@@ -69,13 +76,19 @@ async fn nothing_that_was_accepted_is_lost() {
             book.progress.notified().await;
         }
         server.kill();
-        for writer in writers {
-            writer.await.unwrap();
-        }
+        let cut_off = futures::future::join_all(writers).await;
         server.restart().await;
+        for cut_off in cut_off {
+            send(&server.owner(), &book, cut_off.unwrap(), false).await.map_err(|_| "the server is up").unwrap();
+            sent_again += 1;
+        }
     }
     let accepted = book.accepted.lock().await.clone();
-    println!("{} documents accepted, {} deleted, in {ROUNDS} rounds", accepted.len(), deleted.len());
+    println!(
+        "{} documents accepted, {sent_again} of them sent again, {} deleted, in {ROUNDS} rounds",
+        accepted.len(),
+        deleted.len()
+    );
     let api = server.owner();
     all_jobs_end(&api).await;
     everything_is_there(&api, &accepted).await;
@@ -94,7 +107,7 @@ async fn nothing_that_was_accepted_is_lost() {
 }
 
 /// Adds documents until the connection breaks.
-async fn write(api: Api, book: Arc<Book>, seed: u64, waits: bool) {
+async fn write(api: Api, book: Arc<Book>, seed: u64, waits: bool) -> CutOff {
     let mut rng = StdRng::seed_from_u64(seed);
     loop {
         let word = book.word();
@@ -104,16 +117,26 @@ async fn write(api: Api, book: Arc<Book>, seed: u64, waits: bool) {
             1 => parts.push(json!({"base64": base64(&wav(rng.random_range(200..3000), 440.0))})),
             _ => {}
         }
-        let mut request = api.request(Method::POST, "/v1/documents").json(&json!({"parts": parts}));
-        if waits {
-            request = request.header("prefer", "wait=5");
+        let new = CutOff { word, document: json!({"parts": parts}) };
+        if let Err(cut_off) = send(&api, &book, new, waits).await {
+            return cut_off;
         }
-        let Ok(answer) = api.try_send(request).await else { return };
-        let document = id(&answer.expect(202)["document"]);
-        book.accepted.lock().await.push(Accepted { id: document, word });
-        book.answered.fetch_add(1, Ordering::Relaxed);
-        book.progress.notify_one();
     }
+}
+
+/// Adds a document under its word as the key.
+async fn send(api: &Api, book: &Book, new: CutOff, waits: bool) -> Result<(), CutOff> {
+    let mut request =
+        api.request(Method::POST, "/v1/documents").header("idempotency-key", &new.word).json(&new.document);
+    if waits {
+        request = request.header("prefer", "wait=5");
+    }
+    let Ok(answer) = api.try_send(request).await else { return Err(new) };
+    let document = id(&answer.expect(202)["document"]);
+    book.accepted.lock().await.push(Accepted { id: document, word: new.word });
+    book.answered.fetch_add(1, Ordering::Relaxed);
+    book.progress.notify_one();
+    Ok(())
 }
 
 /// Puts new words under the same external id.

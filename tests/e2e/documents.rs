@@ -26,6 +26,7 @@ async fn documents() {
         deleted_is_gone,
         a_shared_blob_stays_until_its_last_owner_goes,
         an_idempotency_key_repeats_the_answer,
+        a_repeated_request_joins_the_first_one,
         known_bytes_are_neither_stored_nor_encoded_again,
         content_has_ranges_and_etags,
         thumbnails_are_small_pictures,
@@ -343,6 +344,22 @@ async fn an_idempotency_key_repeats_the_answer(server: Arc<Server>) {
     assert_eq!(other.send(request).await.status, 202);
     let made = send("/v1/collections", &json!({"name": "once"}), "c-1").await;
     assert_eq!(made.expect(201), send("/v1/collections", &json!({"name": "once"}), "c-1").await.expect(201));
+}
+
+async fn a_repeated_request_joins_the_first_one(server: Arc<Server>) {
+    let api = server.tenant("joined");
+    let document = json!({"parts": [{"text": "asked for by several at once"}]});
+    let ask = || api.request(Method::POST, "/v1/documents").header("idempotency-key", "same").json(&document);
+    let answers = futures::future::join_all((0..8).map(|_| api.send(ask()))).await;
+    for answer in &answers {
+        assert!(answer.status == 202 || answer.status == 409, "{} {}", answer.status, answer.text());
+    }
+    let [found] = &api.all("/v1/documents", "documents", 10).await[..] else { panic!("more than one document") };
+    let again = api.send(ask()).await;
+    assert_eq!(again.expect(202)["document"]["id"], found["id"]);
+    for answer in answers.iter().filter(|answer| answer.status == 202) {
+        assert_eq!(answer.expect(202)["document"]["id"], found["id"]);
+    }
 }
 
 async fn known_bytes_are_neither_stored_nor_encoded_again(server: Arc<Server>) {

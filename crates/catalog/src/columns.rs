@@ -16,6 +16,7 @@ pub(crate) trait Columns {
     fn bytes(&self, column: &str) -> Result<Vec<u8>>;
     fn flag(&self, column: &str) -> Result<bool>;
     fn uuid(&self, column: &str) -> Result<Uuid>;
+    fn maybe_uuid(&self, column: &str) -> Result<Option<Uuid>>;
 
     fn count<T: TryFrom<i64>>(&self, column: &str) -> Result<T> {
         T::try_from(self.int(column)?).map_err(|_| Fail::corrupt(column, "a number out of range"))

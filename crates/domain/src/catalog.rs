@@ -59,6 +59,19 @@ pub struct NewDocument {
     pub parts: Vec<NewPart>,
     /// The claim that holds the blobs.
     pub claim: ClaimId,
+    /// The key under which the request is done once.
+    pub once: Option<ReservedKey>,
+}
+
+/// An idempotency key that [`idempotency_begin`](crate::Catalog::idempotency_begin) has reserved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservedKey {
+    /// The client's key.
+    pub key: String,
+    /// The hash of the request that it was reserved for.
+    pub request: BlobHash,
+    /// How long what the request did is kept under the key.
+    pub keep_until: Timestamp,
 }
 
 /// A part of a document to be accepted.
@@ -223,6 +236,8 @@ pub enum IdempotencyState {
         /// The body.
         body: String,
     },
+    /// An equal request was accepted before and its answer is not recorded yet, or never will be: its process may have died.
+    Accepted(JobId),
     /// Used before for another request.
     Mismatch,
     /// The first request is still being worked on.
@@ -394,7 +409,8 @@ pub trait Catalog: Send + Sync {
     /// Accepts a document: its row, its parts and its ingest job, in one transaction; makes the collection if need be.
     /// An external id that is known gives the document of that id a next version; its open ingest jobs are asked to stop.
     /// `Conflict` when a blob is not stored (only a part with an error may lack its bytes), when the collection is being
-    /// deleted, or when an id is taken.
+    /// deleted, when an id is taken, or when `new.once` is no longer reserved: the key's reservation has run out, and an equal
+    /// request may have taken it.
     async fn accept_document(&self, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job), CatalogError>;
 
     /// One document that is not being deleted.
@@ -560,26 +576,27 @@ pub trait Catalog: Send + Sync {
 
     // Idempotency, keys, generation ---------------------------------------------------------------------------------
 
-    /// Looks a key up and reserves it for `request` (a hash of method, path and body) until `expires`.
+    /// Looks a key up and reserves it for `request` (a hash of method, path and body) until `reserved_until`. A document that
+    /// is accepted under it, or an answer that is recorded, keeps it longer.
     async fn idempotency_begin(
         &self,
         tenant: &TenantId,
         key: &str,
         request: &BlobHash,
-        expires: Timestamp,
+        reserved_until: Timestamp,
     ) -> Result<IdempotencyState, CatalogError>;
 
-    /// Records the answer.
+    /// Records the answer. `NotFound` when the key is not reserved.
     async fn idempotency_finish(
         &self,
         tenant: &TenantId,
-        key: &str,
+        reserved: &ReservedKey,
         status: u16,
         location: Option<&str>,
         body: &str,
     ) -> Result<(), CatalogError>;
 
-    /// Frees a reserved key whose request failed.
+    /// Frees a reserved key whose request failed, unless a document was accepted under it.
     async fn idempotency_forget(&self, tenant: &TenantId, key: &str) -> Result<(), CatalogError>;
 
     /// Keeps an API key under the SHA-256 of its secret. `Conflict` when the id or the secret is known.

@@ -9,6 +9,17 @@ use crate::names::{CollectionName, SpaceName, TenantId};
 use crate::segment::{Modality, SegmentKind};
 use crate::time::Timestamp;
 
+/// A space that an index has vectors of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexedSpace {
+    /// Its name.
+    pub name: SpaceName,
+    /// The length of its vectors.
+    pub dimension: usize,
+    /// What its vectors are made from.
+    pub modalities: Vec<Modality>,
+}
+
 /// What is kept with a point: everything a filter can ask, and what grouping needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointPayload {
@@ -45,7 +56,7 @@ pub struct Point {
     pub id: SegmentId,
     /// What filters look at.
     pub payload: PointPayload,
-    /// Unit vectors by space.
+    /// Unit vectors by space; each space must know the point's modality.
     pub dense: Vec<(SpaceName, Vec<f32>)>,
     /// Words for BM25; `None` where there are none.
     pub words: Option<String>,
@@ -121,6 +132,10 @@ pub enum IndexError {
     /// The request makes no sense to the index: a fault of ours.
     #[error("the index refused the request: {0}")]
     Rejected(String),
+    /// The index was written by another version of the program, in a form that this one does not read: it must be built again from
+    /// the kept vectors.
+    #[error("the index is of another version: {0}")]
+    Outdated(String),
     /// What is stored is damaged: the index must be built again from the kept vectors.
     #[error("the index is damaged: {0}")]
     Corrupt(String),

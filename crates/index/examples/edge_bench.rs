@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sensorium_domain::index::{Leg, LegQuery, Point, PointPayload, Scope};
+use sensorium_domain::index::{IndexedSpace, Leg, LegQuery, Point, PointPayload, Scope};
 use sensorium_domain::{
     DocumentId, Modality, PartId, SegmentId, SegmentKind, SpaceName, TenantId, Timestamp, VectorIndex,
 };
@@ -39,7 +39,7 @@ async fn measure(size: u64) {
     let temporary = tempfile::tempdir().unwrap();
     let kept = std::env::var_os("EDGE_BENCH_FOLDER").map(|folder| PathBuf::from(folder).join(size.to_string()));
     let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
-    let spaces = [(space(), DIMENSION)];
+    let spaces = [IndexedSpace { name: space(), dimension: DIMENSION, modalities: Modality::ALL.to_vec() }];
     let open = |options: EdgeOptions| EdgeIndex::open(&folder, &spaces, options).unwrap();
     println!("\n{size} points");
 

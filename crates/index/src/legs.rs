@@ -1,7 +1,7 @@
 //! A leg of a search, checked, in the terms of an index.
 
 use qdrant_edge::SparseVector;
-use sensorium_domain::index::{Leg, LegQuery, Scope};
+use sensorium_domain::index::{Leg, LegQuery, Scope, ScoredPoint};
 use sensorium_domain::{IndexError, TenantId};
 
 use crate::filter::{self, Clauses};
@@ -29,26 +29,48 @@ pub(crate) enum PlanQuery {
 }
 
 impl Plan {
-    /// `None` where the leg can have no hits: nothing is asked for.
-    pub(crate) fn new(
+    /// What to ask the index for a leg; the answers are joined by [`joined`]. None where the leg can have no hits.
+    pub(crate) fn of_leg(
         tenant: &TenantId,
         scope: &Scope,
         leg: &Leg,
         shape: &Shape,
         words: &Words,
-    ) -> Result<Option<Self>, IndexError> {
-        let clauses = filter::of_scope(tenant, scope, leg.modality)?;
-        let (query, using) = match &leg.query {
+    ) -> Result<Vec<Self>, IndexError> {
+        let limit = leg.limit.min(MOST_HITS);
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let (vector, names) = match &leg.query {
+            LegQuery::Words(text) => {
+                let clauses = filter::of_scope(tenant, scope, leg.modality)?;
+                let plan = |vector| Self { query: PlanQuery::Words(vector), using: WORDS.to_owned(), clauses, limit };
+                return Ok(words.of_query(text).map(plan).into_iter().collect());
+            }
             LegQuery::Dense { space, vector } => {
                 shape.check_vector(space, vector)?;
-                (PlanQuery::Dense(vector.clone()), space.to_string())
+                (vector, shape.stored_of(space)?)
             }
-            LegQuery::Words(text) => match words.of_query(text) {
-                Some(vector) => (PlanQuery::Words(vector), WORDS.to_owned()),
-                None => return Ok(None),
-            },
         };
-        let limit = leg.limit.min(MOST_HITS);
-        Ok((limit > 0).then_some(Self { query, using, clauses, limit }))
+        // The name of the stored vectors says their modality already.
+        names
+            .into_iter()
+            .filter(|(modality, _)| leg.modality.is_none_or(|wanted| wanted == *modality))
+            .map(|(_, using)| {
+                let clauses = filter::of_scope(tenant, scope, None)?;
+                Ok(Self { query: PlanQuery::Dense(vector.clone()), using, clauses, limit })
+            })
+            .collect()
     }
+}
+
+/// The hits of a leg from the answers to its plans: best first, equal scores by ascending id.
+pub(crate) fn joined(mut answers: Vec<Vec<ScoredPoint>>, limit: usize) -> Vec<ScoredPoint> {
+    if answers.len() == 1 {
+        return answers.swap_remove(0);
+    }
+    let mut hits = answers.concat();
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.segment.cmp(&b.segment)));
+    hits.truncate(limit);
+    hits
 }

@@ -4,8 +4,8 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sensorium_domain::catalog::IdempotencyState;
-use sensorium_domain::{BlobHash, TenantId};
+use sensorium_domain::catalog::{IdempotencyState, ReservedKey};
+use sensorium_domain::{BlobHash, JobId, TenantId};
 use serde::Serialize;
 use tracing::Instrument;
 
@@ -54,21 +54,37 @@ impl IntoResponse for Created {
     }
 }
 
+/// How a request begins.
+pub enum Start {
+    /// For the first time, under this key if one was sent.
+    Fresh(Option<ReservedKey>),
+    /// An equal request has enqueued this job before and has not answered yet; its process may have died.
+    Accepted(JobId),
+}
+
+/// How long a key stays reserved for a request that has neither been accepted nor answered: as long as its process may take
+/// to store the request's bytes.
+const RESERVED_MS: i64 = 10 * 60_000;
+
 /// Does `work` unless a request with this key and fingerprint was answered before; then gives that answer again.
 ///
 /// The work goes on to its end when the caller hangs up, so that a key is never left half used and a repeated request finds
 /// the answer.
-pub async fn once(
+pub async fn once<F>(
     app: &App,
     tenant: &TenantId,
     key: IdempotencyKey,
     fingerprint: BlobHash,
-    work: impl Future<Output = Result<Created, ApiError>> + Send + 'static,
-) -> Result<Created, ApiError> {
-    let Some(key) = key.0 else { return finish_even_alone(work).await };
-    let expires = app.clock.now().plus_ms(app.config.jobs.idempotency_hours * 3_600_000);
-    match app.catalog.idempotency_begin(tenant, &key, &fingerprint, expires).await? {
+    work: impl FnOnce(Start) -> F,
+) -> Result<Created, ApiError>
+where
+    F: Future<Output = Result<Created, ApiError>> + Send + 'static,
+{
+    let Some(key) = key.0 else { return finish_even_alone(work(Start::Fresh(None))).await };
+    let now = app.clock.now();
+    match app.catalog.idempotency_begin(tenant, &key, &fingerprint, now.plus_ms(RESERVED_MS)).await? {
         IdempotencyState::New => {}
+        IdempotencyState::Accepted(job) => return work(Start::Accepted(job)).await,
         IdempotencyState::Replay { status, location, body } => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
             return Ok(Created { status, location: location.unwrap_or_default(), body });
@@ -81,16 +97,19 @@ pub async fn once(
             return Err(ApiError::new(Code::InFlight, detail).retry_after(1_000));
         }
     }
+    let keep_until = now.plus_ms(app.config.jobs.idempotency_hours * 3_600_000);
+    let reserved = ReservedKey { key, request: fingerprint, keep_until };
+    let work = work(Start::Fresh(Some(reserved.clone())));
     let (app, tenant) = (app.clone(), tenant.clone());
     finish_even_alone(async move {
         match work.await {
             Ok(created) => {
                 let (status, location) = (created.status.as_u16(), created.location.as_str());
-                app.catalog.idempotency_finish(&tenant, &key, status, Some(location), &created.body).await?;
+                app.catalog.idempotency_finish(&tenant, &reserved, status, Some(location), &created.body).await?;
                 Ok(created)
             }
             Err(error) => {
-                app.catalog.idempotency_forget(&tenant, &key).await?;
+                app.catalog.idempotency_forget(&tenant, &reserved.key).await?;
                 Err(error)
             }
         }

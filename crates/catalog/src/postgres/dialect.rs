@@ -58,6 +58,10 @@ impl Columns for Row {
     fn uuid(&self, column: &str) -> Result<Uuid> {
         Ok(self.try_get(column)?)
     }
+
+    fn maybe_uuid(&self, column: &str) -> Result<Option<Uuid>> {
+        Ok(self.try_get(column)?)
+    }
 }
 
 /// A UUID as it is bound.

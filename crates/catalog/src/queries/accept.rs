@@ -5,12 +5,15 @@ use sensorium_domain::{Document, DocumentStatus, Job, JobKind, PartStatus, Tenan
 
 use super::dialect::{storable, uuid_value};
 use super::documents::by_external_id_with;
-use super::{Connection, Store, blobs, collections, jobs};
+use super::{Connection, Store, blobs, collections, idempotency, jobs};
 use crate::error::{Fail, Result, is_duplicate};
 
 pub(super) async fn accept(catalog: &Store, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job)> {
     let now = catalog.now();
     let mut tx = catalog.begin(tenant).await?;
+    if let Some(reserved) = &new.once {
+        idempotency::accepted(&mut tx, tenant, reserved, new.job).await?;
+    }
     collections::ensure(catalog, &mut tx, tenant, &new.collection).await?;
     let known = match &new.external_id {
         Some(external_id) => by_external_id_with(&mut tx, tenant, &new.collection, external_id).await?,

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use sensorium_domain::catalog::{
     ApiKey, AuditEntry, AuditRecord, BlobState, CatalogStats, ClaimId, CollectionPatch, DocumentPatch, DocumentQuery,
-    Generation, IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, PartOutcome, SegmentView, Usage,
+    Generation, IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, PartOutcome, ReservedKey,
+    SegmentView, Usage,
 };
 use sensorium_domain::ids::KeyId;
 use sensorium_domain::job::Progress;
@@ -222,19 +223,19 @@ impl Catalog for Store {
         tenant: &TenantId,
         key: &str,
         request: &BlobHash,
-        expires: Timestamp,
+        reserved_until: Timestamp,
     ) -> Answer<IdempotencyState> {
-        Ok(idempotency::begin(self, tenant, key, request, expires).await?)
+        Ok(idempotency::begin(self, tenant, key, request, reserved_until).await?)
     }
     async fn idempotency_finish(
         &self,
         tenant: &TenantId,
-        key: &str,
+        reserved: &ReservedKey,
         status: u16,
         location: Option<&str>,
         body: &str,
     ) -> Answer<()> {
-        Ok(idempotency::finish(self, tenant, key, status, location, body).await?)
+        Ok(idempotency::finish(self, tenant, reserved, status, location, body).await?)
     }
     async fn idempotency_forget(&self, tenant: &TenantId, key: &str) -> Answer<()> {
         Ok(idempotency::forget(self, tenant, key).await?)

@@ -57,6 +57,11 @@ impl Columns for Row {
     fn uuid(&self, column: &str) -> Result<Uuid> {
         Uuid::from_slice(&self.bytes(column)?).map_err(|error| Fail::corrupt(column, error))
     }
+
+    fn maybe_uuid(&self, column: &str) -> Result<Option<Uuid>> {
+        let bytes: Option<Vec<u8>> = self.try_get(column)?;
+        bytes.map(|bytes| Uuid::from_slice(&bytes).map_err(|error| Fail::corrupt(column, error))).transpose()
+    }
 }
 
 /// A UUID as it is bound.

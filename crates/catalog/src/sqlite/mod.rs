@@ -109,7 +109,7 @@ impl SqliteCatalog {
             "UPDATE jobs SET ready_at = 0 WHERE state = 'running'",
             "UPDATE blobs SET taken_at = 0 WHERE owners = 0 AND state = 'deleting'",
             "DELETE FROM blob_claims",
-            "DELETE FROM idempotency_keys WHERE status IS NULL",
+            "DELETE FROM idempotency_keys WHERE status IS NULL AND job IS NULL",
         ] {
             sqlx::query(statement).execute(&mut *tx).await?;
         }

@@ -69,6 +69,7 @@ pub async fn statements<F: CatalogFixture>(fresh: impl AsyncFn() -> F) -> BTreeS
     contract::collections_are_made_changed_and_listed(&fresh().await).await;
     contract::generations_are_only_added(&fresh().await).await;
     contract::idempotency_keys_answer_once(&fresh().await).await;
+    contract::a_key_is_taken_with_its_document(&fresh().await).await;
     contract::jobs_are_listed_newest_first(&fresh().await).await;
     contract::keys_are_found_by_their_secret(&fresh().await).await;
     contract::numbers_add_up(&fresh().await).await;

@@ -101,6 +101,7 @@ async fn write_until_killed(path: &Path) {
             metadata: serde_json::Map::new(),
             parts: vec![part],
             claim,
+            once: None,
         };
         let (document, _) = catalog.accept_document(&tenant, new).await.unwrap();
         let mut out = std::io::stdout().lock();

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sensorium_catalog::{SqliteCatalog, SqliteOptions};
-use sensorium_domain::catalog::{BlobState, ClaimId, IdempotencyState};
+use sensorium_domain::catalog::{BlobState, ClaimId, IdempotencyState, NewDocument, ReservedKey};
 use sensorium_domain::contract::TestClock;
 use sensorium_domain::contract::catalog::CatalogFixture;
-use sensorium_domain::{BlobHash, Catalog, CatalogError, Clock, JobId, JobKind, TenantId, Timestamp};
+use sensorium_domain::{BlobHash, Catalog, CatalogError, Clock, DocumentId, JobId, JobKind, TenantId, Timestamp};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -113,6 +113,21 @@ async fn the_only_process_takes_over_what_a_dead_one_held() {
     assert_eq!(dies.take_orphan_blobs(9).await.unwrap().len(), 1);
     let expires = now.plus_ms(60_000);
     dies.idempotency_begin(&tenant, "key", &hash, expires).await.unwrap();
+    dies.idempotency_begin(&tenant, "accepted", &hash, expires).await.unwrap();
+    let once = ReservedKey { key: "accepted".to_owned(), request: hash, keep_until: expires };
+    let accepted = NewDocument {
+        id: DocumentId::new(now, 2),
+        job: JobId::new(now, 3),
+        collection: "default".parse().unwrap(),
+        external_id: None,
+        title: None,
+        tags: Vec::new(),
+        metadata: serde_json::Map::new(),
+        parts: Vec::new(),
+        claim: ClaimId(3),
+        once: Some(once),
+    };
+    let (_, accepted) = dies.accept_document(&tenant, accepted).await.unwrap();
     drop(dies);
 
     let beside = folder.open_with(SqliteOptions::default()).await.unwrap();
@@ -126,4 +141,6 @@ async fn the_only_process_takes_over_what_a_dead_one_held() {
     assert_eq!(states, [BlobState::Missing]);
     let state = heir.idempotency_begin(&tenant, "key", &hash, expires).await.unwrap();
     assert_eq!(state, IdempotencyState::New);
+    let state = heir.idempotency_begin(&tenant, "accepted", &hash, expires).await.unwrap();
+    assert_eq!(state, IdempotencyState::Accepted(accepted.id), "its document is there, so is its key");
 }

@@ -62,7 +62,8 @@ pub use segments::{
     segments_are_seen_with_part_and_document, vectors_come_back_as_halves, vectors_go_with_their_last_segment,
 };
 pub use settings::{
-    generations_are_only_added, idempotency_keys_answer_once, keys_are_found_by_their_secret, numbers_add_up,
+    a_key_is_taken_with_its_document, generations_are_only_added, idempotency_keys_answer_once,
+    keys_are_found_by_their_secret, numbers_add_up,
 };
 
 pub use texts::{a_zero_character_comes_back_or_is_refused, texts_come_back_as_they_were_given};
@@ -131,6 +132,7 @@ macro_rules! catalog_contract {
             vectors_go_with_their_last_segment,
             generations_are_only_added,
             idempotency_keys_answer_once,
+            a_key_is_taken_with_its_document,
             keys_are_found_by_their_secret,
             numbers_add_up,
             a_zero_character_comes_back_or_is_refused,

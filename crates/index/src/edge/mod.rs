@@ -27,7 +27,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use sensorium_domain::index::{IndexStats, Leg, Point, Scope, ScoredPoint};
+use sensorium_domain::index::{IndexStats, IndexedSpace, Leg, Point, Scope, ScoredPoint};
 use sensorium_domain::{DocumentId, IndexError, SegmentId, SpaceName, TenantId, VectorIndex};
 use serde_json::Value;
 use tokio::sync::{Mutex, Semaphore};
@@ -39,7 +39,7 @@ use shard::Shard;
 use turns::Turns;
 
 use crate::filter::of_scope;
-use crate::legs::Plan;
+use crate::legs::{Plan, joined};
 use crate::places::Places;
 use crate::shape::Shape;
 use crate::threads::blocking;
@@ -58,16 +58,17 @@ pub struct EdgeIndex {
     writing: Arc<Mutex<()>>,
     optimizing: Arc<Mutex<()>>,
     flushes: Turns,
-    /// What a leg took lately, in microseconds.
+    /// What one search took lately, in microseconds.
     pace: Arc<AtomicU64>,
 }
 
 impl EdgeIndex {
     /// Opens the index in `dir`, or builds an empty one where there is none. Blocks.
     ///
-    /// A folder that was built for other spaces or dimensions is [`IndexError::Mismatch`]; one that another process has open is
+    /// A folder that was built for other spaces or dimensions is [`IndexError::Mismatch`]; one that another version wrote, in a form
+    /// that this one does not read, is [`IndexError::Outdated`]; one that another process has open is
     /// [`IndexError::Unavailable`]; one that cannot be read is [`IndexError::Corrupt`], and is left as it is.
-    pub fn open(dir: &Path, spaces: &[(SpaceName, usize)], options: EdgeOptions) -> Result<Self, IndexError> {
+    pub fn open(dir: &Path, spaces: &[IndexedSpace], options: EdgeOptions) -> Result<Self, IndexError> {
         let shape = Shape::new(spaces, &options.words)?;
         let words = Words::new(&options.words)?;
         let is_known = shape::check(&shape, dir)?;
@@ -122,36 +123,30 @@ impl EdgeIndex {
         .await
     }
 
-    /// How many of `legs` one thread takes: all, where handing them out would cost more than it saves or no thread is free.
-    fn legs_at_a_time(&self, legs: usize) -> usize {
+    /// How many of `searches` one thread takes: all, where handing them out would cost more than it saves or no thread is free.
+    fn searches_at_a_time(&self, searches: usize) -> usize {
         /// Waking another thread costs a good part of this.
         const WORTHWHILE_US: u64 = 500;
-        let expected_us = self.pace.load(Ordering::Relaxed) * legs as u64;
+        let expected_us = self.pace.load(Ordering::Relaxed) * searches as u64;
         let threads =
-            if expected_us < WORTHWHILE_US { 1 } else { self.searches.available_permits().clamp(1, legs.max(1)) };
-        legs.div_ceil(threads).max(1)
+            if expected_us < WORTHWHILE_US { 1 } else { self.searches.available_permits().clamp(1, searches.max(1)) };
+        searches.div_ceil(threads).max(1)
     }
 
-    /// Runs legs one after the other. Blocks.
-    fn run(&self, searches: Vec<Option<Search>>) -> Result<Vec<Vec<ScoredPoint>>, IndexError> {
+    /// Runs searches one after the other. Blocks.
+    fn run(&self, searches: Vec<Search>) -> Result<Vec<Vec<ScoredPoint>>, IndexError> {
         let begun = Instant::now();
         let count = searches.len().max(1) as u64;
-        let lists = searches
-            .into_iter()
-            .map(|search| match search {
-                Some(search) => search.run(&self.shard, &self.places),
-                None => Ok(Vec::new()),
-            })
-            .collect();
-        let leg_us = begun.elapsed().as_micros() as u64 / count;
+        let lists = searches.into_iter().map(|search| search.run(&self.shard, &self.places)).collect();
+        let search_us = begun.elapsed().as_micros() as u64 / count;
         let pace = self.pace.load(Ordering::Relaxed);
-        self.pace.store((pace * 7 + leg_us) / 8, Ordering::Relaxed);
+        self.pace.store((pace * 7 + search_us) / 8, Ordering::Relaxed);
         lists
     }
 
-    fn plan(&self, tenant: &TenantId, scope: &Scope, leg: &Leg) -> Result<Option<Search>, IndexError> {
-        let plan = Plan::new(tenant, scope, leg, &self.shape, &self.words)?;
-        plan.map(|plan| Search::new(plan, &self.options.hnsw)).transpose()
+    fn plan(&self, tenant: &TenantId, scope: &Scope, leg: &Leg) -> Result<Vec<Search>, IndexError> {
+        let plans = Plan::of_leg(tenant, scope, leg, &self.shape, &self.words)?;
+        plans.into_iter().map(|plan| Search::new(plan, &self.options.hnsw)).collect()
     }
 }
 
@@ -206,14 +201,20 @@ impl VectorIndex for EdgeIndex {
         legs: &[Leg],
     ) -> Result<Vec<Vec<ScoredPoint>>, IndexError> {
         let searches = legs.iter().map(|leg| self.plan(tenant, scope, leg)).collect::<Result<Vec<_>, _>>()?;
-        let group = self.legs_at_a_time(searches.len());
-        let mut groups: Vec<Vec<Option<Search>>> = Vec::new();
-        let mut searches = searches.into_iter().peekable();
+        let counts: Vec<usize> = searches.iter().map(Vec::len).collect();
+        let group = self.searches_at_a_time(counts.iter().sum());
+        let mut groups: Vec<Vec<Search>> = Vec::new();
+        let mut searches = searches.into_iter().flatten().peekable();
         while searches.peek().is_some() {
             groups.push(searches.by_ref().take(group).collect());
         }
         let lists = groups.into_iter().map(|some| self.search(move |index| index.run(some)));
-        Ok(try_join_all(lists).await?.concat())
+        let mut answers = try_join_all(lists).await?.into_iter().flatten();
+        Ok(legs
+            .iter()
+            .zip(counts)
+            .map(|(leg, count)| joined(answers.by_ref().take(count).collect(), leg.limit))
+            .collect())
     }
 
     async fn vectors(
@@ -222,9 +223,9 @@ impl VectorIndex for EdgeIndex {
         space: &SpaceName,
         segments: &[SegmentId],
     ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
-        self.shape.dimension(space)?;
-        let (tenant, space, segments) = (tenant.clone(), space.clone(), segments.to_vec());
-        self.search(move |index| read::vectors(&index.shard, &tenant, &space, &segments)).await
+        let names = self.shape.stored_of(space)?.into_iter().map(|(_, name)| name).collect();
+        let (tenant, segments) = (tenant.clone(), segments.to_vec());
+        self.search(move |index| read::vectors(&index.shard, &tenant, names, &segments)).await
     }
 
     async fn count(&self, tenant: &TenantId, scope: &Scope) -> Result<u64, IndexError> {

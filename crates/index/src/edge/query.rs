@@ -9,11 +9,12 @@ use super::shard::Shard;
 use super::{filter, read};
 use crate::hits::Found;
 use crate::legs::{Plan, PlanQuery};
-use crate::options::HnswOptions;
+use crate::options::{BEYOND_FILTERED_BELOW, HnswOptions};
 use crate::places::Places;
 
-/// Walks over points that do not pass the filter to their neighbours that do, whatever share passes.
-const BEYOND_FILTERED: AcornSearchParams = AcornSearchParams { enable: true, max_selectivity: Some(OrderedFloat(1.0)) };
+/// Walks over points that do not pass the filter to their neighbours that do, where few pass.
+const BEYOND_FILTERED: AcornSearchParams =
+    AcornSearchParams { enable: true, max_selectivity: Some(OrderedFloat(BEYOND_FILTERED_BELOW)) };
 
 /// A leg as the library wants it.
 #[derive(Debug)]

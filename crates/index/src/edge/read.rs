@@ -8,7 +8,7 @@ use qdrant_edge::{
 };
 use sensorium_domain::filter::Key;
 use sensorium_domain::index::IndexStats;
-use sensorium_domain::{IndexError, SegmentId, SpaceName, TenantId};
+use sensorium_domain::{IndexError, SegmentId, TenantId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,16 +23,16 @@ use crate::places::Place;
 /// Points read at once where values are counted one by one.
 const PAGE: usize = 10_000;
 
-/// The vectors of those segments that are the tenant's and have one in the space.
+/// The vectors of those segments that are the tenant's and have one under one of the names.
 pub(super) fn vectors(
     shard: &Shard,
     tenant: &TenantId,
-    space: &SpaceName,
+    names: Vec<String>,
     segments: &[SegmentId],
 ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
     let ids: Vec<PointId> = segments.iter().map(|segment| PointId::Uuid(segment.uuid())).collect();
     let fields = only(&[payload::TENANT])?;
-    let space_only = WithVector::Selector(vec![space.to_string()]);
+    let space_only = WithVector::Selector(names);
     let records = shard.with(|shard| shard.retrieve(&ids, Some(fields), Some(space_only)))?;
     let mut found = Vec::with_capacity(records.len());
     for record in records {
@@ -40,8 +40,8 @@ pub(super) fn vectors(
         if owner != *tenant {
             continue;
         }
-        if let Some(VectorStructInternal::Named(mut named)) = record.vector
-            && let Some(VectorInternal::Dense(vector)) = named.remove(space.as_str())
+        if let Some(VectorStructInternal::Named(named)) = record.vector
+            && let Some(VectorInternal::Dense(vector)) = named.into_values().next()
         {
             found.push((segment(record.id)?, vector));
         }

@@ -20,8 +20,7 @@ pub(super) fn check(shape: &Shape, folder: &Path) -> Result<bool, IndexError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(IndexError::Internal(format!("{FILE}: {error}"))),
     };
-    let found = serde_json::from_slice(&bytes).map_err(|error| IndexError::Corrupt(format!("{FILE}: {error}")))?;
-    shape.check(&found)?;
+    shape.check(&Shape::read(&bytes)?)?;
     Ok(true)
 }
 
@@ -41,7 +40,7 @@ pub(super) fn config(shape: &Shape, options: &EdgeOptions) -> EdgeConfig {
         .hnsw_config(options.hnsw_config())
         .optimizers(options.optimizers_config())
         .sparse_vector(WORDS, words);
-    for (name, dimension) in shape.spaces() {
+    for (name, dimension) in shape.stored() {
         let dense = EdgeVectorParams::builder(dimension, Distance::Cosine).build();
         builder = builder.vector(name, dense);
     }

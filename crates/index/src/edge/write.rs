@@ -14,6 +14,7 @@ use super::{filter, read};
 use crate::filter::{of_document, of_segments};
 use crate::payload;
 use crate::points::{BATCH, last_of_each};
+use crate::shape::stored_name;
 use crate::words::{WORDS, Words};
 
 /// Writes points, those of equal id being replaced whole; of two with one id, the last counts.
@@ -31,8 +32,12 @@ fn write(shard: &Shard, batch: Vec<PointStructPersisted>) -> Result<(), IndexErr
 }
 
 fn encode(words: &Words, tenant: &TenantId, point: Point) -> PointStructPersisted {
-    let mut vectors: HashMap<String, VectorPersisted> =
-        point.dense.into_iter().map(|(space, vector)| (space.to_string(), VectorPersisted::Dense(vector))).collect();
+    let modality = point.payload.modality;
+    let mut vectors: HashMap<String, VectorPersisted> = point
+        .dense
+        .into_iter()
+        .map(|(space, vector)| (stored_name(space.as_str(), modality), VectorPersisted::Dense(vector)))
+        .collect();
     let sparse = point.words.and_then(|text| words.of_document(&text));
     if let Some(sparse) = sparse {
         vectors.insert(WORDS.to_owned(), VectorPersisted::Sparse(sparse));

@@ -98,9 +98,8 @@ fn check_shape(
     let Some(kept) = config.metadata.get(SHAPE) else {
         return Err(IndexError::Mismatch(format!("collection \"{name}\" was not made by this program")));
     };
-    let kept = serde_json::from_value(kept.clone().into_json())
-        .map_err(|error| IndexError::Mismatch(format!("collection \"{name}\": its shape cannot be read: {error}")))?;
-    shape.check(&kept).map_err(|error| in_collection(name, error))?;
+    let kept = kept.clone().into_json().to_string();
+    Shape::read(kept.as_bytes()).and_then(|kept| shape.check(&kept)).map_err(|error| in_collection(name, error))?;
     let (found, wanted) = (vectors_of(params), vectors_wanted(shape));
     if found != wanted {
         return Err(IndexError::Mismatch(format!("collection \"{name}\" has the vectors {found}, not {wanted}")));
@@ -110,7 +109,10 @@ fn check_shape(
 
 fn in_collection(name: &str, error: IndexError) -> IndexError {
     match error {
-        IndexError::Mismatch(text) => IndexError::Mismatch(format!("collection \"{name}\": {text}")),
+        IndexError::Mismatch(text) | IndexError::Corrupt(text) => {
+            IndexError::Mismatch(format!("collection \"{name}\": {text}"))
+        }
+        IndexError::Outdated(text) => IndexError::Outdated(format!("collection \"{name}\": {text}")),
         other => other,
     }
 }
@@ -148,11 +150,11 @@ fn vectors_of(params: &CollectionParams) -> String {
 
 fn vectors_wanted(shape: &Shape) -> String {
     let mut wanted: Vec<String> = shape
-        .spaces()
+        .stored()
         .map(|(name, dimension)| {
             let vector =
                 VectorParams { size: dimension as u64, distance: Distance::Cosine.into(), ..VectorParams::default() };
-            dense(name, &vector)
+            dense(&name, &vector)
         })
         .collect();
     let idf = SparseVectorParams { modifier: Some(Modifier::Idf.into()), ..SparseVectorParams::default() };

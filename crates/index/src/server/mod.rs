@@ -19,7 +19,7 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sensorium_domain::index::{IndexStats, Leg, Point, Scope, ScoredPoint};
+use sensorium_domain::index::{IndexStats, IndexedSpace, Leg, Point, Scope, ScoredPoint};
 use sensorium_domain::{DocumentId, IndexError, SegmentId, SpaceName, TenantId, VectorIndex};
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub use options::{QdrantOptions, Quantization};
 use client::Client;
 
 use crate::filter::{of_document, of_scope, of_segments};
-use crate::legs::Plan;
+use crate::legs::{Plan, joined};
 use crate::places::Places;
 use crate::points::BATCH;
 use crate::shape::Shape;
@@ -57,11 +57,7 @@ impl QdrantIndex {
     ///
     /// A collection that was made for other spaces or dimensions, or with other settings that it cannot change, is
     /// [`IndexError::Mismatch`]; a server that cannot be reached is [`IndexError::Unavailable`].
-    pub async fn open(
-        options: QdrantOptions,
-        spaces: &[(SpaceName, usize)],
-        generation: u32,
-    ) -> Result<Self, IndexError> {
+    pub async fn open(options: QdrantOptions, spaces: &[IndexedSpace], generation: u32) -> Result<Self, IndexError> {
         let shape = Shape::new(spaces, &options.words)?;
         let words = Words::new(&options.words)?;
         let collection = format!("{}_g{generation}", options.name);
@@ -120,9 +116,18 @@ impl VectorIndex for QdrantIndex {
         scope: &Scope,
         legs: &[Leg],
     ) -> Result<Vec<Vec<ScoredPoint>>, IndexError> {
-        let plans =
-            legs.iter().map(|leg| Plan::new(tenant, scope, leg, &self.shape, &self.words)).collect::<Result<_, _>>()?;
-        query::run(self.reader(), plans, &self.options, &self.places).await
+        let plans = legs
+            .iter()
+            .map(|leg| Plan::of_leg(tenant, scope, leg, &self.shape, &self.words))
+            .collect::<Result<Vec<_>, _>>()?;
+        let counts: Vec<usize> = plans.iter().map(Vec::len).collect();
+        let plans = plans.into_iter().flatten().collect();
+        let mut answers = query::run(self.reader(), plans, &self.options, &self.places).await?.into_iter();
+        Ok(legs
+            .iter()
+            .zip(counts)
+            .map(|(leg, count)| joined(answers.by_ref().take(count).collect(), leg.limit))
+            .collect())
     }
 
     async fn vectors(
@@ -131,8 +136,8 @@ impl VectorIndex for QdrantIndex {
         space: &SpaceName,
         segments: &[SegmentId],
     ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
-        self.shape.dimension(space)?;
-        read::vectors(self.reader(), tenant, space, segments).await
+        let names = self.shape.stored_of(space)?.into_iter().map(|(_, name)| name).collect();
+        read::vectors(self.reader(), tenant, names, segments).await
     }
 
     async fn count(&self, tenant: &TenantId, scope: &Scope) -> Result<u64, IndexError> {

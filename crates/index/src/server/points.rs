@@ -50,10 +50,14 @@ pub(super) fn read<T: FromStr>(stored: &Stored, name: &str) -> Result<T, IndexEr
 
 /// A point as it is written.
 pub(super) fn encode(words: &Words, tenant: &TenantId, point: Point) -> PointStruct {
+    let modality = point.payload.modality;
     let mut vectors: HashMap<String, Vector> = point
         .dense
         .into_iter()
-        .map(|(space, data)| (space.to_string(), named(vector::Vector::Dense(DenseVector { data }))))
+        .map(|(space, data)| {
+            let vector = vector::Vector::Dense(DenseVector { data });
+            (stored_name(space.as_str(), modality), named(vector))
+        })
         .collect();
     if let Some(sparse) = point.words.and_then(|text| words.of_document(&text)) {
         let sparse = SparseVector { indices: sparse.indices, values: sparse.values };

@@ -14,25 +14,25 @@ use super::points::segment;
 use super::{Reader, filter, read};
 use crate::hits::Found;
 use crate::legs::{Plan, PlanQuery};
+use crate::options::BEYOND_FILTERED_BELOW;
 use crate::places::Places;
 
 /// Candidates by the smaller form for every hit.
 const OVERSAMPLING: f64 = 2.0;
 
-/// Runs legs; a list for each, empty where there is no plan.
+/// Runs plans; a list for each.
 pub(super) async fn run(
     reader: Reader<'_>,
-    plans: Vec<Option<Plan>>,
+    plans: Vec<Plan>,
     options: &QdrantOptions,
     places: &Places,
 ) -> Result<Vec<Vec<ScoredPoint>>, IndexError> {
-    let is_asked: Vec<bool> = plans.iter().map(Option::is_some).collect();
+    if plans.is_empty() {
+        return Ok(Vec::new());
+    }
     let params = search_params(options);
     let asked: Vec<QueryPoints> =
-        plans.into_iter().flatten().map(|plan| request(reader.collection, plan, params.clone())).collect();
-    if asked.is_empty() {
-        return Ok(vec![Vec::new(); is_asked.len()]);
-    }
+        plans.into_iter().map(|plan| request(reader.collection, plan, params.clone())).collect();
     let wanted = asked.len();
     let answer = reader
         .client
@@ -54,8 +54,7 @@ pub(super) async fn run(
     let unknown: HashSet<SegmentId> = found.iter().flat_map(Found::unknown).collect();
     let read = read::places(reader, unknown).await?;
     places.remember(read.iter().map(|(segment, place)| (*segment, *place)));
-    let mut lists = found.into_iter().map(|found| found.into_hits(&read));
-    Ok(is_asked.into_iter().map(|asked| if asked { lists.next().unwrap_or_default() } else { Vec::new() }).collect())
+    Ok(found.into_iter().map(|found| found.into_hits(&read)).collect())
 }
 
 fn request(collection: &str, plan: Plan, params: SearchParams) -> QueryPoints {
@@ -84,8 +83,10 @@ fn search_params(options: &QdrantOptions) -> SearchParams {
     SearchParams {
         hnsw_ef: Some(hnsw.ef as u64),
         exact: Some(hnsw.exact),
-        // Over points that do not pass the filter to their neighbours that do, whatever share passes.
-        acorn: Some(AcornSearchParams { enable: Some(hnsw.beyond_filtered), max_selectivity: Some(1.0) }),
+        acorn: Some(AcornSearchParams {
+            enable: Some(hnsw.beyond_filtered),
+            max_selectivity: Some(BEYOND_FILTERED_BELOW),
+        }),
         quantization: (options.quantization == Quantization::Scalar).then_some(QuantizationSearchParams {
             ignore: Some(false),
             rescore: Some(true),

@@ -9,7 +9,7 @@ use qdrant_client::qdrant::{
 };
 use sensorium_domain::filter::Key;
 use sensorium_domain::index::IndexStats;
-use sensorium_domain::{IndexError, SegmentId, SpaceName, TenantId};
+use sensorium_domain::{IndexError, SegmentId, TenantId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -26,11 +26,11 @@ const PAGE: usize = 10_000;
 /// The most values of a field that the server counts itself. It reserves memory for as many as are asked for.
 const MOST_VALUES: usize = 100_000;
 
-/// The vectors of those segments that are the tenant's and have one in the space.
+/// The vectors of those segments that are the tenant's and have one under one of the names.
 pub(super) async fn vectors(
     reader: Reader<'_>,
     tenant: &TenantId,
-    space: &SpaceName,
+    names: Vec<String>,
     segments: &[SegmentId],
 ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
     let points = retrieve(
@@ -38,7 +38,7 @@ pub(super) async fn vectors(
         GetPoints {
             ids: segments.iter().copied().map(id).collect(),
             with_payload: Some(only(&[payload::TENANT])),
-            with_vectors: Some(vec![space.as_str()].into()),
+            with_vectors: Some(names.into()),
             ..GetPoints::default()
         },
     )
@@ -50,8 +50,8 @@ pub(super) async fn vectors(
             continue;
         }
         let vectors = point.vectors.and_then(|vectors| vectors.vectors_options);
-        if let Some(vectors_output::VectorsOptions::Vectors(mut named)) = vectors
-            && let Some(vector) = named.vectors.remove(space.as_str())
+        if let Some(vectors_output::VectorsOptions::Vectors(named)) = vectors
+            && let Some(vector) = named.vectors.into_values().next()
             && let vector_output::Vector::Dense(vector) = vector.into_vector()
         {
             found.push((segment(point.id)?, vector.data));

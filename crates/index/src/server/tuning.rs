@@ -67,14 +67,14 @@ impl Tuning {
 
     /// A collection of these vectors, to be given a name.
     pub(super) fn create(&self, shape: &Shape) -> CreateCollection {
-        let vectors = shape.spaces().map(|(name, dimension)| {
+        let vectors = shape.stored().map(|(name, dimension)| {
             let params = VectorParams {
                 size: dimension as u64,
                 distance: Distance::Cosine.into(),
                 on_disk: self.vectors_on_disk,
                 ..VectorParams::default()
             };
-            (name.to_owned(), params)
+            (name, params)
         });
         CreateCollection {
             vectors_config: Some(vectors_config::Config::ParamsMap(VectorParamsMap { map: vectors.collect() }).into()),
@@ -93,7 +93,7 @@ impl Tuning {
     /// The change of the collection `name` to these settings.
     pub(super) fn update(&self, name: &str, shape: &Shape, timeout_s: u64) -> UpdateCollection {
         let vector = VectorParamsDiff { on_disk: self.vectors_on_disk, ..VectorParamsDiff::default() };
-        let vectors = shape.spaces().map(|(name, _)| (name.to_owned(), vector)).collect();
+        let vectors = shape.stored().map(|(name, _)| (name, vector)).collect();
         let quantization = match self.scalar() {
             Some(scalar) => quantization_config_diff::Quantization::Scalar(scalar),
             None => quantization_config_diff::Quantization::Disabled(Disabled {}),

@@ -1,6 +1,6 @@
 //! Points for these tests.
 
-use sensorium_domain::index::{Leg, LegQuery, Point, PointPayload, Scope};
+use sensorium_domain::index::{IndexedSpace, Leg, LegQuery, Point, PointPayload, Scope};
 use sensorium_domain::{DocumentId, Modality, PartId, SegmentId, SegmentKind, SpaceName, TenantId, Timestamp};
 use sensorium_index::EdgeOptions;
 use sensorium_index::edge::OptimizerOptions;
@@ -12,8 +12,13 @@ pub fn space() -> SpaceName {
     "shared".parse().unwrap()
 }
 
-pub fn spaces() -> Vec<(SpaceName, usize)> {
-    vec![(space(), DIMENSION)]
+pub fn spaces() -> Vec<IndexedSpace> {
+    vec![indexed(space(), DIMENSION)]
+}
+
+/// A space for every modality.
+pub fn indexed(name: SpaceName, dimension: usize) -> IndexedSpace {
+    IndexedSpace { name, dimension, modalities: Modality::ALL.to_vec() }
 }
 
 pub fn acme() -> TenantId {

@@ -51,7 +51,7 @@ pub async fn create(
         .map_or(Ok(()), Err)?;
     let fingerprint = BlobHash::of(&serde_json::to_vec(&asked).map_err(ApiError::internal)?);
     let (server, tenant) = (app.clone(), caller.tenant.clone());
-    once(&app, &caller.tenant, key, fingerprint, async move {
+    once(&app, &caller.tenant, key, fingerprint, |_| async move {
         let collection =
             server.catalog.create_collection(&tenant, &asked.name, asked.description, asked.metadata).await?;
         Created::new(StatusCode::CREATED, format!("/v1/collections/{}", collection.name), &collection)

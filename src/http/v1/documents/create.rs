@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use sensorium_domain::BlobHash;
+use sensorium_domain::{BlobHash, Document, Job, JobId, JobKind, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,7 +12,7 @@ use crate::http::extract::Wait;
 use crate::http::problem::Problems;
 use crate::http::upload::read_upload;
 use crate::http::v1::documents::view::DocumentView;
-use crate::http::v1::idempotency::{Created, IdempotencyKey, once};
+use crate::http::v1::idempotency::{Created, IdempotencyKey, Start, once};
 use crate::http::v1::jobs::view::JobView;
 use crate::ingest::{DocumentRequest, PartBytes, accept};
 use crate::jobs::wait_for_job;
@@ -69,8 +69,11 @@ pub async fn create(
     let parts = document.resolve(upload.files, &app.config.ingest)?;
     let fingerprint = fingerprint(&document, &parts);
     let (server, tenant) = (app.clone(), caller.tenant.clone());
-    once(&app, &caller.tenant, key, fingerprint, async move {
-        let (document, job) = accept(&server, &tenant, document, parts).await?;
+    once(&app, &caller.tenant, key, fingerprint, |start| async move {
+        let (document, job) = match start {
+            Start::Fresh(reserved) => accept(&server, &tenant, document, parts, reserved).await?,
+            Start::Accepted(job) => accepted(&server, &tenant, job).await?,
+        };
         drop(share);
         let job = wait_for_job(&server, &tenant, job.id, patience).await?;
         // A document that was deleted while we waited is shown as it was accepted.
@@ -82,6 +85,15 @@ pub async fn create(
         Created::new(StatusCode::ACCEPTED, location, &body)
     })
     .await
+}
+
+/// What an equal request has been accepted as.
+async fn accepted(app: &App, tenant: &TenantId, job: JobId) -> Result<(Document, Job), ApiError> {
+    let job = app.catalog.job(tenant, job).await?;
+    let JobKind::Ingest { document, .. } = job.kind else {
+        return Err(ApiError::internal(format!("{} was accepted for a document and is none of its jobs", job.id)));
+    };
+    Ok((app.catalog.document(tenant, document).await?, job))
 }
 
 fn fingerprint(document: &DocumentRequest, parts: &[PartBytes]) -> BlobHash {

@@ -94,6 +94,7 @@ impl Stage {
             metadata: Map::new(),
             parts: texts.iter().map(part).collect(),
             claim: claim(),
+            once: None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Idempotency keys, API keys, generations, numbers.
 
 use super::CatalogFixture;
-use super::sample::{Conflict, HOUR_MS, Stage, claim, refused, tenant};
-use crate::catalog::{ApiKey, CatalogStats, Generation, IdempotencyState};
+use super::sample::{Conflict, HOUR_MS, NotFound, Stage, claim, refused, tenant};
+use crate::catalog::{ApiKey, CatalogStats, Generation, IdempotencyState, NewDocument, ReservedKey};
 use crate::ids::{BlobHash, KeyId};
 use crate::names::ModelName;
 use crate::segment::Modality;
@@ -14,6 +14,7 @@ pub async fn idempotency_keys_answer_once(fixture: &dyn CatalogFixture) {
     let (request, another) = (BlobHash::of(b"request"), BlobHash::of(b"another"));
     let begin =
         async |tenant, key, request| catalog.idempotency_begin(tenant, key, request, stage.in_an_hour()).await.unwrap();
+    let reserved = |request| ReservedKey { key: "key".to_owned(), request, keep_until: stage.in_an_hour() };
     assert_eq!(begin(acme, "key", &request).await, IdempotencyState::New);
     assert_eq!(begin(acme, "key", &request).await, IdempotencyState::InFlight);
     assert_eq!(begin(acme, "key", &another).await, IdempotencyState::Mismatch);
@@ -23,7 +24,8 @@ pub async fn idempotency_keys_answer_once(fixture: &dyn CatalogFixture) {
     catalog.idempotency_forget(acme, "key").await.unwrap();
     assert_eq!(begin(acme, "key", &another).await, IdempotencyState::New);
     let location = Some("/v1/jobs/1");
-    catalog.idempotency_finish(acme, "key", 202, location, "{}").await.unwrap();
+    refused(catalog.idempotency_finish(acme, &reserved(request), 202, location, "{}").await, NotFound);
+    catalog.idempotency_finish(acme, &reserved(another), 202, location, "{}").await.unwrap();
     let replay = IdempotencyState::Replay { status: 202, location: location.map(str::to_owned), body: "{}".to_owned() };
     assert_eq!(begin(acme, "key", &another).await, replay);
     catalog.idempotency_forget(acme, "key").await.unwrap();
@@ -44,6 +46,39 @@ pub async fn idempotency_keys_answer_once(fixture: &dyn CatalogFixture) {
         first += usize::from(task.await.unwrap() == IdempotencyState::New);
     }
     assert_eq!(first, 1);
+}
+
+/// A document and the key it was asked for under are one transaction: whoever repeats the request finds the job, also when
+/// the first request never answers.
+pub async fn a_key_is_taken_with_its_document(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    let request = BlobHash::of(b"request");
+    let begin = async |until| catalog.idempotency_begin(acme, "key", &request, until).await.unwrap();
+    let once = Some(ReservedKey { key: "key".to_owned(), request, keep_until: stage.in_an_hour().plus_ms(HOUR_MS) });
+
+    // A reservation that ran out is no licence: somebody else may have taken the key.
+    let late = NewDocument { once: once.clone(), ..stage.unstored(None, &[]) };
+    refused(catalog.accept_document(acme, late.clone()).await, Conflict);
+    refused(catalog.document(acme, late.id).await, NotFound);
+
+    assert_eq!(begin(stage.in_an_hour()).await, IdempotencyState::New);
+    let (document, job) = catalog.accept_document(acme, late.clone()).await.unwrap();
+    assert_eq!(begin(stage.in_an_hour()).await, IdempotencyState::Accepted(job.id));
+    let second = NewDocument { once: once.clone(), ..stage.unstored(None, &[]) };
+    refused(catalog.accept_document(acme, second.clone()).await, Conflict);
+    refused(catalog.document(acme, second.id).await, NotFound);
+    catalog.idempotency_forget(acme, "key").await.unwrap();
+    stage.clock.advance(HOUR_MS);
+    assert_eq!(begin(stage.in_an_hour()).await, IdempotencyState::Accepted(job.id), "kept longer than its reservation");
+
+    let once = once.unwrap();
+    catalog.idempotency_finish(acme, &once, 202, None, "{}").await.unwrap();
+    let replay = IdempotencyState::Replay { status: 202, location: None, body: "{}".to_owned() };
+    assert_eq!(begin(stage.in_an_hour()).await, replay);
+    stage.clock.advance(HOUR_MS);
+    assert_eq!(begin(stage.in_an_hour()).await, IdempotencyState::New, "and then it is free");
+    assert_eq!(catalog.document(acme, document.id).await.unwrap().id, document.id);
 }
 
 /// A key is found by the hash of its secret and by nothing else.

@@ -4,14 +4,15 @@ use serde_json::{Map, Value, json};
 
 use crate::filter::Filter;
 use crate::ids::{DocumentId, PartId, SegmentId};
-use crate::index::{Leg, LegQuery, Point, PointPayload, Scope, VectorIndex};
+use crate::index::{IndexedSpace, Leg, LegQuery, Point, PointPayload, Scope, VectorIndex};
 use crate::names::{SpaceName, TenantId};
 use crate::segment::{Modality, SegmentKind};
 use crate::time::Timestamp;
 
 /// The spaces that the index under test is opened for, with their dimensions.
-pub fn spaces() -> Vec<(SpaceName, usize)> {
-    vec![(shared(), 8), (sound(), 4)]
+pub fn spaces() -> Vec<IndexedSpace> {
+    let space = |name, dimension| IndexedSpace { name, dimension, modalities: Modality::ALL.to_vec() };
+    vec![space(shared(), 8), space(sound(), 4)]
 }
 
 pub(super) fn shared() -> SpaceName {

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use sensorium_domain::index::Scope;
-use sensorium_domain::{IndexError, SpaceName, VectorIndex};
+use sensorium_domain::index::{IndexedSpace, Scope};
+use sensorium_domain::{IndexError, Modality, SpaceName, VectorIndex};
 use sensorium_index::edge::OptimizerOptions;
 use sensorium_index::{EdgeIndex, EdgeOptions, WordsOptions};
+use serde_json::json;
 
-use crate::sample::{acme, document, near, point, segment, space, spaces, tagged, vector};
+use crate::sample::{acme, document, indexed, near, point, segment, space, spaces, tagged, vector};
 
 fn open(folder: &Path) -> Result<EdgeIndex, IndexError> {
     EdgeIndex::open(folder, &spaces(), EdgeOptions::default())
@@ -44,15 +45,16 @@ async fn another_shape_is_a_mismatch_and_harms_nothing() {
     index.flush().await.unwrap();
     drop(index);
 
-    let wider = vec![(space(), 128)];
+    let wider = vec![indexed(space(), 128)];
     let other: SpaceName = "other".parse().unwrap();
-    let renamed = vec![(other.clone(), 64)];
-    let more = vec![(space(), 64), (other, 64)];
-    for shape in [wider, renamed, more, Vec::new()] {
+    let renamed = vec![indexed(other.clone(), 64)];
+    let more = vec![indexed(space(), 64), indexed(other, 64)];
+    let fewer = vec![IndexedSpace { modalities: vec![Modality::Text], ..indexed(space(), 64) }];
+    for shape in [wider, renamed, more, fewer, Vec::new()] {
         let opened = EdgeIndex::open(folder.path(), &shape, EdgeOptions::default());
         let error = opened.map(|_| ()).unwrap_err();
         assert!(matches!(error, IndexError::Mismatch(_)), "{error}");
-        assert!(error.to_string().contains("shared(64)"), "{error}");
+        assert!(error.to_string().contains("shared(64 of text, "), "{error}");
     }
     let options = EdgeOptions {
         words: WordsOptions { language: "german".to_owned(), ..WordsOptions::default() },
@@ -63,6 +65,18 @@ async fn another_shape_is_a_mismatch_and_harms_nothing() {
 
     let index = open(folder.path()).unwrap();
     assert_eq!(index.count(&acme(), &Scope::default()).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn another_format_is_told_from_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let file = folder.path().join("sensorium-index.json");
+    let before = json!({"version": 1, "spaces": {"shared": 64}, "words": {}});
+    fs::write(&file, before.to_string()).unwrap();
+    assert!(matches!(open(folder.path()), Err(IndexError::Outdated(_))));
+    fs::write(&file, "{").unwrap();
+    assert!(matches!(open(folder.path()), Err(IndexError::Corrupt(_))));
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::thread;
 
 use qdrant_client::Qdrant;
 use qdrant_client::qdrant::CollectionInfo;
-use sensorium_domain::{IndexError, SpaceName};
+use sensorium_domain::IndexError;
+use sensorium_domain::index::IndexedSpace;
 use sensorium_index::{QdrantIndex, QdrantOptions};
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ impl Place {
         QdrantOptions { name: self.name.clone(), ..QdrantOptions::new(&self.url) }
     }
 
-    pub async fn open(&self, spaces: &[(SpaceName, usize)]) -> Result<QdrantIndex, IndexError> {
+    pub async fn open(&self, spaces: &[IndexedSpace]) -> Result<QdrantIndex, IndexError> {
         QdrantIndex::open(self.options(), spaces, 1).await
     }
 

@@ -7,11 +7,11 @@ use qdrant_client::qdrant::{
     vectors_config,
 };
 use sensorium_domain::index::Scope;
-use sensorium_domain::{IndexError, SpaceName, VectorIndex};
+use sensorium_domain::{IndexError, Modality, SpaceName, VectorIndex};
 use sensorium_index::{QdrantIndex, QdrantOptions, WordsOptions};
 
 use super::fresh::Place;
-use crate::sample::{acme, near, point, segment, space, spaces, vector};
+use crate::sample::{acme, indexed, near, point, segment, space, spaces, vector};
 
 fn mismatch(opened: Result<QdrantIndex, IndexError>) -> String {
     match opened.map(|_| ()) {
@@ -27,12 +27,12 @@ async fn another_shape_is_a_mismatch_and_harms_nothing() {
     index.upsert(&acme(), vec![point(1, 1)]).await.unwrap();
 
     let other: SpaceName = "other".parse().unwrap();
-    let wider = vec![(space(), 128)];
-    let renamed = vec![(other.clone(), 64)];
-    let more = vec![(space(), 64), (other, 64)];
+    let wider = vec![indexed(space(), 128)];
+    let renamed = vec![indexed(other.clone(), 64)];
+    let more = vec![indexed(space(), 64), indexed(other, 64)];
     for shape in [wider, renamed, more, Vec::new()] {
         let text = mismatch(place.open(&shape).await);
-        assert!(text.contains("shared(64)") && text.contains(&place.collection()), "{text}");
+        assert!(text.contains("shared(64 of text, ") && text.contains(&place.collection()), "{text}");
     }
     let words = WordsOptions { language: "german".to_owned(), ..WordsOptions::default() };
     mismatch(QdrantIndex::open(QdrantOptions { words, ..place.options() }, &spaces(), 1).await);
@@ -52,13 +52,11 @@ async fn another_shape_is_a_mismatch_and_harms_nothing() {
 /// Makes the collection as another program might.
 async fn make(place: &Place, distance: Distance, modifier: Option<Modifier>, metadata: HashMap<String, Value>) {
     let vector = VectorParams { size: 64, distance: distance.into(), ..VectorParams::default() };
+    let vectors = Modality::ALL.iter().map(|modality| (format!("shared.{modality}"), vector.clone())).collect();
     let words = SparseVectorParams { modifier: modifier.map(Into::into), ..SparseVectorParams::default() };
     let request = CreateCollection {
         collection_name: place.collection(),
-        vectors_config: Some(
-            vectors_config::Config::ParamsMap(VectorParamsMap { map: HashMap::from([("shared".to_owned(), vector)]) })
-                .into(),
-        ),
+        vectors_config: Some(vectors_config::Config::ParamsMap(VectorParamsMap { map: vectors }).into()),
         sparse_vectors_config: Some(SparseVectorConfig { map: HashMap::from([("lexical".to_owned(), words)]) }),
         metadata,
         ..CreateCollection::default()
@@ -81,7 +79,7 @@ async fn what_another_program_made_is_a_mismatch() {
     make(&far, Distance::Euclid, Some(Modifier::Idf), metadata.clone()).await;
     let text = mismatch(far.open(&spaces()).await);
     assert!(
-        text.contains("shared(64, Euclid)") && text.contains("not") && text.contains("shared(64, Cosine)"),
+        text.contains("shared.text(64, Euclid)") && text.contains("not") && text.contains("shared.text(64, Cosine)"),
         "{text}"
     );
 
@@ -121,7 +119,7 @@ async fn generations_are_apart_and_the_alias_names_the_current_one() {
     assert_eq!(current().await, Some(place.collection()));
     first.upsert(&acme(), vec![point(1, 1)]).await.unwrap();
 
-    let second = QdrantIndex::open(place.options(), &[(space(), 32)], 2).await.unwrap();
+    let second = QdrantIndex::open(place.options(), &[indexed(space(), 32)], 2).await.unwrap();
     assert_eq!(current().await, Some(place.collection()), "a generation is built in the background");
     assert_eq!(second.count(&acme(), &Scope::default()).await.unwrap(), 0);
     second.make_current().await.unwrap();
