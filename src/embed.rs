@@ -56,16 +56,17 @@ impl Content {
     }
 }
 
-/// The space that is asked for, or the profile's first.
-pub fn space<'a>(app: &'a App, asked: Option<&SpaceName>) -> Result<&'a SpaceInfo, ApiError> {
-    let spaces = app.profile.encoder.spaces();
-    let found = match asked {
-        None => spaces.first(),
-        Some(name) => spaces.iter().find(|space| space.name == *name),
-    };
-    found.ok_or_else(|| {
-        let names: Vec<_> = spaces.iter().map(|space| space.name.as_str()).collect();
-        ApiError::invalid("/space", format!("the profile {} has the spaces {}", app.profile.name, names.join(", ")))
+/// The space that is asked for, or the first one that takes all of `modalities`.
+pub fn space<'a>(app: &'a App, asked: Option<&SpaceName>, modalities: &[Modality]) -> Result<&'a SpaceInfo, ApiError> {
+    app.profile.space(asked, modalities).ok_or_else(|| {
+        let names: Vec<_> = app.profile.encoder.spaces().iter().map(|space| space.name.as_str()).collect();
+        let (profile, names) = (&app.profile.name, names.join(", "));
+        if asked.is_some() {
+            return ApiError::invalid("/space", format!("the profile {profile} has the spaces {names}"));
+        }
+        let wanted: Vec<_> = modalities.iter().map(|modality| modality.as_str()).collect();
+        let detail = format!("no space of the profile {profile} takes {}; it has {names}", wanted.join(" and "));
+        ApiError::new(Code::NotInProfile, detail)
     })
 }
 
@@ -100,11 +101,13 @@ pub async fn classify(
 ) -> Result<Vec<Label>, ApiError> {
     let target = input.modality();
     let vector = embed(app, space, vec![input]).await?.swap_remove(0);
-    let prompts = labels.iter().map(|label| EncodeInput::Text(Arc::from(template.replace("{}", label)))).collect();
+    let prompts = labels.iter().map(|label| EncodeInput::Query(Arc::from(template.replace("{}", label)))).collect();
     let prompts = embed(app, space, prompts).await?;
-    let cosines: Vec<f32> =
-        prompts.iter().map(|prompt| dot(&app.profile.query_vector(Modality::Text, target, prompt), &vector)).collect();
-    let temperature = app.profile.temperature();
+    let cosines: Vec<f32> = prompts
+        .iter()
+        .map(|prompt| dot(&app.profile.query_vector(&space.name, Modality::Text, target, prompt), &vector))
+        .collect();
+    let temperature = app.profile.temperature(&space.name);
     let best = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f32> = cosines.iter().map(|cosine| ((cosine - best) / temperature).exp()).collect();
     let sum: f32 = powers.iter().sum();
@@ -121,7 +124,7 @@ pub async fn classify(
 pub async fn nearest_labels(app: &App, input: EncodeInput, most: usize) -> Result<Vec<Label>, ApiError> {
     let modality = input.modality();
     let in_scope = app.profile.in_scope(&input);
-    let vector = embed(app, space(app, None)?, vec![input]).await?.swap_remove(0);
+    let vector = embed(app, space(app, None, &[modality])?, vec![input]).await?.swap_remove(0);
     let nearest = app.profile.nearest_labels(modality, &vector, most);
     if nearest.is_empty() {
         return Err(ApiError::new(

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sensorium_domain::BlobHash;
+use sensorium_models::source::sha256_of;
 use sensorium_models::{Manifest, ModelError, Source};
 use sensorium_sources::{
     Check, HubModel, HubSettings, ModelEntry, Origin, Presence, ProfileFileError, Progress, SourceError, Store,
@@ -11,6 +13,9 @@ use crate::config::{self, Config};
 
 /// What every model that is here has: one file of weights, or the index of several.
 const WEIGHTS: [&str; 2] = ["model.safetensors", "model.safetensors.index.json"];
+
+/// Digits of a revision in the names of models.
+const REVISION_DIGITS: usize = 12;
 
 /// The starter's text model, as its profile file names it; `profile.text_model_dir` is about this one.
 pub const TEXT_MODEL: &str = "all-MiniLM-L6-v2";
@@ -37,6 +42,15 @@ pub enum State {
     Incomplete,
     /// Nothing.
     Absent,
+}
+
+/// A model that is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The folder of its files.
+    pub folder: PathBuf,
+    /// Twelve hexadecimal digits that tell its weights from others: of the commit, or of their SHA-256.
+    pub revision: String,
 }
 
 /// Why a model is not here, or is not the right one.
@@ -136,6 +150,22 @@ impl Models {
         }
     }
 
+    /// As [`Self::check`], and says which weights they are.
+    pub fn locate(&self, name: &str, entry: &ModelEntry, check: Check) -> Result<Located, ModelsError> {
+        let folder = self.check(name, entry, check, &mut |_| {})?;
+        let revision = match &entry.origin {
+            Origin::Hub { model, .. } => match (self.state(name, entry)?, model.sha256.get(WEIGHTS[0])) {
+                (State::Here { commit: Some(commit), .. }, None) => commit,
+                // The same files count as the same model wherever they come from; `check` has compared them.
+                (_, Some(sha256)) => sha256.clone(),
+                (_, None) => hash_of_weights(&folder, None)?,
+            },
+            Origin::Bundled => hash_of_weights(&folder, bundled_file(entry))?,
+            Origin::Folder(_) => hash_of_weights(&folder, None)?,
+        };
+        Ok(Located { folder, revision: revision.chars().take(REVISION_DIGITS).collect() })
+    }
+
     /// Removes what was pulled, and says how many bytes that freed. What is bundled, in the user's folder or from a package stays.
     pub fn remove(&self, entry: &ModelEntry) -> Result<u64, ModelsError> {
         match &entry.origin {
@@ -181,6 +211,32 @@ impl Models {
         }
         Ok(package.map(|_| package_dir(name)).filter(|folder| has_weights(folder)))
     }
+}
+
+/// The file of a bundled tower.
+fn bundled_file(entry: &ModelEntry) -> Option<&'static str> {
+    match entry.architecture.as_deref() {
+        Some("sensorium-picture-tower") => Some("picture.safetensors"),
+        Some("sensorium-sound-tower") => Some("sound.safetensors"),
+        _ => None,
+    }
+}
+
+/// The SHA-256 of one file; or of the file of weights, or of the hashes of the several, by name.
+fn hash_of_weights(folder: &Path, only: Option<&str>) -> Result<String, ModelsError> {
+    let single = only.unwrap_or(WEIGHTS[0]);
+    if folder.join(single).is_file() {
+        return Ok(sha256_of(&folder.join(single))?);
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "safetensors"))
+        .collect();
+    files.sort();
+    let hashes = files.iter().map(|path| sha256_of(path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(BlobHash::of(hashes.concat().as_bytes()).to_string())
 }
 
 fn package_dir(name: &str) -> PathBuf {

@@ -130,10 +130,19 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
     make_private(&folder)?;
     let lock = lock(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (catalog, profile) = tokio::join!(open_catalog(&config, &folder, &clock), profile::load(&config));
-    let (catalog, profile) = (catalog?, profile?);
+    let catalog = open_catalog(&config, &folder, &clock).await?;
+    let kept = catalog.generation().await?;
+    let chosen = profile::choose(&config, kept.as_ref().map(|kept| kept.profile.as_str()))?;
+    if let Some(kept) = kept.as_ref().filter(|kept| kept.profile != chosen.file.name) {
+        return Err(StartupError::Generation { was: describe(kept), is: chosen.file.name });
+    }
+    // Models are read and the index is opened at once: each takes its time.
+    let (spaces, number) = (chosen.spaces(), kept.map_or(FIRST_GENERATION, |kept| kept.number));
+    let loading = profile::load(&config, chosen);
+    let (profile, index) = tokio::join!(loading, open_index(&config, &spaces, &folder, number));
+    let profile = profile?;
     let generation = generation(&*catalog, &profile, &*clock).await?;
-    let (index, fresh) = open_index(&config, &profile, &folder, generation).await?;
+    let (index, fresh) = index?;
     let blobs = folder.join("blobs");
     make_private(&blobs)?;
     let blobs = Blobs::new(Arc::new(LocalFileSystem::new_with_prefix(&blobs)?.with_fsync(true)));
@@ -204,6 +213,9 @@ fn lock(folder: &Path) -> Result<File, StartupError> {
     }
 }
 
+/// The number of the generation that a catalog begins with.
+const FIRST_GENERATION: u32 = 1;
+
 /// The catalog's generation: made at the first start, checked at every later one.
 async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock) -> Result<u32, StartupError> {
     let mut towers: Vec<(String, Modality, ModelName)> = profile
@@ -215,7 +227,8 @@ async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock)
         })
         .collect();
     towers.sort();
-    let wanted = Generation { number: 1, profile: profile.name.clone(), towers, created_at: clock.now() };
+    let wanted =
+        Generation { number: FIRST_GENERATION, profile: profile.name.clone(), towers, created_at: clock.now() };
     let mut found = catalog.generation().await?;
     if found.is_none() {
         match catalog.put_generation(&wanted).await {
@@ -240,21 +253,17 @@ fn describe(generation: &Generation) -> String {
 /// Opens the index: on the server that the settings name, or else in the data folder. The second value says whether it must be filled.
 async fn open_index(
     config: &Config,
-    profile: &Profile,
+    spaces: &[IndexedSpace],
     folder: &Path,
     generation: u32,
 ) -> Result<(Arc<dyn VectorIndex>, bool), StartupError> {
-    let spaces: Vec<_> = profile.encoder.spaces().iter().map(|space| IndexedSpace {
-        name: space.name.clone(),
-        dimension: space.dimensions,
-        modalities: space.towers.iter().map(|tower| tower.modality).collect(),
-    });
-    let spaces: Vec<_> = spaces.collect();
     if config.index.url.is_empty() {
-        let (index, fresh) = open_edge(config, &spaces, folder)?;
+        let (config, spaces, folder) = (config.clone(), spaces.to_vec(), folder.to_owned());
+        let opening = tokio::task::spawn_blocking(move || open_edge(&config, &spaces, &folder));
+        let (index, fresh) = opening.await.map_err(|panic| IndexError::Internal(panic.to_string()))??;
         return Ok((Arc::new(index), fresh));
     }
-    let index = QdrantIndex::open(server_options(config), &spaces, generation).await?;
+    let index = QdrantIndex::open(server_options(config), spaces, generation).await?;
     index.make_current().await?;
     let fresh = index.stats().await?.points == 0;
     Ok((Arc::new(index), fresh))

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use sensorium_sources::ProfileFile;
 use serde::Deserialize;
 
 pub use sensorium_index::Quantization;
@@ -237,8 +238,8 @@ impl Config {
         require(self.catalog.patience_ms >= 100, "catalog.patience_ms: must be at least 100");
         require(self.catalog.statement_timeout_ms >= 1000, "catalog.statement_timeout_ms: must be at least 1000");
         require(
-            matches!(self.profile.name.as_str(), "auto" | "starter"),
-            "profile.name: must be auto or starter (standard and clip are not in this version)",
+            self.profile.name == "auto" || ProfileFile::is_name(&self.profile.name),
+            "profile.name: must be auto, starter, standard, clip, or the path of a profile file ending in .toml",
         );
         require(self.server.max_body_bytes > 0, "server.max_body_bytes: must be above 0");
         require(
@@ -252,10 +253,13 @@ impl Config {
             self.ingest.chunk_overlap_tokens * 2 <= self.ingest.chunk_tokens,
             "ingest.chunk_overlap_tokens: must be at most half of ingest.chunk_tokens",
         );
-        require(self.ingest.window_ms >= 250, "ingest.window_ms: must be at least 250");
         require(
-            (1..=self.ingest.window_ms).contains(&self.ingest.window_hop_ms),
-            "ingest.window_hop_ms: must be from 1 to ingest.window_ms",
+            self.ingest.window_ms == 0 || self.ingest.window_ms >= 250,
+            "ingest.window_ms: must be 0 (as the profile's models take it) or at least 250",
+        );
+        require(
+            self.ingest.window_ms == 0 || self.ingest.window_hop_ms <= self.ingest.window_ms,
+            "ingest.window_hop_ms: must be 0 (half a window) or at most ingest.window_ms",
         );
         require(self.ingest.tile_px >= 64, "ingest.tile_px: must be at least 64");
         require(self.ingest.limits.max_segments > 0, "ingest.max_segments: must be above 0");

@@ -8,9 +8,8 @@ use sensorium_domain::document::PartError;
 use sensorium_domain::{BlobHash, Document, DocumentId, Job, JobId, Modality, PartId, TenantId};
 use sensorium_media as media;
 
-use crate::config;
 use crate::error::{ApiError, Code};
-use crate::ingest::cut::{CountTokens, cut};
+use crate::ingest::cut::{Cutting, cut};
 use crate::ingest::request::{DocumentRequest, PartBytes};
 use crate::startup::App;
 
@@ -76,15 +75,13 @@ pub async fn accept(
 
 /// Tells the type and, for files that are not too large, reads the file through, so that a broken one is refused at once.
 async fn look(app: &App, part: PartBytes) -> Result<(Sniffed, Option<ApiError>), ApiError> {
-    let limits = app.config.ingest.limits.clone();
-    let settings = app.config.ingest.clone();
-    let tokens = app.profile.token_counter();
+    let cutting = Cutting::of(app);
     let (bytes, name) = (part.bytes.clone(), part.name.clone());
     let looked = app
         .media_pool
         .run(move || {
             let hash = BlobHash::of(&bytes);
-            (hash, check(&bytes, name.as_deref(), &limits, &settings, &*tokens))
+            (hash, check(&bytes, name.as_deref(), &cutting))
         })
         .await?;
     let (hash, found) = looked;
@@ -111,17 +108,11 @@ async fn look(app: &App, part: PartBytes) -> Result<(Sniffed, Option<ApiError>),
     Ok((Sniffed { part: entry, bytes: part.bytes }, refusal))
 }
 
-fn check(
-    bytes: &[u8],
-    name: Option<&str>,
-    limits: &media::Limits,
-    settings: &config::Ingest,
-    tokens: &CountTokens,
-) -> Result<media::MediaType, media::MediaError> {
-    limits.check_bytes(bytes.len() as u64)?;
+fn check(bytes: &[u8], name: Option<&str>, cutting: &Cutting) -> Result<media::MediaType, media::MediaError> {
+    cutting.settings.limits.check_bytes(bytes.len() as u64)?;
     let kind = media::sniff(bytes, name)?;
-    if bytes.len() <= settings.check_bytes {
-        cut(bytes, kind, limits, settings, tokens)?;
+    if bytes.len() <= cutting.settings.check_bytes {
+        cut(bytes, kind, cutting)?;
     }
     Ok(kind)
 }

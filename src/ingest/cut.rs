@@ -4,16 +4,46 @@
 use std::sync::Arc;
 
 use sensorium_domain::document::PartFacts;
+use sensorium_domain::encoder::SoundFormat;
 use sensorium_domain::{BlobHash, ContentKey, EncodeInput, Modality, Place, SegmentKind};
 use sensorium_media as media;
 
 use crate::config;
-
-/// The sample rate that sounds are brought to before they are cut, in hertz.
-pub const SAMPLE_RATE_HZ: u32 = 16_000;
+use crate::startup::App;
 
 /// Counts the tokens of a text as the text tower does.
 pub type CountTokens = dyn Fn(&str) -> usize + Send + Sync;
+
+/// How parts are cut for a profile's towers.
+#[derive(Clone)]
+pub struct Cutting {
+    /// The settings of ingest.
+    pub settings: config::Ingest,
+    /// By whose tokens texts are cut.
+    pub count_tokens: Arc<CountTokens>,
+    /// How sounds are brought to the towers, with the window that the settings give if they give one.
+    pub sound: SoundFormat,
+}
+
+impl Cutting {
+    /// Under the settings and the profile of an application.
+    pub fn of(app: &App) -> Self {
+        let settings = app.config.ingest.clone();
+        let mut sound = app.profile.sound_format();
+        if settings.window_ms > 0 {
+            sound.window_ms = settings.window_ms;
+        }
+        Self { settings, count_tokens: app.profile.token_counter(), sound }
+    }
+
+    /// From the start of a window to the start of the next: as set, or half a window.
+    fn hop_ms(&self) -> u64 {
+        match self.settings.window_hop_ms {
+            0 => self.sound.window_ms / 2,
+            hop_ms => hop_ms.min(self.sound.window_ms),
+        }
+    }
+}
 
 /// A part, decoded and cut.
 #[derive(Debug)]
@@ -47,17 +77,12 @@ enum Content {
 }
 
 /// Decodes `bytes` and cuts them.
-pub fn cut(
-    bytes: &[u8],
-    kind: media::MediaType,
-    limits: &media::Limits,
-    settings: &config::Ingest,
-    count_tokens: &CountTokens,
-) -> Result<Cut, media::MediaError> {
+pub fn cut(bytes: &[u8], kind: media::MediaType, cutting: &Cutting) -> Result<Cut, media::MediaError> {
+    let limits = &cutting.settings.limits;
     let (facts, pieces, content) = match kind.modality() {
-        Modality::Text | Modality::Video => cut_text(bytes, kind, limits, settings, count_tokens)?,
-        Modality::Image => cut_picture(media::decode_image(bytes, kind, limits)?, settings),
-        Modality::Audio => cut_sound(&media::decode_audio(bytes, kind, limits)?, settings)?,
+        Modality::Text | Modality::Video => cut_text(bytes, kind, cutting)?,
+        Modality::Image => cut_picture(media::decode_image(bytes, kind, limits)?, &cutting.settings),
+        Modality::Audio => cut_sound(&media::decode_audio(bytes, kind, limits)?, cutting)?,
     };
     limits.check_segments(pieces.len() as u64)?;
     Ok(Cut { facts, pieces, content, blob: BlobHash::of(bytes) })
@@ -65,16 +90,12 @@ pub fn cut(
 
 type Parts = (PartFacts, Vec<Piece>, Content);
 
-fn cut_text(
-    bytes: &[u8],
-    kind: media::MediaType,
-    limits: &media::Limits,
-    settings: &config::Ingest,
-    count_tokens: &CountTokens,
-) -> Result<Parts, media::MediaError> {
-    let text = media::decode_text(bytes, limits)?;
+fn cut_text(bytes: &[u8], kind: media::MediaType, cutting: &Cutting) -> Result<Parts, media::MediaError> {
+    let settings = &cutting.settings;
+    let text = media::decode_text(bytes, &settings.limits)?;
     let markdown = kind == media::MediaType::Markdown;
-    let chunks = media::chunk(&text, markdown, &count_tokens, settings.chunk_tokens, settings.chunk_overlap_tokens);
+    let tokens = |text: &str| (cutting.count_tokens)(text);
+    let chunks = media::chunk(&text, markdown, &tokens, settings.chunk_tokens, settings.chunk_overlap_tokens);
     if chunks.is_empty() {
         return Err(media::MediaError::Empty);
     }
@@ -111,9 +132,9 @@ fn cut_picture(picture: media::Picture, settings: &config::Ingest) -> Parts {
     (facts, pieces, Content::Picture(picture))
 }
 
-fn cut_sound(sound: &media::Sound, settings: &config::Ingest) -> Result<Parts, media::MediaError> {
+fn cut_sound(sound: &media::Sound, cutting: &Cutting) -> Result<Parts, media::MediaError> {
     let duration_ms = sound.duration_ms();
-    let pieces = media::windows(duration_ms, settings.window_ms, settings.window_hop_ms)
+    let pieces = media::windows(duration_ms, cutting.sound.window_ms, cutting.hop_ms())
         .into_iter()
         .map(|span| Piece {
             kind: SegmentKind::Window,
@@ -127,7 +148,7 @@ fn cut_sound(sound: &media::Sound, settings: &config::Ingest) -> Result<Parts, m
         sample_rate_hz: Some(sound.sample_rate_hz),
         ..PartFacts::default()
     };
-    Ok((facts, pieces, Content::Sound(media::resample(sound, SAMPLE_RATE_HZ)?)))
+    Ok((facts, pieces, Content::Sound(media::resample(sound, cutting.sound.sample_rate_hz)?)))
 }
 
 impl Cut {

@@ -8,7 +8,7 @@ use sensorium_domain::{Document, DocumentId, Part, Segment, SegmentId};
 use sensorium_media as media;
 
 use crate::error::{ApiError, Code};
-use crate::ingest::cut::{Cut, cut};
+use crate::ingest::cut::{Cut, Cutting, cut};
 use crate::ingest::encode::encode_pieces;
 use crate::ingest::points::{UPSERT_BATCH, payload, point, scrub};
 use crate::jobs::{JobFailure, Running};
@@ -115,15 +115,13 @@ async fn ingest_part(
 
 async fn cut_part(app: &App, lease: &Lease, part: &Part) -> Result<Result<Cut, media::MediaError>, JobFailure> {
     let bytes = app.blobs.get(&lease.tenant, part.blob).await?;
-    let limits = app.config.ingest.limits.clone();
-    let settings = app.config.ingest.clone();
-    let tokens = app.profile.token_counter();
+    let cutting = Cutting::of(app);
     let name = part.name.clone();
     Ok(app
         .media_pool
         .run(move || {
             let kind = media::sniff(&bytes, name.as_deref())?;
-            cut(&bytes, kind, &limits, &settings, &*tokens)
+            cut(&bytes, kind, &cutting)
         })
         .await?)
 }

@@ -43,7 +43,7 @@ pub async fn encode_input(
     let mut encoded = EncodedInput { input: index, weight: input.weight, in_scope: 1.0, ..EncodedInput::default() };
     match &input.asked {
         Asked::Text(text) => {
-            encoded.vectors = encode_everywhere(app, EncodeInput::Text(Arc::from(text.as_str())), spaces).await?;
+            encoded.vectors = encode_everywhere(app, EncodeInput::Query(Arc::from(text.as_str())), spaces).await?;
             encoded.words = Some(text.clone());
         }
         Asked::Media(modality, bytes) => {
@@ -79,7 +79,7 @@ fn not_there(index: usize, what: &str, id: &str) -> ApiError {
 
 /// A text's vector in one space, as a search would have it.
 pub async fn encode_text(app: &App, space: &SpaceName, text: &str) -> Result<Vec<f32>, ApiError> {
-    let input = EncodeInput::Text(Arc::from(text));
+    let input = EncodeInput::Query(Arc::from(text));
     Ok(app.profile.encoder.encode(space, input, Priority::Interactive).await?)
 }
 
@@ -105,6 +105,7 @@ async fn encode_everywhere(
 /// Decodes a file that was sent with a request. It must be what the caller says it is.
 pub async fn decode_media(app: &App, expected: Modality, bytes: Bytes, pointer: &str) -> Result<EncodeInput, ApiError> {
     let limits = app.config.ingest.limits.clone();
+    let sample_rate_hz = app.profile.sound_format().sample_rate_hz;
     let decoded = app
         .media_pool
         .run(move || {
@@ -114,7 +115,7 @@ pub async fn decode_media(app: &App, expected: Modality, bytes: Bytes, pointer: 
                 Modality::Image => Some(image_input(&media::decode_image(&bytes, kind, &limits)?)),
                 Modality::Audio => {
                     let sound = media::decode_audio(&bytes, kind, &limits)?;
-                    Some(sound_input(&media::resample(&sound, crate::ingest::SAMPLE_RATE_HZ)?))
+                    Some(sound_input(&media::resample(&sound, sample_rate_hz)?))
                 }
             };
             Ok::<_, media::MediaError>((kind, input))

@@ -2,8 +2,10 @@
 //!
 //! A leg is one (input, space). Raw cosines of different pairs of modalities do not compare (a text is nearer to any text
 //! than to the very picture it describes), so a dense leg asks the index once per target modality and merges the answers by
-//! calibrated confidence; within a modality this keeps the order of the cosines.
+//! calibrated confidence; within a modality this keeps the order of the cosines. Where a space has no confidence for a pair of
+//! modalities there is nothing to merge by: that target is a leg of its own.
 
+use sensorium_domain::encoder::SpaceInfo;
 use sensorium_domain::index::{self, LegQuery, Scope, ScoredPoint};
 use sensorium_domain::{Modality, SpaceName, TenantId};
 
@@ -58,16 +60,11 @@ pub fn plan(
     let wanted = |name: &str| spaces.is_empty() || spaces.iter().any(|space| space.as_str() == name);
     let mut legs = Vec::new();
     for space in app.profile.encoder.spaces().iter().filter(|space| wanted(space.name.as_str())) {
-        let answering: Vec<Modality> =
-            space.towers.iter().map(|tower| tower.modality).filter(|modality| targets.contains(modality)).collect();
-        if answering.is_empty() {
-            continue;
-        }
         if mode != FusionMode::Early {
-            legs.extend(inputs.iter().flat_map(|input| late_legs(app, input, &space.name, &answering)));
+            legs.extend(inputs.iter().flat_map(|input| late_legs(app, input, space, targets)));
         }
         if mode != FusionMode::Late {
-            legs.extend(joined_leg(app, inputs, &space.name, &answering));
+            legs.extend(joined_legs(app, inputs, space, targets));
         }
     }
     if wanted(LEXICAL) && app.config.search.lexical_weight > 0.0 {
@@ -80,57 +77,83 @@ pub fn plan(
     legs
 }
 
-fn late_legs(app: &App, input: &EncodedInput, space: &SpaceName, answering: &[Modality]) -> Vec<Leg> {
-    let vectors: Vec<_> = input.vectors.iter().filter(|(name, ..)| name == space).collect();
-    let share = input.weight / vectors.len().max(1) as f32;
-    let leg = |(asked_by, vector): (Modality, &[f32])| Leg {
+fn late_legs(app: &App, input: &EncodedInput, space: &SpaceInfo, targets: &[Modality]) -> Vec<Leg> {
+    let vectors: Vec<_> = input.vectors.iter().filter(|(name, ..)| *name == space.name).collect();
+    let weight = input.weight / vectors.len().max(1) as f32;
+    let leg = |(asked_by, vector): (Modality, &[f32]), targets: Vec<Modality>| Leg {
         input: Some(input.input),
-        space: space.to_string(),
-        weight: share,
+        space: space.name.to_string(),
+        weight,
         question: Question::Dense {
-            space: space.clone(),
+            space: space.name.clone(),
             asked_by,
-            by_target: answering
-                .iter()
-                .map(|target| (*target, app.profile.query_vector(asked_by, *target, vector)))
+            by_target: targets
+                .into_iter()
+                .map(|target| (target, app.profile.query_vector(&space.name, asked_by, target, vector)))
                 .collect(),
             in_scope: input.in_scope,
         },
     };
-    vectors.into_iter().map(|(_, modality, vector)| leg((*modality, vector))).collect()
+    let legs = vectors.into_iter().flat_map(|(_, asked_by, vector)| {
+        let own = answering(app, space, &[*asked_by], targets);
+        together(app, space, *asked_by, own).into_iter().map(move |targets| leg((*asked_by, vector), targets))
+    });
+    legs.collect()
+}
+
+/// The targets that the space answers for at least one of those who ask.
+fn answering(app: &App, space: &SpaceInfo, asking: &[Modality], targets: &[Modality]) -> Vec<Modality> {
+    let has = space.towers.iter().map(|tower| tower.modality).filter(|modality| targets.contains(modality));
+    has.filter(|target| asking.iter().any(|asked_by| app.profile.answers(space, *asked_by, *target))).collect()
+}
+
+/// Targets whose hits can be merged into one list by confidence; each of the others is alone.
+fn together(app: &App, space: &SpaceInfo, asked_by: Modality, targets: Vec<Modality>) -> Vec<Vec<Modality>> {
+    let (merged, alone): (Vec<_>, Vec<_>) =
+        targets.into_iter().partition(|target| app.profile.is_calibrated(&space.name, asked_by, *target));
+    let alone = alone.into_iter().map(|target| vec![target]);
+    Some(merged).filter(|merged| !merged.is_empty()).into_iter().chain(alone).collect()
 }
 
 /// The inputs of a space as one vector for each target: the weighted sum of their query vectors, scaled to length 1.
-fn joined_leg(app: &App, inputs: &[EncodedInput], space: &SpaceName, answering: &[Modality]) -> Option<Leg> {
+fn joined_legs(app: &App, inputs: &[EncodedInput], space: &SpaceInfo, targets: &[Modality]) -> Vec<Leg> {
     let terms: Vec<(f32, f32, Modality, &[f32])> =
         inputs
             .iter()
             .flat_map(|input| {
-                let own = input.vectors.iter().filter(|(name, ..)| name == space).count().max(1) as f32;
-                input.vectors.iter().filter(|(name, ..)| name == space).map(move |(_, modality, vector)| {
+                let own = input.vectors.iter().filter(|(name, ..)| *name == space.name).count().max(1) as f32;
+                input.vectors.iter().filter(|(name, ..)| *name == space.name).map(move |(_, modality, vector)| {
                     (input.weight / own, input.in_scope, *modality, vector.as_slice())
                 })
             })
             .collect();
-    let strongest = terms.iter().filter(|(weight, ..)| *weight > 0.0).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    let by_target = answering
-        .iter()
-        .filter_map(|target| {
-            let mut sum = vec![0.0f32; strongest.3.len()];
-            for (weight, _, modality, vector) in &terms {
-                for (total, value) in sum.iter_mut().zip(app.profile.query_vector(*modality, *target, vector)) {
-                    *total += weight * value;
-                }
+    let strongest = terms.iter().filter(|(weight, ..)| *weight > 0.0).max_by(|a, b| a.0.total_cmp(&b.0));
+    let Some((_, in_scope, asked_by, first)) = strongest else { return Vec::new() };
+    let joined = |target: Modality| {
+        let mut sum = vec![0.0f32; first.len()];
+        for (weight, _, modality, vector) in &terms {
+            let vector = app.profile.query_vector(&space.name, *modality, target, vector);
+            for (total, value) in sum.iter_mut().zip(vector) {
+                *total += weight * value;
             }
-            Some((*target, normalised(sum)?))
-        })
-        .collect();
-    Some(Leg {
+        }
+        Some((target, normalised(sum)?))
+    };
+    let asking: Vec<Modality> =
+        terms.iter().filter(|(weight, ..)| *weight > 0.0).map(|(_, _, modality, _)| *modality).collect();
+    let groups = together(app, space, *asked_by, answering(app, space, &asking, targets));
+    let legs = groups.into_iter().map(|targets| Leg {
         input: None,
-        space: space.to_string(),
+        space: space.name.to_string(),
         weight: terms.iter().map(|(weight, ..)| weight.max(0.0)).sum(),
-        question: Question::Dense { space: space.clone(), asked_by: strongest.2, by_target, in_scope: strongest.1 },
-    })
+        question: Question::Dense {
+            space: space.name.clone(),
+            asked_by: *asked_by,
+            by_target: targets.into_iter().filter_map(joined).collect(),
+            in_scope: *in_scope,
+        },
+    });
+    legs.collect()
 }
 
 /// Runs the legs in one call to the index. The second value says whether a list was as long as it may be.
@@ -205,11 +228,11 @@ impl Leg {
         }
     }
 
-    /// The confidence of a cosine, for dense legs.
+    /// The confidence of a cosine, for dense legs of spaces that have one.
     pub fn confidence(&self, app: &App, target: Modality, cosine: f32) -> Option<f32> {
         match &self.question {
-            Question::Dense { asked_by, in_scope, .. } => {
-                Some(app.profile.confidence(*asked_by, target, cosine) * in_scope)
+            Question::Dense { space, asked_by, in_scope, .. } => {
+                Some(app.profile.confidence(space, *asked_by, target, cosine)? * in_scope)
             }
             Question::Words(_) => None,
         }

@@ -83,10 +83,9 @@ fn check_spaces(app: &App, request: &SearchRequest) -> Result<(), ApiError> {
 }
 
 fn warn_of_no_match(hits: &[Hit], warnings: &mut Vec<String>) {
-    let best = hits
-        .iter()
-        .filter_map(|hit| hit.confidence)
-        .fold(None, |best: Option<f32>, next| Some(best.map_or(next, |best| best.max(next))));
+    // A hit of unknown confidence may be a good one.
+    let known: Option<Vec<f32>> = hits.iter().map(|hit| hit.confidence).collect();
+    let best = known.and_then(|known| known.into_iter().reduce(f32::max));
     match best {
         _ if hits.is_empty() => warnings.push("no match".to_owned()),
         Some(best) if best < GOOD_CONFIDENCE => {

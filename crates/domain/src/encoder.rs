@@ -10,8 +10,10 @@ use crate::segment::Modality;
 /// Prepared content for a tower. Decoding has been done; resizing and spectra belong to the model.
 #[derive(Debug, Clone)]
 pub enum EncodeInput {
-    /// Words.
+    /// Words that can be found.
     Text(Arc<str>),
+    /// Words that somebody asks with. Some models give them another vector than if they were to be found.
+    Query(Arc<str>),
     /// 8-bit RGB rows without padding, on white where the picture was transparent.
     Image {
         /// Width.
@@ -31,10 +33,18 @@ pub enum EncodeInput {
 }
 
 impl EncodeInput {
+    /// The words, whatever they are for.
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            Self::Text(words) | Self::Query(words) => Some(words),
+            Self::Image { .. } | Self::Audio { .. } => None,
+        }
+    }
+
     /// The kind of content.
     pub const fn modality(&self) -> Modality {
         match self {
-            Self::Text(_) => Modality::Text,
+            Self::Text(_) | Self::Query(_) => Modality::Text,
             Self::Image { .. } => Modality::Image,
             Self::Audio { .. } => Modality::Audio,
         }
@@ -126,6 +136,15 @@ pub struct Cost(pub u64);
 /// The outer error is the model's: it says nothing about which input is to blame.
 pub type TowerOutput = Result<Vec<Result<Vec<f32>, String>>, String>;
 
+/// How sounds must be brought to a tower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SoundFormat {
+    /// Samples a second.
+    pub sample_rate_hz: u32,
+    /// The longest sound that the tower hears whole, in milliseconds.
+    pub window_ms: u64,
+}
+
 /// A model as the queue sees it: plain and synchronous, knowing neither queues nor threads.
 pub trait Tower: Send + Sync {
     /// What it takes.
@@ -136,6 +155,16 @@ pub trait Tower: Send + Sync {
 
     /// The work that one input is; cheap to ask.
     fn cost(&self, input: &EncodeInput) -> Cost;
+
+    /// How many tokens of the model a text is, where it takes texts and can tell.
+    fn count_tokens(&self, _text: &str) -> Option<usize> {
+        None
+    }
+
+    /// How it wants sounds, where it takes them.
+    fn sound_format(&self) -> Option<SoundFormat> {
+        None
+    }
 
     /// Encodes a batch. What an input gets does not depend on its company.
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput;

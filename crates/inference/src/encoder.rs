@@ -52,14 +52,14 @@ pub struct LocalEncoder {
 
 impl LocalEncoder {
     /// Starts the actor. Each space comes with its towers, one per modality that it describes, in any order.
-    pub fn new(spaces: Vec<(SpaceInfo, Vec<Box<dyn Tower>>)>, options: Options) -> Result<Self, SetupError> {
+    pub fn new(spaces: Vec<(SpaceInfo, Vec<Arc<dyn Tower>>)>, options: Options) -> Result<Self, SetupError> {
         let mut all: Vec<Arc<dyn Tower>> = Vec::new();
         let mut metrics = Vec::new();
         let mut infos = Vec::new();
         let mut by_space = Vec::new();
         for (info, towers) in spaces {
             let first = all.len();
-            let towers: Vec<Arc<dyn Tower>> = in_order(&info, towers)?.into_iter().map(Arc::from).collect();
+            let towers = in_order(&info, towers)?;
             metrics.extend(towers.iter().map(|tower| TowerMetrics::new(info.name.clone(), tower.modality())));
             by_space.push((first..).zip(towers.iter().cloned()).collect());
             all.extend(towers);
@@ -102,7 +102,7 @@ impl Drop for LocalEncoder {
 }
 
 /// The towers in the order in which the space's description lists them.
-fn in_order(info: &SpaceInfo, mut towers: Vec<Box<dyn Tower>>) -> Result<Vec<Box<dyn Tower>>, SetupError> {
+fn in_order(info: &SpaceInfo, mut towers: Vec<Arc<dyn Tower>>) -> Result<Vec<Arc<dyn Tower>>, SetupError> {
     let mismatch = |modality| SetupError::Mismatch { space: info.name.clone(), modality };
     let mut ordered = Vec::with_capacity(towers.len());
     for wanted in &info.towers {

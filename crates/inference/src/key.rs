@@ -16,7 +16,14 @@ impl Key {
         let mut hasher = Sha256::new();
         hasher.update((tower as u64).to_le_bytes());
         match input {
-            EncodeInput::Text(text) if text.len() <= MOST_BYTES => hasher.update(text.as_bytes()),
+            EncodeInput::Text(text) if text.len() <= MOST_BYTES => {
+                hasher.update(b"t");
+                hasher.update(text.as_bytes());
+            }
+            EncodeInput::Query(text) if text.len() <= MOST_BYTES => {
+                hasher.update(b"q");
+                hasher.update(text.as_bytes());
+            }
             EncodeInput::Image { width_px, height_px, rgb } if rgb.len() <= MOST_BYTES => {
                 hasher.update(width_px.to_le_bytes());
                 hasher.update(height_px.to_le_bytes());

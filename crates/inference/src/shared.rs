@@ -105,8 +105,7 @@ impl Shared {
         priority: Priority,
     ) -> Result<Submitted, EncodeError> {
         let key = Key::of(tower, &input);
-        let is_query =
-            priority == Priority::Interactive && matches!(input, EncodeInput::Text(_)) && self.options.cache_bytes > 0;
+        let is_query = priority == Priority::Interactive && input.words().is_some() && self.options.cache_bytes > 0;
         let deadline = self.options.deadline_ms(priority).map(|ms| Instant::now() + Duration::from_millis(ms));
         let mut state = self.lock();
         if state.is_stopping {

@@ -44,7 +44,7 @@ fn main() {
         (folders.next().expect("the text model's folder"), folders.next().expect("the starter's folder"));
     let only = std::env::args().nth(3).unwrap_or_default();
     let start = Instant::now();
-    let text = Arc::new(TextEncoder::load(&text).unwrap()).as_passage();
+    let text = Arc::new(TextEncoder::load(&text).unwrap()).tower();
     let pictures = PictureTower::load(&starter).unwrap();
     let sounds = SoundTower::load(&starter).unwrap();
     println!("loaded in {:.0} ms", start.elapsed().as_secs_f64() * 1e3);

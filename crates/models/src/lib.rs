@@ -9,6 +9,7 @@
 //! - [`clap`] holds sounds and texts in one space.
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
 //! - [`whisper`] writes down speech.
+//! - [`likeness`] is what a model's own loss says of a cosine.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
@@ -21,6 +22,7 @@ pub mod error;
 pub mod image_processor;
 pub mod labels;
 pub mod layers;
+pub mod likeness;
 pub mod registry;
 pub mod scope;
 pub mod siglip;
@@ -33,6 +35,7 @@ pub mod whisper;
 
 pub use clap::{ClapAudio, ClapText};
 pub use error::ModelError;
+pub use likeness::Likeness;
 pub use source::{Manifest, Source};
 pub use text::TextEncoder;
 pub use whisper::Whisper;

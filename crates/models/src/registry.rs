@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
+pub use candle_core::{DType, Device};
 use sensorium_domain::Modality;
 use sensorium_domain::encoder::Tower;
 use serde::Deserialize;
@@ -15,8 +15,27 @@ use crate::source::Source;
 use crate::starter::{PictureTower, SoundTower};
 use crate::text::{TextEncoder, TextOptions};
 
-/// Loads a tower in a precision on a device.
-type Load = fn(&Source, DType, &Device) -> Result<Box<dyn Tower>, ModelError>;
+/// How a tower is to be loaded.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// The architecture, where it is not what the model's own `config.json` says.
+    pub architecture: Option<String>,
+    /// The numbers that it computes with.
+    pub dtype: DType,
+    /// Where it runs.
+    pub device: Device,
+    /// For sentence encoders.
+    pub text: TextOptions,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { architecture: None, dtype: DType::F32, device: Device::Cpu, text: TextOptions::default() }
+    }
+}
+
+/// Loads a tower.
+type Load = fn(&Source, &LoadOptions) -> Result<Box<dyn Tower>, ModelError>;
 
 /// Every tower that can be loaded: the `model_type` of its `config.json`, or what a profile calls it, and what it takes. Those of the starter
 /// have kernels of their own and run in f32 on the CPU. CLIP's texts are not among them while the library of tokenizers gives wrong tokens to words of
@@ -27,22 +46,22 @@ const TOWERS: [(&str, Modality, Load); 12] = [
     ("xlm-roberta", Modality::Text, sentences),
     ("mpnet", Modality::Text, sentences),
     ("modernbert", Modality::Text, sentences),
-    ("clip", Modality::Image, |source, dtype, device| Ok(Box::new(ClipVision::load(source, dtype, device)?))),
-    ("siglip", Modality::Text, |source, dtype, device| Ok(Box::new(SiglipText::load(source, dtype, device)?))),
-    ("siglip", Modality::Image, |source, dtype, device| Ok(Box::new(SiglipVision::load(source, dtype, device)?))),
-    ("clap", Modality::Text, |source, dtype, device| Ok(Box::new(ClapText::load(source, dtype, device)?))),
-    ("clap", Modality::Audio, |source, dtype, device| Ok(Box::new(ClapAudio::load(source, dtype, device)?))),
-    ("sensorium-picture-tower", Modality::Image, |source, _, _| Ok(Box::new(PictureTower::load(source)?))),
-    ("sensorium-sound-tower", Modality::Audio, |source, _, _| Ok(Box::new(SoundTower::load(source)?))),
+    ("clip", Modality::Image, |source, with| Ok(Box::new(ClipVision::load(source, with.dtype, &with.device)?))),
+    ("siglip", Modality::Text, |source, with| Ok(Box::new(SiglipText::load(source, with.dtype, &with.device)?))),
+    ("siglip", Modality::Image, |source, with| Ok(Box::new(SiglipVision::load(source, with.dtype, &with.device)?))),
+    ("clap", Modality::Text, |source, with| Ok(Box::new(ClapText::load(source, with.dtype, &with.device)?))),
+    ("clap", Modality::Audio, |source, with| Ok(Box::new(ClapAudio::load(source, with.dtype, &with.device)?))),
+    ("sensorium-picture-tower", Modality::Image, |source, _| Ok(Box::new(PictureTower::load(source)?))),
+    ("sensorium-sound-tower", Modality::Audio, |source, _| Ok(Box::new(SoundTower::load(source)?))),
 ];
 
 /// The table above, for messages.
 const SUPPORTED: &str = "bert (text), roberta (text), xlm-roberta (text), mpnet (text), modernbert (text), clip (image), \
     siglip (text), siglip (image), clap (text), clap (audio), sensorium-picture-tower (image), sensorium-sound-tower (audio)";
 
-/// A sentence encoder, for texts that are stored.
-fn sentences(source: &Source, dtype: DType, device: &Device) -> Result<Box<dyn Tower>, ModelError> {
-    Ok(Box::new(Arc::new(TextEncoder::load_on(source, dtype, device, TextOptions::default())?).as_passage()))
+fn sentences(source: &Source, with: &LoadOptions) -> Result<Box<dyn Tower>, ModelError> {
+    let encoder = TextEncoder::load_on(source, with.dtype, &with.device, with.text.clone())?;
+    Ok(Box::new(Arc::new(encoder).tower()))
 }
 
 /// The one field of `config.json` that every architecture has.
@@ -51,22 +70,16 @@ struct Architecture {
     model_type: String,
 }
 
-/// Loads the tower of `source` that takes `modality`. The architecture is the one that the profile names, or else the one
+/// Loads the tower of `source` that takes `modality`. The architecture is the one that the options name, or else the one
 /// that the model's own `config.json` does.
-pub fn load(
-    source: &Source,
-    named: Option<&str>,
-    modality: Modality,
-    dtype: DType,
-    device: &Device,
-) -> Result<Box<dyn Tower>, ModelError> {
-    let architecture = match named {
-        Some(name) => name.to_owned(),
+pub fn load(source: &Source, modality: Modality, with: &LoadOptions) -> Result<Box<dyn Tower>, ModelError> {
+    let architecture = match &with.architecture {
+        Some(name) => name.clone(),
         None => source.json::<Architecture>("config.json")?.model_type,
     };
     let found = TOWERS.iter().find(|(name, takes, _)| *name == architecture && *takes == modality);
     match found {
-        Some((.., load)) => load(source, dtype, device),
+        Some((.., load)) => load(source, with),
         None => Err(ModelError::Unsupported {
             what: "architecture",
             found: format!("{architecture} ({modality})"),
@@ -80,7 +93,7 @@ mod tests {
     use super::*;
 
     fn load(source: &Source, named: Option<&str>, modality: Modality) -> Result<Box<dyn Tower>, ModelError> {
-        super::load(source, named, modality, DType::F32, &Device::Cpu)
+        super::load(source, modality, &LoadOptions { architecture: named.map(str::to_owned), ..LoadOptions::default() })
     }
 
     #[test]

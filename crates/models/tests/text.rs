@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device};
 use sensorium_domain::encoder::{EncodeInput, Tower};
-use sensorium_models::text::{TextOptions, TextTower, tiny};
+use sensorium_models::text::{TextOptions, tiny};
 use sensorium_models::{Manifest, ModelError, Source, TextEncoder};
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
@@ -89,7 +89,7 @@ mod tiny_model {
     #[test]
     fn an_input_of_another_kind_fails_alone() {
         let (_folder, source) = written();
-        let tower = Arc::new(TextEncoder::load(&source).unwrap()).as_passage();
+        let tower = Arc::new(TextEncoder::load(&source).unwrap()).tower();
         let sound = EncodeInput::Audio { sample_rate_hz: 16_000, samples: vec![0.0].into() };
         let out = tower.forward(&[EncodeInput::Text("a".into()), sound, EncodeInput::Text("b".into())]).unwrap();
         assert!(out[0].is_ok() && out[2].is_ok());
@@ -132,11 +132,11 @@ mod tiny_model {
     #[test]
     fn prompts_of_the_caller_go_before_texts_of_their_kind() {
         let (_folder, source) = written();
-        let options = TextOptions { query_prompt: Some("find: ".to_owned()), passage_prompt: None };
+        let options = TextOptions { query_prompt: Some("find: ".to_owned()), ..TextOptions::default() };
         let encoder = Arc::new(TextEncoder::load_on(&source, DType::F32, &Device::Cpu, options).unwrap());
-        let vector = |tower: TextTower| tower.forward(&[EncodeInput::Text("a cat".into())]).unwrap().remove(0).unwrap();
-        assert_eq!(vector(encoder.as_query()), encoder.encode(&["find: a cat"]).unwrap()[0]);
-        assert_eq!(vector(encoder.as_passage()), encoder.encode(&["a cat"]).unwrap()[0]);
+        let inputs = [EncodeInput::Query("a cat".into()), EncodeInput::Text("a cat".into())];
+        let found: Result<Vec<_>, _> = encoder.tower().forward(&inputs).unwrap().into_iter().collect();
+        assert_eq!(found.unwrap(), encoder.encode(&["find: a cat", "a cat"]).unwrap());
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod all_minilm_l6_v2 {
         assert_eq!(encoder.tokens().max_tokens(), 256);
         assert_eq!(encoder.count_tokens("Hello, world! unaffable"), 7);
         assert_eq!(encoder.count_tokens("漢字"), 2);
-        let tower = encoder.as_query();
+        let tower = encoder.tower();
         let cost = |text: &str| tower.cost(&EncodeInput::Text(text.into()));
         assert!(cost(&"x".repeat(100)) > cost("x"));
         assert_eq!(cost(&"x".repeat(1_000_000)), cost(&"x".repeat(2_000_000)));

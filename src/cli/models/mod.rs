@@ -3,8 +3,6 @@
 mod list;
 mod progress;
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 use sensorium_sources::{Check, ModelEntry, ProfileFile};
 use serde_json::{Value, json};
@@ -13,6 +11,7 @@ use super::SettingsArgs;
 use super::client::output::{self, line};
 use super::client::problem::{CliError, Exit};
 use crate::models::{Models, ModelsError};
+use crate::profile;
 
 /// What is done with the models of this machine.
 ///
@@ -74,7 +73,8 @@ impl TargetArgs {
 
     /// The profile that is named, or `configured`.
     fn target(&self, configured: &str) -> Result<Target, CliError> {
-        let profile = read(self.profile.as_deref().unwrap_or(configured))?;
+        let named = self.profile.as_deref().unwrap_or(configured);
+        let profile = profile::read(named).map_err(|error| CliError::Usage(error.to_string()))?;
         let known = profile.models.clone();
         let models = match &self.model {
             None => known.into_iter().collect(),
@@ -89,23 +89,6 @@ impl TargetArgs {
         };
         Ok(Target { profile, models })
     }
-}
-
-/// A bundled profile by its name, or a file.
-fn read(name: &str) -> Result<ProfileFile, CliError> {
-    let read = match ProfileFile::bundled(name) {
-        Some(read) => read,
-        None if Path::new(name).extension().is_some_and(|ending| ending == "toml") => {
-            ProfileFile::load(Path::new(name))
-        }
-        None => {
-            let names = ProfileFile::bundled_names().collect::<Vec<_>>().join(", ");
-            return Err(CliError::Usage(format!(
-                "\"{name}\" is neither a profile ({names}) nor a file ending in .toml"
-            )));
-        }
-    };
-    read.map_err(|error| CliError::Usage(error.to_string()))
 }
 
 #[allow(clippy::needless_pass_by_value)] // the form that `map_err` asks for

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use sensorium_domain::SpaceName;
+use sensorium_domain::{Modality, SpaceName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -50,8 +50,8 @@ pub async fn classify(State(app): State<App>, _caller: Read, request: Request) -
     let upload = read_upload::<ClassifyRequest>(request, &app, "request").await?;
     let asked = upload.json.ok_or_else(|| ApiError::invalid("/request", "the form has no field \"request\""))?;
     check(&app, &asked)?;
-    let space = space(&app, asked.space.as_ref())?;
     let input = asked.input.decode(&app, &upload.files, "/input").await?;
+    let space = space(&app, asked.space.as_ref(), &[input.modality(), Modality::Text])?;
     let labels = classify_content(&app, space, input, &asked.labels, &asked.template).await?;
     Ok(Json(Classified { labels }))
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use sensorium_domain::SpaceName;
+use sensorium_domain::{EncodeInput, Modality, SpaceName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,9 +20,23 @@ use crate::startup::App;
 pub struct EmbeddingsRequest {
     /// Texts, pictures and sounds in any mix.
     pub inputs: Vec<Content>,
-    /// The space; the profile's first when left out.
+    /// The space; the first one that takes all inputs when left out.
     #[schema(value_type = Option<String>)]
     pub space: Option<SpaceName>,
+    /// What texts are for: some models give a question another vector than the text that answers it.
+    #[serde(default)]
+    pub input_type: InputType,
+}
+
+/// What texts are for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InputType {
+    /// They ask.
+    Query,
+    /// They are to be found.
+    #[default]
+    Document,
 }
 
 /// Vectors in the order of the inputs.
@@ -66,11 +80,16 @@ pub async fn embeddings(State(app): State<App>, _caller: Read, request: Request)
         let detail = format!("{} inputs; must be 1 to {most} (search.max_labels)", asked.inputs.len());
         return Err(ApiError::invalid("/inputs", detail));
     }
-    let space = space(&app, asked.space.as_ref())?;
     let mut inputs = Vec::with_capacity(asked.inputs.len());
     for (index, content) in asked.inputs.iter().enumerate() {
-        inputs.push(content.decode(&app, &upload.files, &format!("/inputs/{index}")).await?);
+        let input = content.decode(&app, &upload.files, &format!("/inputs/{index}")).await?;
+        inputs.push(match (input, asked.input_type) {
+            (EncodeInput::Text(words), InputType::Query) => EncodeInput::Query(words),
+            (input, _) => input,
+        });
     }
+    let modalities: Vec<Modality> = inputs.iter().map(EncodeInput::modality).collect();
+    let space = space(&app, asked.space.as_ref(), &modalities)?;
     let models: Vec<String> = inputs
         .iter()
         .map(|input| space.tower(input.modality()).map_or_else(String::new, |tower| tower.model.to_string()))

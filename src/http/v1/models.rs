@@ -59,7 +59,7 @@ pub async fn models(State(app): State<App>, _caller: Read) -> Json<Models> {
             .map(|tower| Tower {
                 modality: tower.modality,
                 model: tower.model.clone(),
-                licence: app.profile.licence(&tower.model).to_owned(),
+                licence: app.profile.licence(&tower.model),
             })
             .collect(),
     });

@@ -136,8 +136,8 @@ impl VectorIndex for QdrantIndex {
         space: &SpaceName,
         segments: &[SegmentId],
     ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
-        let names = self.shape.stored_of(space)?.into_iter().map(|(_, name)| name).collect();
-        read::vectors(self.reader(), tenant, names, segments).await
+        let names: Vec<String> = self.shape.stored_of(space)?.into_iter().map(|(_, name)| name).collect();
+        read::vectors(self.reader(), tenant, &names, segments).await
     }
 
     async fn count(&self, tenant: &TenantId, scope: &Scope) -> Result<u64, IndexError> {

@@ -13,6 +13,7 @@ use sensorium_domain::{IndexError, SegmentId, TenantId};
 use uuid::Uuid;
 
 use crate::payload;
+use crate::shape::stored_name;
 use crate::words::{WORDS, Words};
 
 /// What the server keeps with a point.

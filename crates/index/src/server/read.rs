@@ -30,7 +30,7 @@ const MOST_VALUES: usize = 100_000;
 pub(super) async fn vectors(
     reader: Reader<'_>,
     tenant: &TenantId,
-    names: Vec<String>,
+    names: &[String],
     segments: &[SegmentId],
 ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
     let points = retrieve(
@@ -38,7 +38,7 @@ pub(super) async fn vectors(
         GetPoints {
             ids: segments.iter().copied().map(id).collect(),
             with_payload: Some(only(&[payload::TENANT])),
-            with_vectors: Some(names.into()),
+            with_vectors: Some(names.iter().map(String::as_str).collect::<Vec<_>>().into()),
             ..GetPoints::default()
         },
     )

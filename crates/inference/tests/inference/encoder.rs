@@ -13,7 +13,7 @@ fn options() -> Options {
 }
 
 fn encoder(tower: FakeTower, options: Options) -> Arc<LocalEncoder> {
-    let towers: Vec<Box<dyn sensorium_domain::encoder::Tower>> = vec![Box::new(tower)];
+    let towers: Vec<Arc<dyn sensorium_domain::encoder::Tower>> = vec![Arc::new(tower)];
     Arc::new(LocalEncoder::new(vec![(space("s", 2), towers)], options).unwrap())
 }
 
@@ -238,13 +238,13 @@ async fn stopping_finishes_searches_and_drops_ingest() {
 
 #[test]
 fn towers_that_do_not_fit_their_space_are_refused() {
-    let build = |dimensions, towers: Vec<Box<dyn sensorium_domain::encoder::Tower>>| {
+    let build = |dimensions, towers: Vec<Arc<dyn sensorium_domain::encoder::Tower>>| {
         LocalEncoder::new(vec![(space("s", dimensions), towers)], options()).err()
     };
     assert!(matches!(build(2, Vec::new()), Some(SetupError::Mismatch { .. })));
-    let two: Vec<Box<dyn sensorium_domain::encoder::Tower>> =
-        vec![Box::new(FakeTower::default()), Box::new(FakeTower::default())];
+    let two: Vec<Arc<dyn sensorium_domain::encoder::Tower>> =
+        vec![Arc::new(FakeTower::default()), Arc::new(FakeTower::default())];
     assert!(matches!(build(2, two), Some(SetupError::Mismatch { .. })));
-    let wrong = build(3, vec![Box::new(FakeTower::default())]);
+    let wrong = build(3, vec![Arc::new(FakeTower::default())]);
     assert!(matches!(wrong, Some(SetupError::Dimensions { expected: 3, found: 2, .. })));
 }

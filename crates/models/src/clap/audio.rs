@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
-use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
+use sensorium_domain::encoder::{Cost, EncodeInput, SoundFormat, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use super::config::Config;
@@ -101,6 +101,10 @@ impl Tower for ClapAudio {
     /// The same for every sound: the network sees as much of each.
     fn cost(&self, _input: &EncodeInput) -> Cost {
         self.cost
+    }
+
+    fn sound_format(&self) -> Option<SoundFormat> {
+        Some(self.extractor.sound_format())
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {

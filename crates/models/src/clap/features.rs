@@ -1,5 +1,6 @@
 //! `preprocessor_config.json` and what it says: samples to decibels over mel bands and time.
 
+use sensorium_domain::encoder::SoundFormat;
 use sensorium_media::{Sound, resample};
 use serde::Deserialize;
 
@@ -126,6 +127,12 @@ impl FeatureExtractor {
     /// Frames of a view.
     pub fn frames(&self) -> usize {
         self.frames
+    }
+
+    /// The sounds that lose nothing here.
+    pub fn sound_format(&self) -> SoundFormat {
+        let window_ms = (self.length as u64 * 1000) / u64::from(self.sample_rate_hz);
+        SoundFormat { sample_rate_hz: self.sample_rate_hz, window_ms }
     }
 
     /// Views x frames x bands of mono samples at any rate.

@@ -109,7 +109,7 @@ impl Tower for ClapText {
     }
 
     fn cost(&self, input: &EncodeInput) -> Cost {
-        let EncodeInput::Text(text) = input else {
+        let Some(text) = input.words() else {
             return Cost(1);
         };
         // Four letters a token is usual for English; nothing is tokenised for an estimate.
@@ -117,10 +117,14 @@ impl Tower for ClapText {
         Cost((tokens as u64 * self.flops_per_token).div_ceil(1_000_000))
     }
 
+    fn count_tokens(&self, text: &str) -> Option<usize> {
+        Some(self.tokens().count(text))
+    }
+
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
-        let tokenise = |input: &EncodeInput| match input {
-            EncodeInput::Text(text) => self.tokenise(text),
-            other => Err(format!("a text model takes no {}", other.modality())),
+        let tokenise = |input: &EncodeInput| match input.words() {
+            Some(text) => self.tokenise(text),
+            None => Err(format!("a text model takes no {}", input.modality())),
         };
         let sequences: Vec<Result<Vec<u32>, String>> = inputs.par_iter().map(tokenise).collect();
         let good: Vec<&[u32]> = sequences.iter().flatten().map(Vec::as_slice).collect();

@@ -97,7 +97,7 @@ impl Tower for ClipText {
     }
 
     fn cost(&self, input: &EncodeInput) -> Cost {
-        let EncodeInput::Text(text) = input else {
+        let Some(text) = input.words() else {
             return Cost(1);
         };
         // Four letters a token is usual for English; nothing is tokenised for an estimate.
@@ -105,10 +105,14 @@ impl Tower for ClipText {
         Cost(self.shape.flops(tokens).div_ceil(1_000_000))
     }
 
+    fn count_tokens(&self, text: &str) -> Option<usize> {
+        Some(self.tokens().count(text))
+    }
+
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
-        let prepare = |input: &EncodeInput| match input {
-            EncodeInput::Text(text) => self.tokenise(text),
-            other => Err(format!("a text model takes no {}", other.modality())),
+        let prepare = |input: &EncodeInput| match input.words() {
+            Some(text) => self.tokenise(text),
+            None => Err(format!("a text model takes no {}", input.modality())),
         };
         batch::encode(inputs, prepare, |sequences| self.features(&sequences))
     }

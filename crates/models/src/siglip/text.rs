@@ -75,10 +75,14 @@ impl Tower for SiglipText {
         self.cost
     }
 
+    fn count_tokens(&self, text: &str) -> Option<usize> {
+        Some(self.tokens().count(text))
+    }
+
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
-        let prepare = |input: &EncodeInput| match input {
-            EncodeInput::Text(text) => self.tokenise(text),
-            other => Err(format!("a text model takes no {}", other.modality())),
+        let prepare = |input: &EncodeInput| match input.words() {
+            Some(text) => self.tokenise(text),
+            None => Err(format!("a text model takes no {}", input.modality())),
         };
         batch::encode(inputs, prepare, |sequences| self.features(&sequences))
     }

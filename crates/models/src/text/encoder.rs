@@ -9,6 +9,7 @@ use sensorium_domain::segment::Modality;
 
 use super::config::NetworkConfig;
 use super::network::Network;
+use super::pooling::Pooling;
 use super::sentence::Sentence;
 use super::tokens::{Known, Token, Tokens};
 use super::vocabulary::TokenizerFile;
@@ -26,9 +27,11 @@ pub struct TextOptions {
     pub query_prompt: Option<String>,
     /// The same for what can be found.
     pub passage_prompt: Option<String>,
+    /// How token states become a vector, where no file says it; the mean when this does not either.
+    pub pooling: Option<Pooling>,
 }
 
-/// A text model. [`TextEncoder::as_query`] and [`TextEncoder::as_passage`] are its towers; they share it.
+/// A text model; [`TextEncoder::tower`] is what a queue takes.
 pub struct TextEncoder {
     tokens: Tokens,
     network: Network,
@@ -46,7 +49,7 @@ impl TextEncoder {
     /// Loads the model of `source`.
     pub fn load_on(source: &Source, dtype: DType, device: &Device, options: TextOptions) -> Result<Self, ModelError> {
         let config = NetworkConfig::load(source)?;
-        let mut sentence = Sentence::load(source, config.width())?;
+        let mut sentence = Sentence::load(source, config.width(), options.pooling)?;
         sentence.prompts.replace(options.query_prompt, options.passage_prompt);
         let weights = Weights::of(source)?;
         let tokens = || {
@@ -57,14 +60,14 @@ impl TextEncoder {
         Ok(Self { tokens: tokens?, network: network?, sentence, flops_per_token: config.flops_per_token() })
     }
 
-    /// The tower for what somebody looks for.
-    pub fn as_query(self: &Arc<Self>) -> TextTower {
-        TextTower { encoder: self.clone(), prompt: self.sentence.prompts.query.as_str().into() }
-    }
-
-    /// The tower for what can be found.
-    pub fn as_passage(self: &Arc<Self>) -> TextTower {
-        TextTower { encoder: self.clone(), prompt: self.sentence.prompts.passage.as_str().into() }
+    /// Its tower: what somebody looks for goes behind the one prompt, what can be found behind the other.
+    pub fn tower(self: &Arc<Self>) -> TextTower {
+        let prompts = &self.sentence.prompts;
+        TextTower {
+            encoder: self.clone(),
+            query_prompt: prompts.query.as_str().into(),
+            passage_prompt: prompts.passage.as_str().into(),
+        }
     }
 
     /// The tokenizer, for those who cut text into pieces that fit. It is cheap to clone.
@@ -123,24 +126,30 @@ impl TextEncoder {
     }
 }
 
-/// A text model with what goes before the texts of one kind.
+/// A text model with what goes before texts.
 #[derive(Clone)]
 pub struct TextTower {
     encoder: Arc<TextEncoder>,
-    prompt: Arc<str>,
+    query_prompt: Arc<str>,
+    passage_prompt: Arc<str>,
 }
 
 impl TextTower {
-    /// What goes before every text.
-    pub fn prompt(&self) -> &str {
-        &self.prompt
+    /// What goes before a text, by what it is for.
+    pub fn prompt(&self, input: &EncodeInput) -> &str {
+        match input {
+            EncodeInput::Query(_) => &self.query_prompt,
+            _ => &self.passage_prompt,
+        }
     }
 
     fn tokens_of(&self, input: &EncodeInput) -> Result<Vec<Token>, String> {
-        match input {
-            EncodeInput::Text(text) if self.prompt.is_empty() => self.encoder.tokens_of(text),
-            EncodeInput::Text(text) => self.encoder.tokens_of(&format!("{}{text}", self.prompt)),
-            other => Err(format!("a text model takes no {}", other.modality())),
+        let Some(words) = input.words() else {
+            return Err(format!("a text model takes no {}", input.modality()));
+        };
+        match self.prompt(input) {
+            "" => self.encoder.tokens_of(words),
+            prompt => self.encoder.tokens_of(&format!("{prompt}{words}")),
         }
     }
 }
@@ -155,12 +164,16 @@ impl Tower for TextTower {
     }
 
     fn cost(&self, input: &EncodeInput) -> Cost {
-        let EncodeInput::Text(text) = input else {
+        let Some(text) = input.words() else {
             return Cost(1);
         };
         // Four letters a token is usual for English; nothing is tokenised for an estimate.
-        let tokens = ((self.prompt.len() + text.len()) / 4 + 2).min(self.encoder.tokens.max_tokens());
+        let tokens = ((self.prompt(input).len() + text.len()) / 4 + 2).min(self.encoder.tokens.max_tokens());
         Cost((tokens as u64 * self.encoder.flops_per_token).div_ceil(1_000_000))
+    }
+
+    fn count_tokens(&self, text: &str) -> Option<usize> {
+        Some(self.encoder.count_tokens(text))
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {

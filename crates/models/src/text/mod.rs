@@ -22,5 +22,6 @@ mod tokens;
 mod vocabulary;
 
 pub use self::encoder::{TextEncoder, TextOptions, TextTower};
+pub use self::pooling::Pooling;
 pub use self::reranker::{Reranker, ScoreActivation};
 pub use self::tokens::Tokens;

@@ -74,13 +74,13 @@ struct Root {
 }
 
 impl Sentence {
-    /// Reads what is there; `width` is that of the token states. Without `modules.json` the pooling is the mean, as
-    /// sentence-transformers has it.
-    pub fn load(source: &Source, width: usize) -> Result<Self, ModelError> {
+    /// Reads what is there; `width` is that of the token states. Without `modules.json` the pooling is `pooling`, or else the
+    /// mean, as sentence-transformers has it.
+    pub fn load(source: &Source, width: usize, pooling: Option<Pooling>) -> Result<Self, ModelError> {
         let transformer: Transformer = source.optional_json("sentence_bert_config.json")?.unwrap_or_default();
         let root: Root = source.optional_json("config_sentence_transformers.json")?.unwrap_or_default();
         let mut sentence = Self {
-            pooling: Pooling::Mean,
+            pooling: pooling.unwrap_or(Pooling::Mean),
             steps: Vec::new(),
             dimensions: width,
             max_tokens: transformer.max_seq_length,

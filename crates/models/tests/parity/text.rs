@@ -16,14 +16,18 @@ const CLOSE: f32 = 1e-5;
 fn options(case: &Case) -> TextOptions {
     let facts = case.facts();
     let prompt = |name: &str| facts[name].as_str().map(str::to_owned);
-    TextOptions { query_prompt: prompt("query_prompt"), passage_prompt: prompt("passage_prompt") }
+    TextOptions { query_prompt: prompt("query_prompt"), passage_prompt: prompt("passage_prompt"), pooling: None }
 }
 
 fn load(case: &Case, dtype: DType) -> Arc<TextEncoder> {
     Arc::new(TextEncoder::load_on(&case.source(), dtype, &Device::Cpu, options(case)).unwrap())
 }
 
-fn inputs(texts: &[String]) -> Vec<EncodeInput> {
+fn queries(texts: &[String]) -> Vec<EncodeInput> {
+    texts.iter().map(|text| EncodeInput::Query(text.as_str().into())).collect()
+}
+
+fn passages(texts: &[String]) -> Vec<EncodeInput> {
     texts.iter().map(|text| EncodeInput::Text(text.as_str().into())).collect()
 }
 
@@ -46,8 +50,8 @@ fn tokens_are_identical(case: &Case, encoder: &TextEncoder) {
 fn is_the_reference(case: &Case) {
     let encoder = load(case, DType::F32);
     tokens_are_identical(case, &encoder);
-    let inputs = inputs(&case.texts());
-    for (what, tower) in [("query", encoder.as_query()), ("passage", encoder.as_passage())] {
+    let tower = encoder.tower();
+    for (what, inputs) in [("query", queries(&case.texts())), ("passage", passages(&case.texts()))] {
         let together = vectors(&tower, &inputs);
         case.compare(what, &together, &case.expected(what), 0.9999);
         for (index, vector) in together.iter().enumerate() {
@@ -58,9 +62,14 @@ fn is_the_reference(case: &Case) {
             assert_close(case, "backwards", vector, other);
         }
     }
-    drop(encoder);
+    drop((tower, encoder));
     let half = load(case, DType::BF16);
-    case.compare("passage in bf16", &vectors(&half.as_passage(), &inputs), &case.expected("passage"), 0.995);
+    case.compare(
+        "passage in bf16",
+        &vectors(&half.tower(), &passages(&case.texts())),
+        &case.expected("passage"),
+        0.995,
+    );
 }
 
 #[test]
@@ -88,8 +97,10 @@ fn a_layer_after_pooling_and_prompts_from_the_files() {
     let case = small("text-dense");
     is_the_reference(&case);
     let encoder = load(&case, DType::F32);
-    assert_eq!((encoder.as_query().prompt(), encoder.as_passage().prompt()), ("find: ", "text: "));
-    assert_eq!(encoder.as_query().dimensions(), 16);
+    let prompt = |input| encoder.tower().prompt(&input).to_owned();
+    assert_eq!(prompt(EncodeInput::Query("a".into())), "find: ");
+    assert_eq!(prompt(EncodeInput::Text("a".into())), "text: ");
+    assert_eq!(encoder.tower().dimensions(), 16);
     assert_eq!(encoder.passage_room(), encoder.tokens().room() - encoder.count_tokens("text: "));
 }
 

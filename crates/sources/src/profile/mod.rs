@@ -130,6 +130,12 @@ impl ProfileFile {
         BUNDLED.into_iter().map(|(name, _)| name)
     }
 
+    /// Whether this can be a profile: the name of a bundled one, or a file by its ending.
+    pub fn is_name(name: &str) -> bool {
+        Self::bundled_names().any(|known| known == name)
+            || Path::new(name).extension().is_some_and(|ending| ending == "toml")
+    }
+
     /// A bundled profile by its name.
     pub fn bundled(name: &str) -> Option<Result<Self, ProfileFileError>> {
         let (name, text) = BUNDLED.into_iter().find(|(known, _)| *known == name)?;

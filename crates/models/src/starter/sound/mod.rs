@@ -3,7 +3,7 @@
 mod log_mel;
 
 use rayon::prelude::*;
-use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
+use sensorium_domain::encoder::{Cost, EncodeInput, SoundFormat, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use self::log_mel::{LogMel, PICTURE_SIDE};
@@ -166,6 +166,11 @@ impl Tower for SoundTower {
 
     fn cost(&self, _: &EncodeInput) -> Cost {
         Cost(COST)
+    }
+
+    fn sound_format(&self) -> Option<SoundFormat> {
+        let window_ms = (WINDOW_SAMPLES * 1000) as u64 / u64::from(SAMPLE_RATE_HZ);
+        Some(SoundFormat { sample_rate_hz: SAMPLE_RATE_HZ, window_ms })
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
