@@ -36,7 +36,8 @@ impl Plan {
 async fn main() {
     let plan = Plan { quick: std::env::var_os("BENCH_QUICK").is_some_and(|value| value != "0") };
     let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let wanted = |name: &str| chosen.is_empty() || chosen.iter().any(|word| word == name);
+    let (numbers, names): (Vec<&String>, Vec<&String>) = chosen.iter().partition(|word| word.parse::<usize>().is_ok());
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|word| *word == name);
     machine::print();
     if wanted("start") {
         start::empty(&plan).await;
@@ -45,7 +46,8 @@ async fn main() {
         ingest::measure(&plan).await;
     }
     if wanted("search") {
-        for size in plan.sizes() {
+        let asked = |size: &&usize| numbers.is_empty() || numbers.iter().any(|number| **number == size.to_string());
+        for size in plan.sizes().iter().filter(asked) {
             search::measure(&plan, *size).await;
         }
     }

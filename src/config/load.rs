@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn defaults_are_valid_and_layers_override() {
-        assert_eq!(with("", &[]).unwrap().search.depth, 1000);
+        assert_eq!(with("", &[]).unwrap().search.depth, 300);
         let config = with("[search]\ndepth = 10\nlexical_weight = 1", &[("SENSORIUM__SEARCH__DEPTH", "20")]).unwrap();
         assert_eq!(config.search.depth, 20);
         assert!((config.search.lexical_weight - 1.0).abs() < 1e-6);

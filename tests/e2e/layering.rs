@@ -46,10 +46,11 @@ fn the_domain_depends_on_none_of_ours() {
 
 #[test]
 fn only_the_startup_names_implementations() {
-    let startup = [root().join("src/startup.rs"), root().join("src/profile.rs")];
+    let startup = [root().join("src/startup.rs"), root().join("src/profile")];
     for file in sources("src") {
         for name in ["SqliteCatalog", "PostgresCatalog", "EdgeIndex", "QdrantIndex", "LocalEncoder"] {
-            assert!(startup.contains(&file) || !mentions(&file, name), "{} names {name}", file.display());
+            let may = startup.iter().any(|place| file.starts_with(place));
+            assert!(may || !mentions(&file, name), "{} names {name}", file.display());
         }
     }
 }

@@ -23,6 +23,7 @@ mod jobs;
 mod layering;
 mod media;
 mod openapi;
+mod profiles;
 mod qdrant;
 #[path = "../../crates/index/tests/index/server/process.rs"]
 mod qdrant_process;
