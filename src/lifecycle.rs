@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::config::Role;
 use crate::jobs::{run_workers, sweep};
-use crate::router::router;
+use crate::router::{router, worker_router};
 use crate::startup::{self, App, StartupError};
 
 /// Serves `app` until a signal comes.
@@ -17,14 +18,16 @@ pub async fn serve(app: App) -> Result<(), StartupError> {
     let listener = TcpListener::bind(address).await.map_err(at)?;
     let bound = listener.local_addr().map_err(at)?;
     let announcement = startup::announce(&app.config, bound)?;
-    let workers = tokio::spawn(run_workers(app.clone()));
+    let role = app.config.server.role;
+    let workers = (role != Role::Api).then(|| tokio::spawn(run_workers(app.clone())));
     let background = [tokio::spawn(sweep(app.clone())), tokio::spawn(optimize_index(app.clone()))];
-    tracing::info!(url = app.config.local_url(bound), profile = app.profile.name, "listening");
+    tracing::info!(url = app.config.local_url(bound), profile = app.profile.name, ?role, "listening");
     for note in app.profile.notes() {
         tracing::warn!("{note}");
     }
     let stopping = app.stopping.clone();
-    let server = axum::serve(listener, router(&app)).with_graceful_shutdown(async move { stopping.cancelled().await });
+    let routes = if role == Role::Worker { worker_router(&app) } else { router(&app) };
+    let server = axum::serve(listener, routes).with_graceful_shutdown(async move { stopping.cancelled().await });
     let server = tokio::spawn(server.into_future());
     signal().await;
     shut_down(&app, server, workers).await;
@@ -39,14 +42,16 @@ pub async fn serve(app: App) -> Result<(), StartupError> {
     Ok(())
 }
 
-async fn shut_down(app: &App, server: JoinHandle<std::io::Result<()>>, workers: JoinHandle<()>) {
+async fn shut_down(app: &App, server: JoinHandle<std::io::Result<()>>, workers: Option<JoinHandle<()>>) {
     tracing::info!("stopping");
     app.stopping.cancel();
     app.bell.changed();
     let deadline = Duration::from_millis(app.config.server.shutdown_deadline_ms);
     let drained = tokio::time::timeout(deadline, async {
         server.await.ok();
-        workers.await.ok();
+        if let Some(workers) = workers {
+            workers.await.ok();
+        }
     });
     if drained.await.is_err() {
         tracing::warn!("the deadline is over (server.shutdown_deadline_ms); what is left will run again");

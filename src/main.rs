@@ -4,5 +4,6 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    sensorium::tls::install_provider();
     sensorium::cli::run().await
 }

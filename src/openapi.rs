@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::http::{health, problem, v1};
+use crate::http::{health, metrics, problem, v1};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,19 +17,20 @@ use crate::http::{health, problem, v1};
         v1::documents::delete::delete, v1::documents::segments::segments,
         v1::parts::get::get, v1::parts::content::content, v1::parts::thumbnail::thumbnail, v1::parts::peaks::peaks,
         v1::search::search, v1::embeddings::embeddings, v1::classify::classify, v1::captions::captions,
+        v1::audio::transcriptions::transcriptions, v1::audio::translations::translations,
         v1::jobs::list::list, v1::jobs::get::get, v1::jobs::events::events, v1::jobs::cancel::cancel,
         v1::jobs::retry::retry,
         v1::collections::list::list, v1::collections::create::create, v1::collections::get::get,
         v1::collections::patch::patch, v1::collections::delete::delete,
         v1::keys::create::create, v1::keys::list::list, v1::keys::revoke::revoke, v1::audit::audit,
-        v1::models::models, health::livez, health::readyz,
+        v1::models::models, health::livez, health::readyz, metrics::metrics,
     ),
     components(schemas(problem::Problem)),
     tags(
         (name = "documents", description = "What is added"),
         (name = "parts", description = "The contents of documents"),
         (name = "search", description = "Any modality asks, any answers"),
-        (name = "models", description = "Vectors, classes, captions"),
+        (name = "models", description = "Vectors, classes, captions, transcripts"),
         (name = "jobs", description = "Background work"),
         (name = "collections", description = "Sets of documents"),
         (name = "keys", description = "API keys, and what was done with them"),

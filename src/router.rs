@@ -9,7 +9,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::http::{audit, docs, fallback, health, middleware, v1};
+use crate::http::{audit, docs, fallback, health, metrics, middleware, v1};
 use crate::startup::App;
 
 /// Every address of the server.
@@ -32,6 +32,8 @@ pub fn router(app: &App) -> Router {
         .route("/v1/embeddings", post(v1::embeddings::embeddings))
         .route("/v1/classify", post(v1::classify::classify))
         .route("/v1/captions", post(v1::captions::captions))
+        .route("/v1/audio/transcriptions", post(v1::audio::transcriptions::transcriptions))
+        .route("/v1/audio/translations", post(v1::audio::translations::translations))
         // Jobs
         .route("/v1/jobs", get(v1::jobs::list::list))
         .route("/v1/jobs/{id}", get(v1::jobs::get::get))
@@ -52,11 +54,24 @@ pub fn router(app: &App) -> Router {
         .route("/v1/models", get(v1::models::models))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))
         .route("/docs/{*file}", get(docs::asset))
         .route("/", get(docs::dashboard))
         .route("/dashboard/{*file}", get(docs::dashboard_asset))
+        .fallback(fallback::not_found)
+        .method_not_allowed_fallback(fallback::method_not_allowed)
+        .with_state(app.clone());
+    surround(routes, app)
+}
+
+/// What a process answers that works on jobs alone.
+pub fn worker_router(app: &App) -> Router {
+    let routes = Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .fallback(fallback::not_found)
         .method_not_allowed_fallback(fallback::method_not_allowed)
         .with_state(app.clone());

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::local::LocalFileSystem;
 use rand::RngCore;
 use sensorium_catalog::{PostgresCatalog, PostgresOptions, SqliteCatalog, SqliteOptions};
 use sensorium_domain::catalog::{ApiKey, Generation};
@@ -23,10 +22,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Auth, KEY_PREFIX};
-use crate::blobs::Blobs;
+use crate::blobs::{self, Blobs};
 use crate::config::Config;
 use crate::jobs::Bell;
 use crate::media_pool::MediaPool;
+use crate::metrics::Metrics;
 use crate::profile::{self, Profile};
 use crate::search::Rankings;
 
@@ -44,6 +44,8 @@ pub struct AppState {
     pub blobs: Blobs,
     /// Models.
     pub profile: Profile,
+    /// What has been done.
+    pub metrics: Metrics,
     /// The index's generation.
     pub generation: u32,
     /// Who callers are.
@@ -104,7 +106,7 @@ pub enum StartupError {
     Index(#[from] IndexError),
     /// The blobs.
     #[error("blobs: {0}")]
-    Blobs(#[from] object_store::Error),
+    Blobs(#[from] blobs::OpenError),
     /// The models.
     #[error("{0}")]
     Profile(#[from] profile::ProfileError),
@@ -124,7 +126,7 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> StartupError + '_ {
     move |error| StartupError::File { path: path.to_owned(), error }
 }
 
-/// Builds the application: SQLite or Postgres, Qdrant Edge, a local folder, models in process.
+/// Builds the application: SQLite or Postgres, Qdrant Edge or a Qdrant server, a folder or a bucket, models in process.
 pub async fn start(config: Config) -> Result<App, StartupError> {
     let folder = config.storage.data_dir.clone();
     make_private(&folder)?;
@@ -143,9 +145,7 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
     let profile = profile?;
     let generation = generation(&*catalog, &profile, &*clock).await?;
     let (index, fresh) = index?;
-    let blobs = folder.join("blobs");
-    make_private(&blobs)?;
-    let blobs = Blobs::new(Arc::new(LocalFileSystem::new_with_prefix(&blobs)?.with_fsync(true)));
+    let blobs = open_blobs(&config, &folder)?;
     let secret = hs256_secret(&config, &folder)?;
     first_key(&config, &*catalog, &*clock, &folder).await?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -164,6 +164,7 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
         catalog,
         blobs,
         profile,
+        metrics: Metrics::default(),
         _lock: lock,
     });
     if fresh {
@@ -190,6 +191,16 @@ async fn open_catalog(
         ..PostgresOptions::default()
     };
     Ok(Arc::new(PostgresCatalog::open(&settings.url, clock.clone(), options).await?))
+}
+
+/// In a bucket where a URL is given, else in the data folder.
+fn open_blobs(config: &Config, folder: &Path) -> Result<Blobs, StartupError> {
+    if !config.blobs.url.is_empty() {
+        return Ok(Blobs::in_bucket(&config.blobs)?);
+    }
+    let folder = folder.join("blobs");
+    make_private(&folder)?;
+    Ok(Blobs::in_folder(&folder)?)
 }
 
 fn make_private(folder: &Path) -> Result<(), StartupError> {

@@ -32,6 +32,7 @@ impl Server {
         }
         command.arg("serve").arg("--data-dir").arg(folder).arg("--listen").arg(address.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        sensorium::tls::install_provider();
         let client = Client::new();
         let url = format!("http://{address}");
         let begun = Instant::now();

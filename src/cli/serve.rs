@@ -17,9 +17,12 @@ pub struct ServeArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// The profile: auto or starter
+    /// The profile: auto, starter, standard, clip, or a file ending in .toml
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    /// What this process does: all, api or worker
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
 }
 
 /// Runs the server until it is told to stop.
@@ -27,6 +30,7 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Box<dyn std::error::Error>
     let mut overrides = Vec::new();
     overrides.extend(args.listen.map(|listen| ("server.listen", listen)));
     overrides.extend(args.profile.map(|profile| ("profile.name", profile)));
+    overrides.extend(args.role.map(|role| ("server.role", role)));
     let config = args.settings.load(overrides)?;
     log_to_stderr(&config.log)?;
     let app = startup::start(config).await?;

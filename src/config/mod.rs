@@ -5,7 +5,8 @@ mod sections;
 
 pub use load::{ConfigError, Overrides, cache_dir, load};
 pub use sections::{
-    Auth, Catalog, Config, Encoder, Index, Ingest, Jobs, Limits, Log, Profile, Search, Server, Storage,
+    Auth, Blobs, Catalog, Config, Encoder, Index, Ingest, Jobs, Limits, Log, Profile, Role, Search, Server, Storage,
+    Transcriber,
 };
 
 /// The commented defaults, which are also `config/sensorium.toml`.

@@ -18,9 +18,11 @@ pub struct Config {
     pub server: Server,
     pub auth: Auth,
     pub storage: Storage,
+    pub blobs: Blobs,
     pub catalog: Catalog,
     pub profile: Profile,
     pub encoder: Encoder,
+    pub transcriber: Transcriber,
     pub index: Index,
     pub ingest: Ingest,
     pub jobs: Jobs,
@@ -36,10 +38,23 @@ pub struct Server {
     pub listen: SocketAddr,
     pub max_body_bytes: usize,
     pub max_body_memory_bytes: usize,
+    pub role: Role,
     pub request_timeout_ms: u64,
     pub max_wait_s: u64,
     pub shutdown_deadline_ms: u64,
     pub cors_origins: Vec<String>,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Answers requests and works on jobs.
+    All,
+    /// Answers requests.
+    Api,
+    /// Works on jobs.
+    Worker,
 }
 
 /// Who may call.
@@ -67,6 +82,28 @@ impl std::fmt::Debug for Auth {
 #[allow(missing_docs)]
 pub struct Storage {
     pub data_dir: PathBuf,
+}
+
+/// Where the bytes of parts are kept.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Blobs {
+    pub url: String,
+    pub endpoint: String,
+    pub region: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub virtual_hosted: bool,
+    pub connect_timeout_ms: u64,
+    pub request_timeout_ms: u64,
+    pub retries: usize,
+}
+
+impl std::fmt::Debug for Blobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Blobs").field("url", &self.url).field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
 }
 
 /// Where documents and jobs are kept.
@@ -106,6 +143,7 @@ pub struct Encoder {
     pub interactive_queue_cost: u64,
     pub bulk_queue_cost: u64,
     pub batch_cost: u64,
+    pub batch_cost_beside_searches: u64,
     pub interactive_deadline_ms: u64,
     pub cache_bytes: usize,
 }
@@ -138,6 +176,14 @@ impl std::fmt::Debug for Index {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Index").field("url", &self.url).field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// The model that writes down speech.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Transcriber {
+    pub queue: usize,
 }
 
 /// How documents are cut.
@@ -173,6 +219,8 @@ pub struct Jobs {
     pub max_attempts: u32,
     pub retry_first_ms: i64,
     pub retry_cap_ms: i64,
+    pub claim_ms: i64,
+    pub sweep_interval_ms: u64,
     pub idempotency_hours: i64,
     pub keep_days: i64,
 }
@@ -228,6 +276,19 @@ impl Config {
             self.server.listen.ip().is_loopback() || secret > 0,
             "server.listen: refuses to listen beyond loopback without auth.hs256_secret; set a secret or listen on 127.0.0.1",
         );
+        let bucket = self.blobs.url.is_empty() || crate::blobs::place(&self.blobs.url).is_some();
+        require(bucket, "blobs.url: must be empty, or s3://BUCKET, or s3://BUCKET/PREFIX");
+        let both = self.blobs.access_key_id.is_empty() == self.blobs.secret_access_key.is_empty();
+        require(both, "blobs: access_key_id and secret_access_key go together");
+        require(
+            self.blobs.connect_timeout_ms > 0 && self.blobs.request_timeout_ms > 0,
+            "blobs: timeouts must be above 0",
+        );
+        let apart = !self.catalog.url.is_empty() && !self.index.url.is_empty() && !self.blobs.url.is_empty();
+        require(
+            self.server.role == Role::All || apart,
+            "server.role: api and worker need catalog.url, index.url and blobs.url, which they share",
+        );
         require(!self.auth.tenant_claim.is_empty(), "auth.tenant_claim: must not be empty");
         let url = self.catalog.url.as_str();
         require(
@@ -253,6 +314,7 @@ impl Config {
             self.ingest.chunk_overlap_tokens * 2 <= self.ingest.chunk_tokens,
             "ingest.chunk_overlap_tokens: must be at most half of ingest.chunk_tokens",
         );
+        require(self.transcriber.queue <= 10_000, "transcriber.queue: must be at most 10000");
         require(
             self.ingest.window_ms == 0 || self.ingest.window_ms >= 250,
             "ingest.window_ms: must be 0 (as the profile's models take it) or at least 250",
@@ -275,6 +337,8 @@ impl Config {
             "jobs.retry_first_ms: must be from 1 to jobs.retry_cap_ms",
         );
         require((0..=36_500).contains(&self.jobs.keep_days), "jobs.keep_days: must be from 0 to 36500");
+        require(self.jobs.claim_ms >= 1000, "jobs.claim_ms: must be at least 1000");
+        require(self.jobs.sweep_interval_ms >= 100, "jobs.sweep_interval_ms: must be at least 100");
         require(self.jobs.idempotency_hours > 0, "jobs.idempotency_hours: must be above 0");
         require(
             self.search.depth > 0 && self.search.depth <= self.search.max_depth,

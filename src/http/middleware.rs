@@ -43,13 +43,16 @@ pub async fn identify(State(app): State<App>, request: Request, next: Next) -> R
     let facts = RequestFacts { id: id.clone(), path: request.uri().path().to_owned() };
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request_id = %id, %method, route);
+    let span = tracing::info_span!("request", request_id = %id, %method, route = route.as_str());
+    let answered = (method, route);
     let started = std::time::Instant::now();
     let mut response = REQUEST.scope(facts, next.run(request)).instrument(span.clone()).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    let ms = started.elapsed().as_secs_f64() * 1000.0;
+    let took = started.elapsed();
+    app.metrics.answered(&answered.1, &answered.0, response.status().as_u16(), took);
+    let ms = took.as_secs_f64() * 1000.0;
     span.in_scope(|| tracing::info!(status = response.status().as_u16(), ms, "request done"));
     response
 }

@@ -7,6 +7,7 @@ pub mod docs;
 pub mod extract;
 pub mod fallback;
 pub mod health;
+pub mod metrics;
 pub mod middleware;
 pub mod page;
 pub mod problem;

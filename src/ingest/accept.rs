@@ -133,7 +133,7 @@ async fn store(app: &App, tenant: &TenantId, claim: ClaimId, parts: &[Sniffed]) 
     let mut waits_ms = [5u64, 20, 50, 100, 200, 400, 800, 1600].iter();
     loop {
         let blobs: Vec<_> = parts.iter().map(|entry| (entry.part.blob, entry.part.size_bytes)).collect();
-        let expires = app.clock.now().plus_ms(3_600_000);
+        let expires = app.clock.now().plus_ms(app.config.jobs.claim_ms);
         let states = app.catalog.claim_blobs(tenant, claim, &blobs, expires).await?;
         if states.contains(&BlobState::Deleting) {
             let Some(wait_ms) = waits_ms.next() else {

@@ -1,5 +1,7 @@
 //! The ingest job: every part is cut, encoded and indexed; the document becomes ready only after the index has flushed.
 
+use std::time::Instant;
+
 use sensorium_domain::catalog::{JobEnd, Lease, PartOutcome};
 use sensorium_domain::document::PartError;
 use sensorium_domain::index::Point;
@@ -35,6 +37,7 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     }
     "index".clone_into(&mut progress.stage);
     app.catalog.progress(lease, &progress).await?;
+    let started = Instant::now();
     let old = app.catalog.superseded_segments(&lease.tenant, document.id, version).await?;
     let any_ready = outcomes.iter().any(|outcome| outcome.result.is_ok());
     if any_ready {
@@ -43,6 +46,7 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
         }
     }
     app.index.flush().await?;
+    app.metrics.ingested("index", started.elapsed());
     running.check()?;
     app.catalog.finish_ingest(lease, version, outcomes).await?;
     app.bell.sweep();
@@ -71,14 +75,20 @@ async fn ingest_part(
     if let Some(error) = &part.error {
         return Ok(failed(error.clone()));
     }
-    let cut = match cut_part(app, &running.lease, part).await? {
+    let started = Instant::now();
+    let cut = cut_part(app, &running.lease, part).await?;
+    app.metrics.ingested("decode", started.elapsed());
+    let cut = match cut {
         Ok(cut) => cut,
         Err(error) => {
             return Ok(failed(PartError { code: error.code().to_owned(), detail: error.to_string() }));
         }
     };
     let facts = cut.facts.clone();
-    let encoded = match encode_pieces(app, running, cut, progress).await {
+    let started = Instant::now();
+    let encoded = encode_pieces(app, running, cut, progress).await;
+    app.metrics.ingested("encode", started.elapsed());
+    let encoded = match encoded {
         Ok(encoded) => encoded,
         Err(JobFailure::Request(error)) if is_of_the_part(&error) => {
             let code = error.fine.clone().unwrap_or_else(|| error.code.as_str().to_owned());

@@ -25,6 +25,17 @@ pub enum JobFailure {
 }
 
 impl JobFailure {
+    /// What is counted.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::LeaseLost => "lease_lost",
+            Self::Stopping => "given_back",
+            Self::Gone(_) => "gone",
+            Self::Request(_) => "failed",
+        }
+    }
+
     /// Whether another attempt may succeed. Faults of the input never do; everything else may.
     pub fn is_worth_retrying(&self) -> bool {
         match self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::ApiError;
 use crate::startup::App;
 
-/// Sweeps whenever something was deleted, and every ten minutes for what dead processes and expired claims have left.
+/// Sweeps whenever something was deleted, and from time to time for what dead processes and expired claims have left.
 pub async fn sweep(app: App) {
     loop {
         if let Err(error) = sweep_blobs(&app).await {
@@ -17,7 +17,7 @@ pub async fn sweep(app: App) {
         tokio::select! {
             () = app.stopping.cancelled() => return,
             () = app.bell.next_sweep() => {}
-            () = tokio::time::sleep(Duration::from_mins(10)) => {}
+            () = tokio::time::sleep(Duration::from_millis(app.config.jobs.sweep_interval_ms)) => {}
         }
     }
 }

@@ -73,11 +73,13 @@ async fn run(app: &App, lease: Lease) {
     let failure = match attempt {
         Ok(Ok(())) => {
             tracing::info!("job done");
+            app.metrics.job_ended(lease.job.kind.as_str(), "succeeded");
             return;
         }
         Ok(Err(failure)) => failure,
         Err(_) => JobFailure::Request(ApiError::internal("the job panicked")),
     };
+    app.metrics.job_ended(lease.job.kind.as_str(), failure.outcome());
     let end = match &failure {
         JobFailure::LeaseLost => {
             tracing::warn!("lease lost; another worker has the job");

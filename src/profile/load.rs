@@ -10,13 +10,14 @@ use sensorium_models::labels::Labels;
 use sensorium_models::registry::{self, DType, LoadOptions};
 use sensorium_models::starter::Calibration;
 use sensorium_models::text::{Pooling, TextOptions};
-use sensorium_models::{Likeness, Source};
+use sensorium_models::{Likeness, Source, Whisper};
 use sensorium_sources::{Check, ModelEntry, Origin, PoolingDefault, Precision, ProfileFile, SpaceEntry};
 
 use super::reading::{Fitted, Reading};
 use super::{Chosen, Profile, ProfileError, Space};
 use crate::config::{self, Config};
-use crate::models::{Models, starter_dir};
+use crate::models::{Models, State, starter_dir};
+use crate::transcribe::Transcriber;
 
 /// How sounds are cut where no tower takes any; they are kept and not found.
 const NO_SOUND_TOWER: SoundFormat = SoundFormat { sample_rate_hz: 16_000, window_ms: 10_000 };
@@ -71,21 +72,45 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
         Some(calibration) => Some(Labels::load(&bundled(&config.profile)?, calibration)?),
         None => None,
     };
+    let mut unused = Vec::new();
+    if let Some(captioner) = &file.captioner {
+        unused.push(format!("captions in sentences by {captioner}: not in this version"));
+    }
+    let transcriber = match file.transcriber.as_ref().and_then(|name| Some((name, file.models.get(name)?))) {
+        Some((name, entry)) if matches!(models.state(name, entry)?, State::Here { .. }) => {
+            Some(transcriber(config, &models, name, entry)?)
+        }
+        Some((name, _)) => {
+            let pull = format!("sensorium models pull {} --model {name}", config.profile.name);
+            unused.push(format!("no speech is written down: {name} is not here; `{pull}` fetches it"));
+            None
+        }
+        None => None,
+    };
+    let local = Arc::new(LocalEncoder::new(described, options(&config.encoder))?);
     Ok(Profile {
-        encoder: Arc::new(LocalEncoder::new(described, options(&config.encoder))?),
+        encoder: local.clone(),
+        local,
         licences: licences(&file),
         name: file.name,
         summary: file.summary,
-        unused: [("transcripts", file.transcriber), ("captions by", file.captioner)]
-            .into_iter()
-            .filter_map(|(what, model)| Some(format!("{what} {}: not in this version", model?)))
-            .collect(),
+        transcriber,
+        unused,
         spaces,
         counter,
         sound,
         labels,
         note,
     })
+}
+
+/// The model is read when it is first asked; that it is one is found out now.
+fn transcriber(config: &Config, models: &Models, name: &str, entry: &ModelEntry) -> Result<Transcriber, ProfileError> {
+    let located = models.locate(name, entry, Check::Quick)?;
+    let source = Source::Folder(located.folder);
+    Whisper::check(&source)?;
+    let model = ModelName(format!("{name}@{}", located.revision));
+    Ok(Transcriber::new(model, source, dtype(entry.precision), config.transcriber.queue))
 }
 
 fn wanted(file: &ProfileFile) -> Vec<Wanted<'_>> {
@@ -212,6 +237,7 @@ fn options(settings: &config::Encoder) -> Options {
         interactive_queue_cost: settings.interactive_queue_cost,
         bulk_queue_cost: settings.bulk_queue_cost,
         batch_cost: settings.batch_cost,
+        batch_cost_beside_searches: settings.batch_cost_beside_searches,
         interactive_deadline_ms: settings.interactive_deadline_ms,
         cache_bytes: settings.cache_bytes,
         ..Options::default()

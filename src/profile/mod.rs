@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sensorium_domain::encoder::{SoundFormat, SpaceInfo, Tower};
 use sensorium_domain::{EncodeInput, Encoder, Modality, ModelName, SpaceName};
-use sensorium_inference::SetupError;
+use sensorium_inference::{LocalEncoder, Metrics, SetupError};
 use sensorium_models::ModelError;
 use sensorium_models::labels::Labels;
 
@@ -17,6 +17,7 @@ pub use choose::{Chosen, choose, read};
 use crate::config::Config;
 use crate::ingest::CountTokens;
 use crate::models::ModelsError;
+use crate::transcribe::Transcriber;
 use reading::Reading;
 
 /// The running profile.
@@ -25,13 +26,16 @@ pub struct Profile {
     pub name: String,
     /// Its towers behind their queues.
     pub encoder: Arc<dyn Encoder>,
+    /// What writes down speech, where it has it.
+    pub transcriber: Option<Transcriber>,
+    local: Arc<LocalEncoder>,
     summary: String,
     spaces: Vec<Space>,
     counter: Option<Arc<dyn Tower>>,
     sound: SoundFormat,
     labels: Option<Labels>,
     licences: Vec<(String, String)>,
-    /// What the profile's file names and this version does not use.
+    /// What the profile's file names and is not used: it is not here, or not in this version.
     unused: Vec<String>,
     note: Option<String>,
 }
@@ -85,6 +89,11 @@ pub async fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileErr
 }
 
 impl Profile {
+    /// What the towers have done so far.
+    pub fn encoder_metrics(&self) -> Metrics {
+        self.local.metrics()
+    }
+
     /// Counts tokens as the tower does that finds texts.
     pub fn token_counter(&self) -> Arc<CountTokens> {
         let counter = self.counter.clone();

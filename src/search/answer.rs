@@ -37,6 +37,13 @@ pub struct Timing {
     pub catalog_ms: f64,
 }
 
+impl Timing {
+    /// The stages by name.
+    pub const fn stages(&self) -> [(&'static str, f64); 4] {
+        [("encode", self.encode_ms), ("index", self.index_ms), ("fuse", self.fuse_ms), ("catalog", self.catalog_ms)]
+    }
+}
+
 /// A document, or a segment, that answers.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Hit {

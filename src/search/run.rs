@@ -54,6 +54,9 @@ pub async fn search(
     let page = Page { app, tenant, request: &request, ranking: &ranking };
     let (hits, end) = page.fill(begin).await?;
     timing.catalog_ms = elapsed_ms(started);
+    for (stage, ms) in timing.stages() {
+        app.metrics.searched(stage, ms);
+    }
 
     let mut warnings = ranking.warnings.clone();
     if token.is_none() {

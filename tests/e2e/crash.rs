@@ -2,6 +2,7 @@
 //! replaced is replaced, and catalog, blobs and index agree. A request that was cut off and is sent again under its key makes one
 //! document, whether it had been accepted or not.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,12 +12,16 @@ use rand::{Rng, SeedableRng};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Notify};
+use tokio::task::spawn_blocking;
 
 use crate::client::{Api, id, list};
 use crate::media::{base64, png, wav};
+use crate::postgres_process::Server as Postgres;
+use crate::qdrant_process::Server as Qdrant;
 use crate::server::{Server, eventually};
 
 const ROUNDS: usize = 20;
+const ROUNDS_ON_SERVERS: usize = 8;
 const WRITERS: usize = 4;
 const SEED: u64 = 0x5E05_0121;
 
@@ -58,11 +63,32 @@ impl Book {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_was_accepted_is_lost() {
+    survive(Server::start().await, ROUNDS).await;
+}
+
+/// The databases live on; what a dead process held there runs out.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_on_postgres_and_qdrant() {
+    let (postgres, qdrant) = spawn_blocking(|| (Postgres::start(), Qdrant::start())).await.unwrap();
+    let qdrant_url = qdrant.url();
+    let settings = [
+        ("catalog.url", postgres.url.as_str()),
+        ("index.url", qdrant_url.as_str()),
+        ("jobs.lease_ms", "3000"),
+        ("jobs.claim_ms", "20000"),
+        ("jobs.sweep_interval_ms", "1000"),
+        ("jobs.max_attempts", "100"),
+        ("jobs.retry_cap_ms", "1000"),
+    ];
+    survive(Server::start_with(&settings).await, ROUNDS_ON_SERVERS).await;
+    spawn_blocking(|| drop((postgres, qdrant))).await.unwrap();
+}
+
+async fn survive(mut server: Server, rounds: usize) {
     let mut rng = StdRng::seed_from_u64(SEED);
-    let mut server = Server::start().await;
     let book = Arc::new(Book::default());
     let (mut deleted, mut moving, mut sent_again) = (Vec::new(), None, 0);
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let api = server.owner();
         moving = Some(replace(&api, &book).await);
         if round % 2 == 1 {
@@ -85,7 +111,7 @@ async fn nothing_that_was_accepted_is_lost() {
     }
     let accepted = book.accepted.lock().await.clone();
     println!(
-        "{} documents accepted, {sent_again} of them sent again, {} deleted, in {ROUNDS} rounds",
+        "{} documents accepted, {sent_again} of them sent again, {} deleted, in {rounds} rounds",
         accepted.len(),
         deleted.len()
     );
@@ -102,8 +128,22 @@ async fn nothing_that_was_accepted_is_lost() {
     let query =
         json!({"inputs": [{"document": moving.id}], "exclude_inputs": false, "group_by": "none", "filter": only});
     assert_eq!(list(&api.search(&query).await, "/hits").len(), 1, "old versions have left no segment");
+    no_blob_is_left_over(&server, &api).await;
     assert!(server.stop().await.success());
     consistent(&server).await;
+}
+
+/// The files of requests that died before they were accepted go when their claims run out.
+async fn no_blob_is_left_over(server: &Server, api: &Api) {
+    let mut owned = HashSet::new();
+    for document in api.all("/v1/documents", "documents", 100).await {
+        let document = api.read(&format!("/v1/documents/{}", id(&document))).await;
+        owned.extend(list(&document, "/parts").iter().map(|part| part["sha256"].as_str().unwrap().to_owned()));
+    }
+    eventually("blobs without an owner are swept", async || {
+        (server.stored_blobs("default") == owned.len()).then_some(())
+    })
+    .await;
 }
 
 /// Adds documents until the connection breaks.

@@ -3,7 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use sensorium_media::{Limits, decode_audio, resample, sniff};
+use sensorium_models::registry::{DType, Device};
 use sensorium_models::weights::Weights;
+use sensorium_models::whisper::TranscribeOptions;
+use sensorium_models::{Source, Whisper};
 use serde_json::{Value, json};
 
 use crate::client::{Api, id, list};
@@ -18,10 +22,12 @@ fn models() -> PathBuf {
 fn profile(folder: &Path, more: &str) -> PathBuf {
     let small = models();
     let small = small.display();
+    let transcriber = if more.contains("whisper-mini") { "transcriber = \"whisper-mini\"" } else { "" };
     let text = format!(
         r#"
 name = "trial"
 summary = "small models with random weights"
+{transcriber}
 
 [models.siglip]
 folder = "{small}/siglip-small"
@@ -54,9 +60,19 @@ prompts = {{ query = "query: ", passage = "passage: " }}
     path
 }
 
+/// A model that writes down speech, for [`profile`].
+fn with_whisper() -> String {
+    let small = models();
+    format!("[models.whisper-mini]\nfolder = \"{}/whisper-mini\"\nlicence = \"MIT\"\n", small.display())
+}
+
 async fn start(folder: &Path) -> Server {
-    let path = profile(folder, "").display().to_string();
-    Server::start_with(&[("profile.name", &path)]).await
+    start_with(folder, "").await
+}
+
+async fn start_with(folder: &Path, more: &str) -> Server {
+    let path = profile(folder, more).display().to_string();
+    Server::start_with(&[("profile.name", &path), ("transcriber.queue", "0")]).await
 }
 
 /// What the reference gave for the inputs of a model, a row each.
@@ -83,7 +99,8 @@ async fn every_space_gives_the_vectors_of_the_reference() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path()).await;
     let api = server.owner();
-    let texts: Vec<String> = serde_json::from_slice(&std::fs::read(models().join("inputs/texts.json")).unwrap()).unwrap();
+    let texts: Vec<String> =
+        serde_json::from_slice(&std::fs::read(models().join("inputs/texts.json")).unwrap()).unwrap();
     // A text without words is no input over HTTP.
     let texts: Vec<(usize, &String)> = texts.iter().enumerate().filter(|(_, text)| !text.trim().is_empty()).collect();
     let cases = [
@@ -169,6 +186,71 @@ async fn a_space_answers_what_it_was_made_for() {
     let both = json!({"inputs": [{"text": "a"}, {"image": {"base64": picture}}, {"audio": {"base64": base64(&wav(500, 440.0))}}]});
     let refused = api.post("/v1/embeddings", &both).await.problem(422, "not_in_profile");
     assert!(refused["detail"].as_str().unwrap().contains("text and image and audio"), "{refused}");
+}
+
+/// A form with a sound and fields.
+fn speech<'a>(sound: &[u8], fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str, Vec<u8>)> {
+    let fields = fields.iter().map(|(name, value)| (*name, "", value.as_bytes().to_vec()));
+    std::iter::once(("file", "speech.wav", sound.to_vec())).chain(fields).collect()
+}
+
+#[tokio::test]
+async fn speech_is_written_down_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(folder.path(), &with_whisper()).await;
+    let api = server.owner();
+    let sound = std::fs::read(models().join("inputs/sounds/00.wav")).unwrap();
+    let ask = async |path: &str, fields: &[(&str, &str)]| api.post_form(path, None, &speech(&sound, fields)).await;
+    let path = "/v1/audio/transcriptions";
+    let expected = {
+        let decoded = decode_audio(&sound, sniff(&sound, None).unwrap(), &Limits::default()).unwrap();
+        let samples = resample(&decoded, 16_000).unwrap().samples;
+        let source = Source::Folder(models().join("whisper-mini"));
+        let whisper = Whisper::load(&source, DType::F32, &Device::Cpu).unwrap();
+        let options = TranscribeOptions { language: Some("de".to_owned()), ..TranscribeOptions::default() };
+        whisper.transcribe(&samples, &options, &mut |_| std::ops::ControlFlow::Continue(())).unwrap()
+    };
+    let json = ask(path, &[("language", "german"), ("model", "whisper-1")]).await.expect(200);
+    assert_eq!(json["text"], expected.text);
+    let text = ask(path, &[("language", "de"), ("response_format", "text")]).await;
+    assert_eq!(text.text(), format!("{}\n", expected.text));
+    let verbose = ask(path, &[("language", "de"), ("response_format", "verbose_json")]).await.expect(200);
+    assert_eq!(verbose["language"], "german");
+    assert_eq!(list(&verbose, "/segments").len(), expected.segments.len());
+    assert!(verbose["duration"].as_f64().unwrap() > 0.0 && verbose.get("words").is_none(), "{verbose}");
+    assert!(ask(path, &[("response_format", "vtt")]).await.text().starts_with("WEBVTT\n\n"));
+    assert_eq!(ask(path, &[("response_format", "srt")]).await.status, 200);
+
+    let faults = [
+        ("language", "klingon"),
+        ("response_format", "docx"),
+        ("temperature", "2"),
+        ("timestamp_granularities[]", "letter"),
+        ("model", "whisper-9"),
+        ("stream", "true"),
+    ];
+    for (field, value) in faults {
+        let problem = ask(path, &[(field, value)]).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], format!("/{field}"), "{problem}");
+    }
+    ask("/v1/audio/translations", &[("language", "de")]).await.problem(422, "invalid");
+    api.post_form(path, None, &[("language", "", b"de".to_vec())]).await.problem(422, "invalid");
+    api.post_form(path, None, &[("file", "x.wav", b"nothing".to_vec())]).await.problem(415, "unsupported_media");
+    api.post(path, &json!({"file": "x"})).await.problem(415, "unsupported_content_type");
+    let told = api.read("/v1/models").await;
+    assert!(told["transcriber"]["model"].as_str().unwrap().starts_with("whisper-mini@"));
+
+    // One is worked on and none may wait.
+    let several = futures::future::join_all((0..8).map(|_| ask(path, &[]))).await;
+    assert!(several.iter().any(|answer| answer.status == 200));
+    for answer in several.iter().filter(|answer| answer.status != 200) {
+        answer.problem(429, "overloaded");
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
+    }
+
+    let without = Server::start().await;
+    let refused = without.owner().post_form(path, None, &speech(&sound, &[])).await;
+    refused.problem(422, "not_in_profile");
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ impl Server {
         let settings: Vec<_> =
             [patient].iter().chain(settings).map(|(key, value)| (variable(key), (*value).to_owned())).collect();
         let process = launch(folder.path(), &settings);
+        sensorium::tls::install_provider();
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         let mut server = Self { folder, settings, process, url: String::new(), http };
         server.wait_until_it_listens().await;
@@ -144,8 +145,10 @@ impl Server {
 
     /// Runs a command of the program against this server's data folder.
     pub async fn command(&self, arguments: &[&str]) -> Output {
-        let folder = self.data_dir_text();
-        run(&[arguments, &["--data-dir", &folder]].concat()).await
+        let mut command = program();
+        command.args(arguments).arg("--data-dir").arg(self.data_dir()).stdin(Stdio::null());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        finish(command).await
     }
 
     /// A client with no credentials.
@@ -175,8 +178,13 @@ impl Server {
 
     /// A token signed with the server's own secret.
     pub fn token(&self, claims: &Value) -> String {
-        let secret = fs::read_to_string(self.data_dir().join("hs256-secret")).unwrap();
-        jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(secret.trim().as_bytes())).unwrap()
+        self.token_with(fs::read_to_string(self.data_dir().join("hs256-secret")).unwrap().trim(), claims)
+    }
+
+    /// A token signed with a secret that the settings name.
+    #[allow(clippy::unused_self)] // reads as the other one does
+    pub fn token_with(&self, secret: &str, claims: &Value) -> String {
+        jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
     }
 
     /// Files in the blob folder of a tenant.

@@ -574,6 +574,9 @@ pub trait Catalog: Send + Sync {
     /// The earliest time at which a queued job becomes due or a lease expires, if there is one: how long a worker may sleep.
     async fn next_job_at(&self) -> Result<Option<Timestamp>, CatalogError>;
 
+    /// How many jobs of all tenants have not ended, by their state; states without any are left out.
+    async fn open_jobs(&self) -> Result<Vec<(JobState, u64)>, CatalogError>;
+
     // Idempotency, keys, generation ---------------------------------------------------------------------------------
 
     /// Looks a key up and reserves it for `request` (a hash of method, path and body) until `reserved_until`. A document that

@@ -12,6 +12,8 @@ use serde::Deserialize;
 pub struct Options {
     /// Most work of one batch. A search that arrives while a batch runs waits for its end, so on a slow device this bounds its delay.
     pub batch_cost: u64,
+    /// Most work of one batch of ingest while searches come: the smaller, the less they wait and the slower ingest is meanwhile.
+    pub batch_cost_beside_searches: u64,
     /// Most work of searches that may wait; what comes on top is refused.
     pub interactive_queue_cost: u64,
     /// Most work of ingest that may wait.
@@ -32,6 +34,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             batch_cost: 2_000,
+            batch_cost_beside_searches: 800,
             interactive_queue_cost: 60_000,
             bulk_queue_cost: 400_000,
             interactive_batches_in_a_row: NonZeroU32::MIN.saturating_add(7),

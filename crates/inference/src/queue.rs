@@ -52,6 +52,15 @@ pub struct Bounds {
     pub interactive_in_a_row: NonZeroU32,
 }
 
+/// The most work of a batch, by the lane that it is taken from.
+#[derive(Debug, Clone, Copy)]
+pub struct Budgets {
+    /// Of searches.
+    pub interactive: Cost,
+    /// Of ingest.
+    pub bulk: Cost,
+}
+
 /// Two lanes: searches go before ingest, but not for ever.
 #[derive(Debug)]
 pub struct Queue<T> {
@@ -83,9 +92,9 @@ impl<T> Queue<T> {
         self.lane_mut(priority).push(entry, bound)
     }
 
-    /// Takes the next batch, of at most `budget`: searches first, then ingest; one tower at a time, that of the oldest entry.
+    /// Takes the next batch, within its lane's budget: searches first, then ingest; one tower at a time, that of the oldest entry.
     /// An entry above the budget travels alone. Entries that are late, or that `is_wanted` denies, are taken out of both lanes first.
-    pub fn next_batch(&mut self, budget: Cost, now: Instant, is_wanted: impl Fn(&T) -> bool) -> Taken<T> {
+    pub fn next_batch(&mut self, budgets: Budgets, now: Instant, is_wanted: impl Fn(&T) -> bool) -> Taken<T> {
         let mut taken = Taken { batch: None, late: Vec::new(), abandoned: Vec::new() };
         for lane in [&mut self.interactive, &mut self.bulk] {
             lane.sweep(now, &is_wanted, &mut taken);
@@ -94,6 +103,10 @@ impl<T> Queue<T> {
             !self.bulk.entries.is_empty() && self.interactive_run >= self.bounds.interactive_in_a_row.get();
         let priority =
             if self.interactive.entries.is_empty() || bulk_is_due { Priority::Bulk } else { Priority::Interactive };
+        let budget = match priority {
+            Priority::Interactive => budgets.interactive,
+            Priority::Bulk => budgets.bulk,
+        };
         let entries = self.lane_mut(priority).take(budget, priority);
         if let Some(first) = entries.first() {
             let bulk_waits = !self.bulk.entries.is_empty();

@@ -12,10 +12,13 @@ use crate::execute::{Answer, Executed};
 use crate::key::Key;
 use crate::metrics::{Metrics, QueueMetrics, TowerMetrics};
 use crate::options::Options;
-use crate::queue::{Bounds, Entry, Queue};
+use crate::queue::{Bounds, Budgets, Entry, Queue};
 
 /// Where an answer is waited for.
 pub type Waiting = oneshot::Receiver<Answer>;
+
+/// For how long after a search another one is expected.
+const SEARCHING: Duration = Duration::from_secs(2);
 
 /// Retry hints stay within these, in milliseconds.
 const RETRY_MS: std::ops::RangeInclusive<u64> = 50..=60_000;
@@ -67,6 +70,7 @@ struct State {
     flights: HashMap<u64, Flight>,
     joints: HashMap<(Key, Priority), u64>,
     next_flight: u64,
+    last_search: Option<Instant>,
     cache: Cache,
     metrics: Metrics,
     is_stopping: bool,
@@ -84,6 +88,7 @@ impl Shared {
             flights: HashMap::new(),
             joints: HashMap::new(),
             next_flight: 0,
+            last_search: None,
             cache: Cache::new(options.cache_bytes),
             metrics: Metrics { towers, ..Metrics::default() },
             is_stopping: false,
@@ -110,6 +115,9 @@ impl Shared {
         let mut state = self.lock();
         if state.is_stopping {
             return Err(EncodeError::Stopped);
+        }
+        if priority == Priority::Interactive {
+            state.last_search = Some(Instant::now());
         }
         if let Some(key) = key.filter(|_| is_query) {
             if let Some(vector) = state.cache.get(&key) {
@@ -145,7 +153,8 @@ impl Shared {
     pub fn take(&self) -> Option<Work> {
         let mut state = self.lock();
         loop {
-            if let Some(work) = state.take(Cost(self.options.batch_cost)) {
+            let budgets = self.budgets(state.last_search);
+            if let Some(work) = state.take(budgets) {
                 return Some(work);
             }
             if state.is_stopping {
@@ -153,6 +162,14 @@ impl Shared {
             }
             state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// While somebody searches, ingest goes in small steps, since each search waits for the one that runs.
+    fn budgets(&self, last_search: Option<Instant>) -> Budgets {
+        let whole = Cost(self.options.batch_cost);
+        let searching = last_search.is_some_and(|moment| moment.elapsed() < SEARCHING);
+        let bulk = if searching { Cost(self.options.batch_cost_beside_searches).min(whole) } else { whole };
+        Budgets { interactive: whole, bulk }
     }
 
     /// Hands out the answers to a batch.
@@ -213,10 +230,10 @@ pub enum Submitted {
 }
 
 impl State {
-    fn take(&mut self, budget: Cost) -> Option<Work> {
+    fn take(&mut self, budgets: Budgets) -> Option<Work> {
         let flights = &self.flights;
         let is_wanted = |id: &u64| flights.get(id).is_some_and(Flight::is_wanted);
-        let taken = self.queue.next_batch(budget, Instant::now(), is_wanted);
+        let taken = self.queue.next_batch(budgets, Instant::now(), is_wanted);
         for entry in taken.abandoned {
             if let Some(flight) = self.remove(entry.job) {
                 self.queue_metrics(flight.priority).abandoned += 1;

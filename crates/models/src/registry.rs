@@ -8,7 +8,7 @@ use sensorium_domain::encoder::Tower;
 use serde::Deserialize;
 
 use crate::clap::{ClapAudio, ClapText};
-use crate::clip::ClipVision;
+use crate::clip::{ClipText, ClipVision};
 use crate::error::ModelError;
 use crate::siglip::{SiglipText, SiglipVision};
 use crate::source::Source;
@@ -38,14 +38,14 @@ impl Default for LoadOptions {
 type Load = fn(&Source, &LoadOptions) -> Result<Box<dyn Tower>, ModelError>;
 
 /// Every tower that can be loaded: the `model_type` of its `config.json`, or what a profile calls it, and what it takes. Those of the starter
-/// have kernels of their own and run in f32 on the CPU. CLIP's texts are not among them while the library of tokenizers gives wrong tokens to words of
-/// one letter (an ignored test in tests/parity/clip.rs tells when that ends).
-const TOWERS: [(&str, Modality, Load); 12] = [
+/// have kernels of their own and run in f32 on the CPU.
+const TOWERS: [(&str, Modality, Load); 13] = [
     ("bert", Modality::Text, sentences),
     ("roberta", Modality::Text, sentences),
     ("xlm-roberta", Modality::Text, sentences),
     ("mpnet", Modality::Text, sentences),
     ("modernbert", Modality::Text, sentences),
+    ("clip", Modality::Text, |source, with| Ok(Box::new(ClipText::load(source, with.dtype, &with.device)?))),
     ("clip", Modality::Image, |source, with| Ok(Box::new(ClipVision::load(source, with.dtype, &with.device)?))),
     ("siglip", Modality::Text, |source, with| Ok(Box::new(SiglipText::load(source, with.dtype, &with.device)?))),
     ("siglip", Modality::Image, |source, with| Ok(Box::new(SiglipVision::load(source, with.dtype, &with.device)?))),
@@ -56,7 +56,7 @@ const TOWERS: [(&str, Modality, Load); 12] = [
 ];
 
 /// The table above, for messages.
-const SUPPORTED: &str = "bert (text), roberta (text), xlm-roberta (text), mpnet (text), modernbert (text), clip (image), \
+const SUPPORTED: &str = "bert (text), roberta (text), xlm-roberta (text), mpnet (text), modernbert (text), clip (text), clip (image), \
     siglip (text), siglip (image), clap (text), clap (audio), sensorium-picture-tower (image), sensorium-sound-tower (audio)";
 
 fn sentences(source: &Source, with: &LoadOptions) -> Result<Box<dyn Tower>, ModelError> {

@@ -21,6 +21,7 @@ impl Client {
     /// Finds the server; nothing is sent yet.
     pub fn new(connection: &ConnectionArgs) -> Result<Self, CliError> {
         let server = connection.resolve()?;
+        crate::tls::install_provider();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("sensorium/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))

@@ -1,5 +1,6 @@
 //! Version 1 of the API: a file an operation.
 
+pub mod audio;
 pub mod audit;
 pub mod captions;
 pub mod classify;

@@ -20,6 +20,8 @@ pub struct Models {
     pub generation: u32,
     /// The spaces with their towers.
     pub spaces: Vec<Space>,
+    /// The model that writes down speech; null where the profile has none here.
+    pub transcriber: Option<Transcriber>,
     /// What to know about the profile.
     pub notes: Vec<String>,
 }
@@ -40,6 +42,15 @@ pub struct Space {
 pub struct Tower {
     /// What it takes.
     pub modality: Modality,
+    /// `name@revision`.
+    pub model: ModelName,
+    /// Its licence.
+    pub licence: String,
+}
+
+/// The model that writes down speech.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Transcriber {
     /// `name@revision`.
     pub model: ModelName,
     /// Its licence.
@@ -67,6 +78,10 @@ pub async fn models(State(app): State<App>, _caller: Read) -> Json<Models> {
         profile: app.profile.name.clone(),
         generation: app.generation,
         spaces: spaces.collect(),
+        transcriber: app.profile.transcriber.as_ref().map(|transcriber| Transcriber {
+            model: transcriber.model.clone(),
+            licence: app.profile.licence(&transcriber.model),
+        }),
         notes: app.profile.notes(),
     })
 }

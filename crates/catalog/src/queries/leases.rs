@@ -222,6 +222,14 @@ const NEXT_AT: &str = concat!(
     " ORDER BY j.ready_at LIMIT 1"
 );
 
+pub(super) async fn open(catalog: &Store) -> Result<Vec<(JobState, u64)>> {
+    let rows =
+        sqlx::query("SELECT state, count(*) AS jobs FROM jobs WHERE finished_at IS NULL GROUP BY state ORDER BY state")
+            .fetch_all(catalog.reader())
+            .await?;
+    rows.iter().map(|row| Ok((row.word("state")?, row.count("jobs")?))).collect()
+}
+
 pub(super) async fn next_at(catalog: &Store) -> Result<Option<Timestamp>> {
     let row = sqlx::query(NEXT_AT).fetch_optional(catalog.reader()).await?;
     row.map(|row| row.time("ready_at")).transpose()

@@ -10,7 +10,7 @@ use sensorium_domain::ids::KeyId;
 use sensorium_domain::job::Progress;
 use sensorium_domain::{
     BlobHash, Catalog, CatalogError, Collection, CollectionName, ContentKey, Document, DocumentId, Job, JobId, JobKind,
-    ModelName, Part, PartId, Segment, SegmentId, TenantId, Timestamp,
+    JobState, ModelName, Part, PartId, Segment, SegmentId, TenantId, Timestamp,
 };
 use serde_json::{Map, Value};
 
@@ -215,6 +215,9 @@ impl Catalog for Store {
     }
     async fn next_job_at(&self) -> Answer<Option<Timestamp>> {
         Ok(leases::next_at(self).await?)
+    }
+    async fn open_jobs(&self) -> Answer<Vec<(JobState, u64)>> {
+        Ok(leases::open(self).await?)
     }
 
     // Idempotency, keys, generation

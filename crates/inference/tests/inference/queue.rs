@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use sensorium_domain::encoder::{Cost, Priority};
-use sensorium_inference::queue::{Batch, Bounds, Entry, Queue};
+use sensorium_inference::queue::{Batch, Bounds, Budgets, Entry, Queue};
 
 const BUDGET: Cost = Cost(20);
 const IN_A_ROW: u32 = 3;
@@ -23,7 +23,11 @@ fn entry(job: usize, tower: usize, cost: u64) -> Entry<usize> {
 }
 
 fn next(queue: &mut Queue<usize>) -> Option<Batch<usize>> {
-    queue.next_batch(BUDGET, Instant::now(), |_| true).batch
+    queue.next_batch(both(BUDGET), Instant::now(), |_| true).batch
+}
+
+fn both(budget: Cost) -> Budgets {
+    Budgets { interactive: budget, bulk: budget }
 }
 
 fn jobs(batch: &Batch<usize>) -> Vec<usize> {
@@ -153,7 +157,7 @@ fn what_is_late_or_abandoned_comes_out_apart() {
         queue.push(Priority::Interactive, Entry { deadline, ..entry(job, 0, 1) }).unwrap();
     }
     queue.push(Priority::Bulk, entry(4, 0, 1)).unwrap();
-    let taken = queue.next_batch(BUDGET, now, |job| *job < 3);
+    let taken = queue.next_batch(both(BUDGET), now, |job| *job < 3);
     assert_eq!(taken.late.iter().map(|entry| entry.job).collect::<Vec<_>>(), [0]);
     assert_eq!(taken.abandoned.iter().map(|entry| entry.job).collect::<Vec<_>>(), [3, 4]);
     assert_eq!(jobs(&taken.batch.unwrap()), [1, 2]);
@@ -167,4 +171,19 @@ fn a_lane_that_is_drained_is_empty() {
     assert!(queue.push(Priority::Bulk, entry(1, 0, 1)).is_err());
     assert_eq!(queue.drain(Priority::Bulk).len(), 1);
     assert!(queue.push(Priority::Bulk, entry(1, 0, 1)).is_ok());
+}
+
+#[test]
+fn each_lane_has_a_budget_of_its_own() {
+    let mut queue = queue(u64::MAX);
+    for job in 0..4 {
+        queue.push(Priority::Interactive, entry(job, 0, 1)).unwrap();
+        queue.push(Priority::Bulk, entry(10 + job, 0, 1)).unwrap();
+    }
+    let budgets = Budgets { interactive: Cost(4), bulk: Cost(2) };
+    let mut sizes = Vec::new();
+    while let Some(batch) = queue.next_batch(budgets, Instant::now(), |_| true).batch {
+        sizes.push((batch.priority, batch.entries.len()));
+    }
+    assert_eq!(sizes, [(Priority::Interactive, 4), (Priority::Bulk, 2), (Priority::Bulk, 2)]);
 }

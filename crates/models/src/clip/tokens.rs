@@ -11,9 +11,8 @@ use crate::text::Tokens;
 
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
-/// How the splitting expressions of CLIP's files end: words, single digits, and runs of what is neither letter, digit nor white space;
-/// contractions and the two marks stand before.
-const PIECES: &str = r"|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+/// Contractions, words, single digits, and runs of what is neither letter, digit nor white space.
+const PIECES: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
 #[derive(Default, Deserialize)]
 struct TokenizerConfig {
@@ -26,31 +25,12 @@ pub(super) fn load(source: &Source, positions: usize) -> Result<Tokens, ModelErr
     let config: TokenizerConfig = source.optional_json("tokenizer_config.json")?.unwrap_or_default();
     let most = config.model_max_length.map_or(positions, |most| positions.min(most as usize));
     let missing = match source.file("tokenizer.json") {
-        Ok(path) => {
-            let mut tokenizer: Value = source.json("tokenizer.json")?;
-            split_natively(&mut tokenizer);
-            return Tokens::parse(&path, &tokenizer.to_string(), most);
-        }
+        Ok(path) => return Tokens::load(&path, most),
         Err(missing) => missing,
     };
     match (source.file("vocab.json"), source.file("merges.txt")) {
         (Ok(vocabulary), Ok(_)) => Tokens::parse(&vocabulary, &from_vocabulary(source)?.to_string(), most),
         _ => Err(missing),
-    }
-}
-
-/// Puts splitters that the library has in the place of CLIP's splitting expression, which it cannot run: white space goes, digits stand
-/// alone, and the expression of `ByteLevel` tells contractions, words and the rest apart as CLIP's does.
-fn split_natively(tokenizer: &mut Value) {
-    let steps = tokenizer.pointer_mut("/pre_tokenizer/pretokenizers").and_then(Value::as_array_mut);
-    let Some(steps) = steps else { return };
-    let is_clips = |step: &Value| {
-        let expression = step.pointer("/pattern/Regex").and_then(Value::as_str);
-        expression.is_some_and(|expression| expression.ends_with(PIECES)) && step["invert"] == json!(true)
-    };
-    if let Some(place) = steps.iter().position(is_clips) {
-        let native = [json!({"type": "WhitespaceSplit"}), json!({"type": "Digits", "individual_digits": true})];
-        steps.splice(place..=place, native);
     }
 }
 
@@ -72,8 +52,7 @@ fn from_vocabulary(source: &Source) -> Result<Value, ModelError> {
             {"type": "Lowercase"}
         ]},
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-            {"type": "WhitespaceSplit"},
-            {"type": "Digits", "individual_digits": true},
+            {"type": "Split", "pattern": {"Regex": PIECES}, "behavior": "Removed", "invert": true},
             {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}
         ]},
         "post_processor": {

@@ -5,6 +5,8 @@ mod calibration;
 mod config;
 #[cfg(test)]
 pub(crate) mod goldens;
+#[cfg(test)]
+mod in_candle;
 mod out_of_scope;
 mod picture;
 mod sound;

@@ -1,9 +1,10 @@
 //! Words to token numbers.
 
 use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
 
-use tokenizers::pipeline::{EncodeOptions, Encoding, Inputs, Override, PipelineToken, PipelineTokenizer};
-use tokenizers::{TruncationDirection, TruncationParams, canonicalize_str, from_json};
+use tokenizers::{Encoding, PostProcessor, Tokenizer, TruncationDirection, TruncationParams, truncate_encodings};
 
 use super::config::{Family, NetworkConfig};
 use super::vocabulary::TokenizerFile;
@@ -41,9 +42,9 @@ impl Known {
 /// A model's tokenizer. Clones share the vocabulary.
 #[derive(Clone)]
 pub struct Tokens {
-    tokenizer: PipelineTokenizer,
-    whole: EncodeOptions,
-    bare: EncodeOptions,
+    /// Without truncation and padding, which are done here.
+    tokenizer: Arc<Tokenizer>,
+    direction: TruncationDirection,
     most: usize,
     special: usize,
     known: Option<Known>,
@@ -58,15 +59,13 @@ impl Tokens {
 
     /// The same from the `text` of a `tokenizer.json`; errors name `path`.
     pub(crate) fn parse(path: &Path, text: &str, max_tokens: usize) -> Result<Self, ModelError> {
-        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
-        Self::with(path, text, truncation, None)
+        Self::with(path, text, max_tokens, TruncationDirection::Right, None)
     }
 
     /// The tokenizer of a network, which gives no token that the network does not know.
     pub(super) fn of_network(file: &TokenizerFile, known: Known) -> Result<Self, ModelError> {
         let direction = if file.cut_at_start { TruncationDirection::Left } else { TruncationDirection::Right };
-        let truncation = TruncationParams { max_length: known.most, direction, ..TruncationParams::default() };
-        Self::with(&file.path, &file.json, truncation, Some(known))
+        Self::with(&file.path, &file.json, known.most, direction, Some(known))
     }
 
     /// RoBERTa's tokenizer in the folder of a model that is none of this module's, with a network of `most` places and `vocabulary` tokens.
@@ -76,22 +75,21 @@ impl Tokens {
         Self::of_network(&file, Known { most, vocabulary, segments: None })
     }
 
-    fn with(path: &Path, text: &str, truncation: TruncationParams, known: Option<Known>) -> Result<Self, ModelError> {
-        let canonical = canonicalize_str(text).map_err(|error| ModelError::malformed(path, &error))?;
-        let tokenizer = from_json(&canonical).map_err(|error| ModelError::malformed(path, &error))?;
-        let most = truncation.max_length;
-        let whole = EncodeOptions {
-            padding: Override::Off,
-            truncation: Override::With(truncation),
-            ..EncodeOptions::default()
-        };
-        let bare = EncodeOptions { add_special_tokens: false, truncation: Override::Off, ..whole.clone() };
-        let nothing = tokenizer.encode("", &whole).wait().map_err(|error| ModelError::malformed(path, &error))?;
-        let special = nothing.iter().map(Encoding::len).sum();
+    fn with(
+        path: &Path,
+        text: &str,
+        most: usize,
+        direction: TruncationDirection,
+        known: Option<Known>,
+    ) -> Result<Self, ModelError> {
+        let malformed = |error: tokenizers::Error| ModelError::malformed(path, &error);
+        let mut tokenizer = Tokenizer::from_str(text).map_err(malformed)?;
+        tokenizer.with_padding(None).with_truncation(None).map_err(malformed)?;
+        let special = tokenizer.encode_fast("", true).map_err(malformed)?.len();
         if special >= most {
             return Err(ModelError::malformed(path, &format!("{most} tokens leave no room for words")));
         }
-        Ok(Self { tokenizer, whole, bare, most, special, known })
+        Ok(Self { tokenizer: Arc::new(tokenizer), direction, most, special, known })
     }
 
     /// Most tokens of a text, special ones included.
@@ -106,24 +104,19 @@ impl Tokens {
 
     /// The number of a token that is set apart from words, such as the one that fills up short texts.
     pub(crate) fn special(&self, token: &str) -> Option<u32> {
-        self.tokenizer.get_added_vocabulary().token_to_id(token)
+        self.tokenizer.get_added_vocabulary().get_vocab().get(token).copied()
     }
 
     /// How many tokens `text` is, without special ones and however long it is.
     pub fn count(&self, text: &str) -> usize {
-        let mut tokens = Vec::with_capacity(text.len() / 4);
         // A text without tokens and one that cannot be tokenised are the same to whoever fills a chunk.
-        match self.tokenizer.encode_into(text, &self.bare, &mut tokens) {
-            Ok(()) => tokens.len(),
-            Err(_) => 0,
-        }
+        self.tokenizer.encode_fast(text, false).map_or(0, |encoding| encoding.len())
     }
 
     /// The tokens of `text` without special ones, however long it is.
     pub(crate) fn encode_bare(&self, text: &str) -> Result<Vec<u32>, String> {
-        let mut tokens = Vec::with_capacity(text.len() / 4);
-        self.tokenizer.encode_into(text, &self.bare, &mut tokens).map_err(|error| error.to_string())?;
-        Ok(tokens.into_iter().map(PipelineToken::id).collect())
+        let encoding = self.tokenizer.encode_fast(text, false).map_err(|error| error.to_string())?;
+        Ok(encoding.get_ids().to_vec())
     }
 
     /// The numbers of the tokens of `text` with special ones, cut to [`Self::max_tokens`].
@@ -133,17 +126,17 @@ impl Tokens {
 
     /// The tokens of `text` with special ones, cut to [`Self::max_tokens`].
     pub(super) fn encode_one(&self, text: &str) -> Result<Vec<Token>, String> {
-        self.encode_inputs(text)
+        self.encode_texts(text, None)
     }
 
     /// The tokens of two texts with special ones; while they are too many, the longer of the two is cut.
     pub(super) fn encode_pair(&self, first: &str, second: &str) -> Result<Vec<Token>, String> {
-        self.encode_inputs((first, second))
+        self.encode_texts(first, Some(second))
     }
 
-    fn encode_inputs(&self, inputs: impl Into<Inputs>) -> Result<Vec<Token>, String> {
-        let encodings = self.tokenizer.encode(inputs, &self.whole).wait().map_err(|error| error.to_string())?;
-        let tokens: Vec<Token> = encodings.iter().flat_map(tokens_of).collect();
+    fn encode_texts(&self, first: &str, second: Option<&str>) -> Result<Vec<Token>, String> {
+        let encoding = self.encode_cut(first, second).map_err(|error| error.to_string())?;
+        let tokens = tokens_of(&encoding);
         let Some(Known { vocabulary, segments, .. }) = self.known else { return Ok(tokens) };
         if tokens.is_empty() {
             return Err("the text has no tokens".to_owned());
@@ -156,12 +149,27 @@ impl Tokens {
         }
         Ok(tokens)
     }
+
+    /// Words are cut before the special tokens are put around them.
+    fn encode_cut(&self, first: &str, second: Option<&str>) -> tokenizers::Result<Encoding> {
+        let bare = |text: &str| self.tokenizer.encode_fast(text, false);
+        let (first, second) = (bare(first)?, second.map(bare).transpose()?);
+        let special = match (&second, self.tokenizer.get_post_processor()) {
+            (None, _) => self.special,
+            (Some(_), Some(processor)) => processor.added_tokens(true),
+            (Some(_), None) => 0,
+        };
+        let truncation = TruncationParams {
+            max_length: self.most.saturating_sub(special),
+            direction: self.direction,
+            ..TruncationParams::default()
+        };
+        let (first, second) = truncate_encodings(first, second, &truncation)?;
+        self.tokenizer.post_process(first, second, true)
+    }
 }
 
 fn tokens_of(encoding: &Encoding) -> Vec<Token> {
-    let ids = encoding.ids().iter().map(|token| token.id());
-    match encoding.type_ids() {
-        Some(segments) => ids.zip(segments).map(|(id, segment)| Token { id, segment: *segment }).collect(),
-        None => ids.map(|id| Token { id, segment: 0 }).collect(),
-    }
+    let both = encoding.get_ids().iter().zip(encoding.get_type_ids());
+    both.map(|(id, segment)| Token { id: *id, segment: *segment as u8 }).collect()
 }

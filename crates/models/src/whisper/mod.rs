@@ -112,6 +112,12 @@ impl Whisper {
         })
     }
 
+    /// Whether `source` has a model that can be read here, by its settings alone; weights are not looked at.
+    pub fn check(source: &Source) -> Result<(), ModelError> {
+        let config = Config::load(source)?;
+        FeatureConfig::load(source, &config).map(|_| ())
+    }
+
     /// The rate at which sounds have to be given.
     pub fn sample_rate_hz(&self) -> u32 {
         self.frames.sampling_rate

@@ -52,7 +52,6 @@ fn full_models_equal_the_reference() {
 }
 
 #[test]
-#[ignore = "tokenizers 1.0.0-rc.3 gives words of one letter the token without the mark of a word's end"]
 fn words_become_the_tokens_of_the_reference() {
     for name in ["clip-small", "clip-small-gelu"] {
         check_words(&case::small(name));

@@ -4,6 +4,7 @@ use super::CatalogFixture;
 use super::sample::{Conflict, HOUR_MS, NotFound, Stage, claim, refused, tenant};
 use crate::catalog::{ApiKey, CatalogStats, Generation, IdempotencyState, NewDocument, ReservedKey};
 use crate::ids::{BlobHash, KeyId};
+use crate::job::JobState;
 use crate::names::ModelName;
 use crate::segment::Modality;
 
@@ -129,11 +130,14 @@ pub async fn numbers_add_up(fixture: &dyn CatalogFixture) {
     let claimed = claim();
     stage.store(acme, claimed, "only claimed").await;
     let wanted = CatalogStats { collections: 1, documents: 1, segments: 4, blob_bytes: 8, open_jobs: 1 };
+    assert_eq!(catalog.open_jobs().await.unwrap(), [(JobState::Queued, 1)]);
     assert_eq!(catalog.stats(acme).await.unwrap(), wanted);
     assert_eq!(catalog.stats(&tenant("umbrella")).await.unwrap(), CatalogStats::default());
 
     let ingest = stage.lease("worker").await;
+    assert_eq!(catalog.open_jobs().await.unwrap(), [(JobState::Running, 1)]);
     stage.finish(&ingest, 1).await;
+    assert_eq!(catalog.open_jobs().await.unwrap(), []);
     let wanted = CatalogStats { segments: 1, blob_bytes: 5, open_jobs: 0, ..wanted };
     assert_eq!(catalog.stats(acme).await.unwrap(), wanted);
     catalog.delete_document(acme, document.id, stage.job_id()).await.unwrap();

@@ -155,11 +155,11 @@ impl Tower for PictureTower {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::starter::goldens;
 
-    fn picture(name: &str) -> Vec<f32> {
+    pub(in crate::starter) fn picture(name: &str) -> Vec<f32> {
         let formula = |x: i32, y: i32, c: i32| -> f64 {
             match name {
                 "ramp" => f64::from((x * 7 + y * 13 + c * 29) % 256) / 255.0,

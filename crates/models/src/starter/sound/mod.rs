@@ -185,7 +185,7 @@ impl Tower for SoundTower {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::f64::consts::TAU;
 
     use super::*;
@@ -215,6 +215,11 @@ mod tests {
             }
         };
         samples((0..WINDOW_SAMPLES as u64).map(|i| formula(i) as f32).collect())
+    }
+
+    /// The 128 x 128 picture of a golden sound.
+    pub(in crate::starter) fn log_mel_picture(name: &str) -> Vec<f32> {
+        SoundTower::load(&goldens::source()).unwrap().picture_of(&sound(name)).unwrap()
     }
 
     fn samples(samples: Vec<f32>) -> EncodeInput {

@@ -1,5 +1,7 @@
 //! Part contents by hash, in an object store; a folder of its own per tenant.
 
+mod open;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,6 +11,9 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use sensorium_domain::{BlobHash, TenantId};
 
 use crate::error::{ApiError, Code};
+
+pub use open::OpenError;
+pub(crate) use open::place;
 
 /// The blob store.
 #[derive(Clone)]

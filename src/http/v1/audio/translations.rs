@@ -1,0 +1,25 @@
+//! POST /v1/audio/translations: what is said in a sound, in English.
+
+use crate::transcribe::Task;
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::request::SpeechForm;
+use super::view::VerboseTranscript;
+use super::write_down;
+use crate::error::ApiError;
+use crate::http::access::Caption;
+use crate::http::problem::Problems;
+use crate::startup::App;
+
+/// Writes down in English what is said in a sound. The form's fields are those of OpenAI's API.
+#[utoipa::path(post, path = "/v1/audio/translations", operation_id = "create_translation", tag = "models",
+    request_body(content = SpeechForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "The text, in the form that `response_format` asks for; of JSON, `json` has `text` alone",
+            content((VerboseTranscript = "application/json"), (String = "text/plain"), (String = "text/vtt"))),
+        Problems,
+    ))]
+pub async fn translations(State(app): State<App>, _caller: Caption, request: Request) -> Result<Response, ApiError> {
+    write_down(&app, request, Task::Translate).await
+}
