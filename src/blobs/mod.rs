@@ -3,7 +3,9 @@
 mod open;
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -17,33 +19,52 @@ pub(crate) use open::place;
 
 /// The blob store.
 #[derive(Clone)]
-pub struct Blobs(Arc<dyn ObjectStore>);
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+    /// Where the store is a folder.
+    folder: Option<PathBuf>,
+}
 
 impl Blobs {
-    /// Over an object store.
-    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self(store)
+    /// Removes what processes that died had half written into the folder, if the store is one: files that are no blobs and older than
+    /// `before`. Blocks.
+    pub fn remove_leftovers(&self, before: SystemTime) -> std::io::Result<usize> {
+        let Some(folder) = &self.folder else { return Ok(0) };
+        let mut removed = 0;
+        for tenant in std::fs::read_dir(folder)? {
+            for shelf in std::fs::read_dir(tenant?.path()).into_iter().flatten() {
+                for file in std::fs::read_dir(shelf?.path()).into_iter().flatten() {
+                    let file = file?;
+                    let is_blob = file.file_name().to_str().is_some_and(|name| name.parse::<BlobHash>().is_ok());
+                    if !is_blob && file.metadata()?.modified()? < before {
+                        std::fs::remove_file(file.path())?;
+                        removed += 1;
+                    }
+                }
+            }
+        }
+        Ok(removed)
     }
 
     /// Stores bytes; whole or not at all.
     pub async fn put(&self, tenant: &TenantId, hash: BlobHash, bytes: Bytes) -> Result<(), ApiError> {
-        self.0.put(&path(tenant, hash), bytes.into()).await.map(drop).map_err(failed)
+        self.store.put(&path(tenant, hash), bytes.into()).await.map(drop).map_err(failed)
     }
 
     /// All bytes.
     pub async fn get(&self, tenant: &TenantId, hash: BlobHash) -> Result<Bytes, ApiError> {
-        let found = self.0.get(&path(tenant, hash)).await.map_err(failed)?;
+        let found = self.store.get(&path(tenant, hash)).await.map_err(failed)?;
         found.bytes().await.map_err(failed)
     }
 
     /// Some of the bytes.
     pub async fn get_range(&self, tenant: &TenantId, hash: BlobHash, range: Range<u64>) -> Result<Bytes, ApiError> {
-        self.0.get_range(&path(tenant, hash), range).await.map_err(failed)
+        self.store.get_range(&path(tenant, hash), range).await.map_err(failed)
     }
 
     /// Whether they are there.
     pub async fn contains(&self, tenant: &TenantId, hash: BlobHash) -> Result<bool, ApiError> {
-        match self.0.head(&path(tenant, hash)).await {
+        match self.store.head(&path(tenant, hash)).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(failed(error)),
@@ -52,7 +73,7 @@ impl Blobs {
 
     /// Removes them; absent ones are no error.
     pub async fn delete(&self, tenant: &TenantId, hash: BlobHash) -> Result<(), ApiError> {
-        match self.0.delete(&path(tenant, hash)).await {
+        match self.store.delete(&path(tenant, hash)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed(error)),
         }
@@ -61,7 +82,7 @@ impl Blobs {
     /// Everything that is stored, for `fsck`. Files that are not blobs are left out.
     pub async fn list(&self) -> Result<Vec<(TenantId, BlobHash)>, ApiError> {
         use futures::TryStreamExt;
-        let objects: Vec<_> = self.0.list(None).try_collect().await.map_err(failed)?;
+        let objects: Vec<_> = self.store.list(None).try_collect().await.map_err(failed)?;
         Ok(objects.iter().filter_map(|object| parse(&object.location)).collect())
     }
 }

@@ -26,7 +26,8 @@ pub enum OpenError {
 impl Blobs {
     /// Blobs in the folder of this server.
     pub fn in_folder(folder: &Path) -> Result<Self, OpenError> {
-        Ok(Self::new(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))))
+        let store = Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true));
+        Ok(Self { store, folder: Some(folder.to_owned()) })
     }
 
     /// Blobs in the bucket of the settings, which is not asked for anything yet.
@@ -37,7 +38,7 @@ impl Blobs {
             "" => Arc::new(store),
             prefix => Arc::new(PrefixStore::new(store, prefix)),
         };
-        Ok(Self::new(store))
+        Ok(Self { store, folder: None })
     }
 }
 

@@ -1,12 +1,13 @@
 //! Removes what nobody needs any more: blobs without an owner, jobs that ended long ago.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::error::ApiError;
 use crate::startup::App;
 
 /// Sweeps whenever something was deleted, and from time to time for what dead processes and expired claims have left.
 pub async fn sweep(app: App) {
+    remove_leftovers(&app).await;
     loop {
         if let Err(error) = sweep_blobs(&app).await {
             tracing::warn!(%error, "sweep failed");
@@ -19,6 +20,16 @@ pub async fn sweep(app: App) {
             () = app.bell.next_sweep() => {}
             () = tokio::time::sleep(Duration::from_millis(app.config.jobs.sweep_interval_ms)) => {}
         }
+    }
+}
+
+async fn remove_leftovers(app: &App) {
+    let (blobs, now) = (app.blobs.clone(), SystemTime::now());
+    match tokio::task::spawn_blocking(move || blobs.remove_leftovers(now)).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(files)) => tracing::info!(files, "half-written files of a process that died are removed"),
+        Ok(Err(error)) => tracing::warn!(%error, "half-written files were not looked for"),
+        Err(panic) => tracing::error!(%panic, "half-written files were not looked for"),
     }
 }
 

@@ -28,16 +28,6 @@ impl Server {
         server
     }
 
-    /// As hard as a crash.
-    pub fn stop(&mut self) {
-        self.script("stop");
-    }
-
-    /// After [`Server::stop`].
-    pub fn start_again(&mut self) {
-        self.script("start");
-    }
-
     fn script(&self, command: &str) -> String {
         let script = root().join("scripts/test-postgres");
         let output = Command::new(script).arg(command).arg(&self.folder).output().unwrap();

@@ -235,7 +235,7 @@ async fn speech_is_written_down_in_every_form() {
     }
     ask("/v1/audio/translations", &[("language", "de")]).await.problem(422, "invalid");
     api.post_form(path, None, &[("language", "", b"de".to_vec())]).await.problem(422, "invalid");
-    api.post_form(path, None, &[("file", "x.wav", b"nothing".to_vec())]).await.problem(415, "unsupported_media");
+    api.post_form(path, None, &[("file", "x.wav", b"nothing".to_vec())]).await.problem(415, "media_type_mismatch");
     api.post(path, &json!({"file": "x"})).await.problem(415, "unsupported_content_type");
     let told = api.read("/v1/models").await;
     assert!(told["transcriber"]["model"].as_str().unwrap().starts_with("whisper-mini@"));

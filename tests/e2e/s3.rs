@@ -13,6 +13,9 @@ use crate::client::{id, list};
 use crate::media::{base64, png};
 use crate::server::{PATIENCE, Server, eventually};
 
+/// What moto takes for a signature: it checks none.
+const CREDENTIAL: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request";
+
 /// moto: S3's protocol on loopback, in memory. It ends with the test.
 pub struct Store {
     process: Child,
@@ -53,6 +56,13 @@ impl Store {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// How many objects the bucket has.
+    async fn objects(&self) -> usize {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let listed = client.get(format!("{}/library?list-type=2", self.url())).header("authorization", CREDENTIAL);
+        listed.send().await.unwrap().text().await.unwrap().matches("<Key>").count()
+    }
+
     /// Stops it in its tracks, or lets it go on.
     fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status().unwrap();
@@ -72,7 +82,7 @@ pub async fn store_with_a_bucket() -> Store {
     sensorium::tls::install_provider();
     let store = spawn_blocking(Store::start).await.unwrap();
     let made = reqwest::Client::builder().no_proxy().build().unwrap().put(format!("{}/library", store.url()));
-    let made = made.header("authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request");
+    let made = made.header("authorization", CREDENTIAL);
     assert!(made.send().await.unwrap().status().is_success());
     store
 }
@@ -127,6 +137,7 @@ async fn parts_lie_in_a_bucket() {
     api.send(api.request(reqwest::Method::DELETE, &format!("/v1/documents/{document}")).header("prefer", "wait=60"))
         .await;
     api.get(&content).await.problem(404, "not_found");
+    eventually("its bytes are swept", async || (store.objects().await == 1).then_some(())).await;
     assert!(server.stop().await.success());
     let checked = server.command(&["fsck", "--json"]).await;
     let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap_or_default();

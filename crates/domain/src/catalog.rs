@@ -589,6 +589,14 @@ pub trait Catalog: Send + Sync {
         reserved_until: Timestamp,
     ) -> Result<IdempotencyState, CatalogError>;
 
+    /// Keeps a reservation that has not become a document or an answer until `reserved_until`; one that was lost stays lost.
+    async fn idempotency_extend(
+        &self,
+        tenant: &TenantId,
+        reserved: &ReservedKey,
+        reserved_until: Timestamp,
+    ) -> Result<(), CatalogError>;
+
     /// Records the answer. `NotFound` when the key is not reserved.
     async fn idempotency_finish(
         &self,

@@ -1,5 +1,7 @@
 //! `Idempotency-Key`: a POST that creates is answered again instead of done again.
 
+use std::time::Duration;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -62,10 +64,6 @@ pub enum Start {
     Accepted(JobId),
 }
 
-/// How long a key stays reserved for a request that has neither been accepted nor answered: as long as its process may take
-/// to store the request's bytes.
-const RESERVED_MS: i64 = 10 * 60_000;
-
 /// Does `work` unless a request with this key and fingerprint was answered before; then gives that answer again.
 ///
 /// The work goes on to its end when the caller hangs up, so that a key is never left half used and a repeated request finds
@@ -82,7 +80,8 @@ where
 {
     let Some(key) = key.0 else { return finish_even_alone(work(Start::Fresh(None))).await };
     let now = app.clock.now();
-    match app.catalog.idempotency_begin(tenant, &key, &fingerprint, now.plus_ms(RESERVED_MS)).await? {
+    let reserved_until = now.plus_ms(app.config.jobs.lease_ms);
+    match app.catalog.idempotency_begin(tenant, &key, &fingerprint, reserved_until).await? {
         IdempotencyState::New => {}
         IdempotencyState::Accepted(job) => return work(Start::Accepted(job)).await,
         IdempotencyState::Replay { status, location, body } => {
@@ -102,7 +101,7 @@ where
     let work = work(Start::Fresh(Some(reserved.clone())));
     let (app, tenant) = (app.clone(), tenant.clone());
     finish_even_alone(async move {
-        match work.await {
+        match kept_up(&app, &tenant, &reserved, work).await {
             Ok(created) => {
                 let (status, location) = (created.status.as_u16(), created.location.as_str());
                 app.catalog.idempotency_finish(&tenant, &reserved, status, Some(location), &created.body).await?;
@@ -115,6 +114,25 @@ where
         }
     })
     .await
+}
+
+/// Does `work` and keeps the key reserved meanwhile, so that it is free soon after a process that dies and not before.
+async fn kept_up<T>(app: &App, tenant: &TenantId, reserved: &ReservedKey, work: impl Future<Output = T>) -> T {
+    let lease_ms = app.config.jobs.lease_ms;
+    let mut every = tokio::time::interval(Duration::from_millis((lease_ms / 3).unsigned_abs().max(100)));
+    every.tick().await;
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = every.tick() => {
+                let until = app.clock.now().plus_ms(lease_ms);
+                if let Err(error) = app.catalog.idempotency_extend(tenant, reserved, until).await {
+                    tracing::warn!(%error, "an idempotency key was not kept up");
+                }
+            }
+        }
+    }
 }
 
 async fn finish_even_alone(

@@ -64,6 +64,26 @@ pub(super) async fn begin(
     })
 }
 
+pub(super) async fn extend(
+    catalog: &Store,
+    tenant: &TenantId,
+    reserved: &ReservedKey,
+    reserved_until: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE idempotency_keys SET expires_at = $4 \
+         WHERE tenant = $1 AND key = $2 AND request = $3 AND status IS NULL AND job IS NULL AND expires_at > $5",
+    )
+    .bind(tenant.as_str())
+    .bind(&reserved.key)
+    .bind(&reserved.request.as_bytes()[..])
+    .bind(reserved_until.as_millis())
+    .bind(catalog.now().as_millis())
+    .execute(catalog.writer())
+    .await?;
+    Ok(())
+}
+
 /// Notes, in the transaction that accepts a document, what the request under this key has become.
 pub(super) async fn accepted(
     connection: &mut Connection,

@@ -223,11 +223,16 @@ const NEXT_AT: &str = concat!(
 );
 
 pub(super) async fn open(catalog: &Store) -> Result<Vec<(JobState, u64)>> {
-    let rows =
-        sqlx::query("SELECT state, count(*) AS jobs FROM jobs WHERE finished_at IS NULL GROUP BY state ORDER BY state")
-            .fetch_all(catalog.reader())
+    let mut open = Vec::new();
+    for state in [JobState::Queued, JobState::Running] {
+        let row = sqlx::query("SELECT count(*) AS jobs FROM jobs WHERE state = $1 AND finished_at IS NULL")
+            .bind(state.as_str())
+            .fetch_one(catalog.reader())
             .await?;
-    rows.iter().map(|row| Ok((row.word("state")?, row.count("jobs")?))).collect()
+        open.push((state, row.count("jobs")?));
+    }
+    open.retain(|(_, jobs)| *jobs > 0);
+    Ok(open)
 }
 
 pub(super) async fn next_at(catalog: &Store) -> Result<Option<Timestamp>> {

@@ -230,6 +230,14 @@ impl Catalog for Store {
     ) -> Answer<IdempotencyState> {
         Ok(idempotency::begin(self, tenant, key, request, reserved_until).await?)
     }
+    async fn idempotency_extend(
+        &self,
+        tenant: &TenantId,
+        reserved: &ReservedKey,
+        reserved_until: Timestamp,
+    ) -> Answer<()> {
+        Ok(idempotency::extend(self, tenant, reserved, reserved_until).await?)
+    }
     async fn idempotency_finish(
         &self,
         tenant: &TenantId,

@@ -128,6 +128,7 @@ async fn the_only_process_takes_over_what_a_dead_one_held() {
         once: Some(once),
     };
     let (_, accepted) = dies.accept_document(&tenant, accepted).await.unwrap();
+    dies.lease_job("dies", 60_000).await.unwrap().unwrap();
     drop(dies);
 
     let beside = folder.open_with(SqliteOptions::default()).await.unwrap();

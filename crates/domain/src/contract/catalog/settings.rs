@@ -55,6 +55,18 @@ pub async fn a_key_is_taken_with_its_document(fixture: &dyn CatalogFixture) {
     let stage = Stage::open(fixture).await;
     let (catalog, acme) = (&stage.catalog, &stage.acme);
     let request = BlobHash::of(b"request");
+    // A reservation lives as long as it is kept up, and no longer.
+    let kept_up = ReservedKey { key: "kept up".to_owned(), request, keep_until: stage.in_an_hour() };
+    let ask = async || catalog.idempotency_begin(acme, "kept up", &request, stage.in_an_hour()).await.unwrap();
+    assert_eq!(ask().await, IdempotencyState::New);
+    stage.clock.advance(HOUR_MS / 2);
+    catalog.idempotency_extend(acme, &kept_up, stage.in_an_hour()).await.unwrap();
+    stage.clock.advance(HOUR_MS / 2);
+    assert_eq!(ask().await, IdempotencyState::InFlight);
+    stage.clock.advance(HOUR_MS / 2);
+    catalog.idempotency_extend(acme, &kept_up, stage.in_an_hour()).await.unwrap();
+    assert_eq!(ask().await, IdempotencyState::New, "one that has run out is not brought back");
+
     let begin = async |until| catalog.idempotency_begin(acme, "key", &request, until).await.unwrap();
     let once = Some(ReservedKey { key: "key".to_owned(), request, keep_until: stage.in_an_hour().plus_ms(HOUR_MS) });
 

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -150,7 +151,8 @@ impl Drop for Server {
 /// The kernel ends the server when the test's process is gone, even if that was killed.
 fn spawn(ports: Ports, arguments: &[String], variables: &[(&'static str, String)], folder: &TempDir) -> Child {
     let program = program();
-    Command::new("setpriv")
+    let mut command = Command::new("setpriv");
+    command
         .args(["--pdeathsig", "KILL"])
         .arg(&program)
         .args(arguments)
@@ -163,9 +165,27 @@ fn spawn(ports: Ports, arguments: &[String], variables: &[(&'static str, String)
         .env("QDRANT__TELEMETRY_DISABLED", "true")
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
+        .stdout(Stdio::null());
+    spawn_for_good(command)
         .unwrap_or_else(|error| panic!("{} cannot be started by setpriv: {error}", program.display()))
+}
+
+/// The kernel ends the server with the thread that started it, so that is one that stays: those of a pool come and go.
+fn spawn_for_good(command: Command) -> std::io::Result<Child> {
+    type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
+    static STARTER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
+    let starter = STARTER.get_or_init(|| {
+        let (orders, received) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in received {
+                answer.send(command.spawn()).ok();
+            }
+        });
+        orders
+    });
+    let (answer, started) = mpsc::channel();
+    starter.send((command, answer)).expect("the thread stays");
+    started.recv().expect("the thread stays")
 }
 
 /// Given by the run's setup script.

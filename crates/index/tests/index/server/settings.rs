@@ -40,7 +40,7 @@ fn settings(info: CollectionInfo) -> String {
         hnsw.ef_construct(),
         hnsw.full_scan_threshold(),
         config.optimizer_config.unwrap().indexing_threshold(),
-        vectors.map["shared"].on_disk(),
+        vectors.map["shared.image"].on_disk(),
         words.index.unwrap().on_disk(),
         params.on_disk_payload
     )
