@@ -1,5 +1,6 @@
 //! Settings: embedded defaults < file < `SENSORIUM__SECTION__KEY` < flags. All faults are reported at once.
 
+mod faults;
 mod load;
 mod sections;
 

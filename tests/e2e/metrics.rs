@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::server::{Server, eventually};
 
 /// The value of the one line that begins so.
-fn value(text: &str, line: &str) -> f64 {
+fn value(text: &str, line: &str) -> u64 {
     let found: Vec<&str> = text.lines().filter(|found| found.starts_with(line)).collect();
     let [only] = found[..] else { panic!("{} lines begin with {line}:\n{text}", found.len()) };
     only.rsplit_once(' ').unwrap().1.parse().unwrap()
@@ -24,14 +24,14 @@ async fn what_was_done_is_counted() {
     let text = answer.text();
     assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
     let requests = "sensorium_http_requests_total{route=\"/v1/search\",method=\"POST\",status=\"200\"}";
-    assert_eq!(value(&text, requests), 1.0);
-    assert_eq!(value(&text, "sensorium_jobs_total{kind=\"ingest\",outcome=\"succeeded\"}"), 1.0);
-    assert_eq!(value(&text, "sensorium_index_points "), 1.0);
+    assert_eq!(value(&text, requests), 1);
+    assert_eq!(value(&text, "sensorium_jobs_total{kind=\"ingest\",outcome=\"succeeded\"}"), 1);
+    assert_eq!(value(&text, "sensorium_index_points "), 1);
     for stage in ["encode", "index", "fuse", "catalog"] {
-        assert_eq!(value(&text, &format!("sensorium_search_stage_duration_seconds_count{{stage=\"{stage}\"}}")), 1.0);
+        assert_eq!(value(&text, &format!("sensorium_search_stage_duration_seconds_count{{stage=\"{stage}\"}}")), 1);
     }
-    assert_eq!(value(&text, "sensorium_encoder_encoded{space=\"shared\",modality=\"text\"}"), 2.0);
-    assert_eq!(value(&text, "sensorium_encoder_queue_depth{queue=\"bulk\"}"), 0.0);
+    assert_eq!(value(&text, "sensorium_encoder_encoded{space=\"shared\",modality=\"text\"}"), 2);
+    assert_eq!(value(&text, "sensorium_encoder_queue_depth{queue=\"bulk\"}"), 0);
     // What stands in an address is no label: their number is that of the routes.
     assert!(!text.contains("nonsense"), "{text}");
     eventually("requests that answer are counted after they have answered", async || {

@@ -68,24 +68,23 @@ pub async fn a_key_is_taken_with_its_document(fixture: &dyn CatalogFixture) {
     assert_eq!(ask().await, IdempotencyState::New, "one that has run out is not brought back");
 
     let begin = async |until| catalog.idempotency_begin(acme, "key", &request, until).await.unwrap();
-    let once = Some(ReservedKey { key: "key".to_owned(), request, keep_until: stage.in_an_hour().plus_ms(HOUR_MS) });
+    let once = ReservedKey { key: "key".to_owned(), request, keep_until: stage.in_an_hour().plus_ms(HOUR_MS) };
 
     // A reservation that ran out is no licence: somebody else may have taken the key.
-    let late = NewDocument { once: once.clone(), ..stage.unstored(None, &[]) };
+    let late = NewDocument { once: Some(once.clone()), ..stage.unstored(None, &[]) };
     refused(catalog.accept_document(acme, late.clone()).await, Conflict);
     refused(catalog.document(acme, late.id).await, NotFound);
 
     assert_eq!(begin(stage.in_an_hour()).await, IdempotencyState::New);
     let (document, job) = catalog.accept_document(acme, late.clone()).await.unwrap();
     assert_eq!(begin(stage.in_an_hour()).await, IdempotencyState::Accepted(job.id));
-    let second = NewDocument { once: once.clone(), ..stage.unstored(None, &[]) };
+    let second = NewDocument { once: Some(once.clone()), ..stage.unstored(None, &[]) };
     refused(catalog.accept_document(acme, second.clone()).await, Conflict);
     refused(catalog.document(acme, second.id).await, NotFound);
     catalog.idempotency_forget(acme, "key").await.unwrap();
     stage.clock.advance(HOUR_MS);
     assert_eq!(begin(stage.in_an_hour()).await, IdempotencyState::Accepted(job.id), "kept longer than its reservation");
 
-    let once = once.unwrap();
     catalog.idempotency_finish(acme, &once, 202, None, "{}").await.unwrap();
     let replay = IdempotencyState::Replay { status: 202, location: None, body: "{}".to_owned() };
     assert_eq!(begin(stage.in_an_hour()).await, replay);

@@ -52,7 +52,7 @@ async fn another_shape_is_a_mismatch_and_harms_nothing() {
 /// Makes the collection as another program might.
 async fn make(place: &Place, distance: Distance, modifier: Option<Modifier>, metadata: HashMap<String, Value>) {
     let vector = VectorParams { size: 64, distance: distance.into(), ..VectorParams::default() };
-    let vectors = Modality::ALL.iter().map(|modality| (format!("shared.{modality}"), vector.clone())).collect();
+    let vectors = Modality::ALL.iter().map(|modality| (format!("shared.{modality}"), vector)).collect();
     let words = SparseVectorParams { modifier: modifier.map(Into::into), ..SparseVectorParams::default() };
     let request = CreateCollection {
         collection_name: place.collection(),
