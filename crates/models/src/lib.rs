@@ -8,7 +8,7 @@
 //! - [`clip`] and [`siglip`] hold towers of pictures and texts in the layout of Transformers; [`image_processor`] prepares their pictures.
 //! - [`clap`] holds sounds and texts in one space.
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
-//! - [`whisper`] writes down speech.
+//! - [`whisper`] writes down speech; [`generation`] chooses its tokens.
 //! - [`likeness`] is what a model's own loss says of a cosine.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
 
@@ -19,6 +19,7 @@ pub mod clap;
 pub mod clip;
 mod compute;
 pub mod error;
+pub mod generation;
 pub mod image_processor;
 pub mod labels;
 pub mod layers;
