@@ -27,10 +27,10 @@ impl Rules<'_> {
                 }
             }
         }
-        if said.len() < self.least {
-            if let Some(logit) = logits.get_mut(self.end as usize) {
-                *logit = f32::NEG_INFINITY;
-            }
+        if said.len() < self.least
+            && let Some(logit) = logits.get_mut(self.end as usize)
+        {
+            *logit = f32::NEG_INFINITY;
         }
     }
 }

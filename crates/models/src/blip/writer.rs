@@ -72,7 +72,7 @@ impl Writer {
             Decoding::Greedy | Decoding::Beams { width: 1, .. } => {
                 rows::write(&mut reading, logits, ending, apply, |_, logits| likeliest(logits))?
             }
-            Decoding::Beams { width, options } => beam::search(&mut reading, logits, ending, width, options, apply)?,
+            Decoding::Beams { width, options } => beam::search(&mut reading, &logits, ending, width, options, apply)?,
             Decoding::Nucleus { top_p, temperature, seed } => {
                 let mut randoms = vec![Random::seeded(seed); logits.len()];
                 rows::write(&mut reading, logits, ending, apply, |input, logits| {
@@ -80,7 +80,7 @@ impl Writer {
                 })?
             }
         };
-        found.into_iter().map(|sequence| self.spelled(&beginning[1..], sequence)).collect()
+        found.iter().map(|sequence| self.spelled(&beginning[1..], sequence)).collect()
     }
 
     fn ending(&self, beginning: &[u32], options: &GenerateOptions) -> Result<Ending, BlipError> {
@@ -93,7 +93,7 @@ impl Writer {
         Ok(Ending { token: self.config.end, most })
     }
 
-    fn spelled(&self, prompt: &[u32], sequence: Sequence) -> Result<GeneratedText, BlipError> {
+    fn spelled(&self, prompt: &[u32], sequence: &Sequence) -> Result<GeneratedText, BlipError> {
         let score = sequence.average();
         let tokens = [prompt, sequence.tokens.as_slice()].concat();
         let text = self.words.text(&tokens).map_err(|reason| BlipError::Spelling { reason })?;

@@ -75,7 +75,7 @@ struct Beam {
 /// `rules` change log-probabilities by the tokens so far. A search that is over leaves the batch.
 pub(crate) fn search(
     rows: &mut impl Rows,
-    logits: Vec<Vec<f32>>,
+    logits: &[Vec<f32>],
     ending: Ending,
     width: usize,
     options: BeamOptions,

@@ -99,7 +99,7 @@ impl<'a> Generator<'a> {
         options: BeamOptions,
     ) -> Result<Vec<Decoded>> {
         let Opened { mut reading, logits, no_speech } = self.open(prompts, heard)?;
-        let found = beam::search(&mut reading, logits, self.ending(prompts), width, options, self.rules())?;
+        let found = beam::search(&mut reading, &logits, self.ending(prompts), width, options, self.rules())?;
         Ok(decoded(found, no_speech))
     }
 
