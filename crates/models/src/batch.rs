@@ -13,6 +13,17 @@ pub(crate) fn encode<Prepared: Send>(
     prepare: impl Fn(&EncodeInput) -> Result<Prepared, String> + Send + Sync,
     run: impl FnOnce(Vec<Prepared>) -> candle_core::Result<Tensor>,
 ) -> TowerOutput {
+    let found = each(inputs, prepare, |prepared| rows(run(prepared))).map_err(|error| error.to_string())?;
+    Ok(found.into_iter().map(|row| row.and_then(unit)).collect())
+}
+
+/// Prepares every input, runs those that could be prepared together, and gives each what came out or what is wrong with it, in order.
+/// `run` gets at least one and gives something for each.
+pub(crate) fn each<Input: Sync, Prepared: Send, Output, Fault>(
+    inputs: &[Input],
+    prepare: impl Fn(&Input) -> Result<Prepared, String> + Send + Sync,
+    run: impl FnOnce(Vec<Prepared>) -> Result<Vec<Output>, Fault>,
+) -> Result<Vec<Result<Output, String>>, Fault> {
     let prepared: Vec<Result<Prepared, String>> = inputs.par_iter().map(prepare).collect();
     let mut whole = Vec::with_capacity(inputs.len());
     let faults: Vec<Option<String>> = prepared
@@ -25,11 +36,10 @@ pub(crate) fn encode<Prepared: Send>(
             Err(fault) => Some(fault),
         })
         .collect();
-    let rows = if whole.is_empty() { Vec::new() } else { rows(run(whole)).map_err(|error| error.to_string())? };
-    let mut rows = rows.into_iter();
+    let mut outputs = if whole.is_empty() { Vec::new() } else { run(whole)? }.into_iter();
     let answer = |fault| match fault {
         Some(fault) => Err(fault),
-        None => rows.next().ok_or_else(|| "no vector came out".to_owned()).and_then(unit),
+        None => outputs.next().ok_or_else(|| "nothing came out".to_owned()),
     };
     Ok(faults.into_iter().map(answer).collect())
 }

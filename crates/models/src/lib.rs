@@ -8,17 +8,19 @@
 //! - [`clip`] and [`siglip`] hold towers of pictures and texts in the layout of Transformers; [`image_processor`] prepares their pictures.
 //! - [`clap`] holds sounds and texts in one space.
 //! - [`starter`] holds the small picture and sound towers that the repository bundles, and what turns their cosines into confidences.
-//! - [`whisper`] writes down speech.
+//! - [`whisper`] writes down speech, and [`blip`] what is in pictures; [`generation`] has both write token by token.
 //! - [`likeness`] is what a model's own loss says of a cosine.
 //! - [`labels`] is the vocabulary whose nearest entries serve as labels and captions.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
 mod batch;
+pub mod blip;
 pub mod clap;
 pub mod clip;
 mod compute;
 pub mod error;
+pub mod generation;
 pub mod image_processor;
 pub mod labels;
 pub mod layers;
@@ -33,6 +35,7 @@ pub mod text;
 pub mod weights;
 pub mod whisper;
 
+pub use blip::{BlipAnswerer, BlipCaptioner};
 pub use clap::{ClapAudio, ClapText};
 pub use error::ModelError;
 pub use likeness::Likeness;

@@ -14,6 +14,8 @@ const TEXT: Shape =
 /// Defaults of `CLIPVisionConfig`.
 const VISION: Shape =
     Shape { width: 768, inner: 3072, blocks: 12, heads: 12, activation: Activation::QuickGelu, epsilon: 1e-5 };
+/// Defaults of `CLIPVisionConfig`.
+const PATCHES: PatchConfig = PatchConfig { picture_side: 224, side: 32 };
 /// The number that stood for the end of a text in files before it was put right.
 const OLD_END: u32 = 2;
 
@@ -110,7 +112,7 @@ impl Config {
                     end => Pooling::First(end),
                 },
             },
-            vision: VisionConfig { shape: vision.shape.over(VISION)?, patches: vision.patches.over(32)? },
+            vision: VisionConfig { shape: vision.shape.over(VISION)?, patches: vision.patches.over(PATCHES)? },
             dimensions: file.projection_dim.unwrap_or(512),
         })
     }

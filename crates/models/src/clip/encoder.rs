@@ -152,6 +152,6 @@ impl FeedForward {
 
     /// Anything x width, as it comes out.
     pub(crate) fn forward(&self, states: &Tensor) -> Result<Tensor> {
-        self.second.forward(&self.activation.apply(&self.first.forward(states)?)?)
+        self.second.forward(&self.first.forward_activated(states, self.activation)?)
     }
 }

@@ -1,4 +1,4 @@
-//! What the configurations of CLIP's and SigLIP's picture towers say of pictures and patches.
+//! What the configurations of CLIP's, SigLIP's and BLIP's picture towers say of pictures and patches.
 
 use serde::Deserialize;
 
@@ -22,14 +22,16 @@ pub(crate) struct PatchFields {
 }
 
 impl PatchFields {
-    /// The sizes, with a patch of `class_side` pixels where none is named.
-    pub(crate) fn over(&self, class_side: usize) -> Result<PatchConfig, ModelError> {
+    /// The sizes, with those of `class` where none are named.
+    pub(crate) fn over(&self, class: PatchConfig) -> Result<PatchConfig, ModelError> {
         let channels = self.num_channels.unwrap_or(3);
         if channels != 3 {
             return Err(unsupported("num_channels", channels.to_string(), "3"));
         }
-        let config =
-            PatchConfig { picture_side: self.image_size.unwrap_or(224), side: self.patch_size.unwrap_or(class_side) };
+        let config = PatchConfig {
+            picture_side: self.image_size.unwrap_or(class.picture_side),
+            side: self.patch_size.unwrap_or(class.side),
+        };
         if config.side == 0 || config.side > config.picture_side {
             let found = format!("{} for pictures of {}", config.side, config.picture_side);
             return Err(unsupported("patch_size", found, "at least 1 and at most image_size"));

@@ -1,6 +1,6 @@
 //! Tables whose rows stand for numbers.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
 use crate::error::ModelError;
 use crate::scope::Scope;
@@ -22,6 +22,11 @@ impl Embedding {
         let mut shape = numbers.dims().to_vec();
         shape.push(self.table.dim(1)?);
         self.table.index_select(&numbers.flatten_all()?, 0)?.reshape(shape)
+    }
+
+    /// Where the table is.
+    pub fn device(&self) -> &Device {
+        self.table.device()
     }
 
     /// The first rows: `count` x width.

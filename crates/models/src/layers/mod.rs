@@ -4,6 +4,7 @@
 
 mod activation;
 mod attention;
+mod cached;
 mod embedding;
 mod linear;
 mod norm;
@@ -12,6 +13,7 @@ mod patches;
 pub use activation::Activation;
 pub(crate) use attention::softmax;
 pub use attention::{Mask, attend};
+pub(crate) use cached::{CachedAttention, Kept, Past, indices, later_tokens};
 pub use embedding::Embedding;
 pub use linear::Linear;
 pub use norm::LayerNorm;

@@ -12,6 +12,9 @@ use crate::source::Source;
 const BASE: Shape =
     Shape { width: 768, inner: 3072, blocks: 12, heads: 12, activation: Activation::GeluTanh, epsilon: 1e-6 };
 
+/// Defaults of `SiglipVisionConfig`.
+const PATCHES: PatchConfig = PatchConfig { picture_side: 224, side: 16 };
+
 /// What the file says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Config {
@@ -85,7 +88,7 @@ impl Config {
                 positions: text.max_position_embeddings.unwrap_or(64),
                 dimensions: text.projection_size.unwrap_or(shape.width),
             },
-            vision: VisionConfig { shape: vision.shape.over(BASE)?, patches: vision.patches.over(16)? },
+            vision: VisionConfig { shape: vision.shape.over(BASE)?, patches: vision.patches.over(PATCHES)? },
         };
         if config.text.dimensions != config.vision.shape.width {
             let found = format!("{} for pictures' {}", config.text.dimensions, config.vision.shape.width);

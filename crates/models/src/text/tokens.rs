@@ -70,7 +70,16 @@ impl Tokens {
 
     /// RoBERTa's tokenizer in the folder of a model that is none of this module's, with a network of `most` places and `vocabulary` tokens.
     pub(crate) fn of_roberta(source: &Source, most: usize, vocabulary: usize) -> Result<Self, ModelError> {
-        let file = TokenizerFile::find(source, Family::Roberta)?;
+        Self::of_family(source, Family::Roberta, most, vocabulary)
+    }
+
+    /// BERT's, likewise.
+    pub(crate) fn of_bert(source: &Source, most: usize, vocabulary: usize) -> Result<Self, ModelError> {
+        Self::of_family(source, Family::Bert, most, vocabulary)
+    }
+
+    fn of_family(source: &Source, family: Family, most: usize, vocabulary: usize) -> Result<Self, ModelError> {
+        let file = TokenizerFile::find(source, family)?;
         let most = file.max_tokens.map_or(most, |said| said.min(most));
         Self::of_network(&file, Known { most, vocabulary, segments: None })
     }
@@ -122,6 +131,11 @@ impl Tokens {
     /// The numbers of the tokens of `text` with special ones, cut to [`Self::max_tokens`].
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
         Ok(self.encode_one(text)?.into_iter().map(|token| token.id).collect())
+    }
+
+    /// What tokens spell. Special ones are left out, and those that the tokenizer does not know.
+    pub(crate) fn decode(&self, tokens: &[u32]) -> Result<String, String> {
+        self.tokenizer.decode(tokens, true).map_err(|error| error.to_string())
     }
 
     /// The tokens of `text` with special ones, cut to [`Self::max_tokens`].

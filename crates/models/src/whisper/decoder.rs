@@ -2,11 +2,11 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::attention::{Attention, Kept};
 use super::config::Config;
-use super::encoder::{EPSILON, FeedForward};
+use super::encoder::{EPSILON, FeedForward, attention};
 use crate::error::ModelError;
-use crate::layers::{LayerNorm, Linear};
+use crate::generation::Rows;
+use crate::layers::{CachedAttention, Kept, LayerNorm, Linear, Past, indices, later_tokens};
 use crate::scope::Scope;
 
 /// Radford et al., 2022 (<https://arxiv.org/abs/2212.04356>).
@@ -19,9 +19,9 @@ pub(super) struct Decoder {
 }
 
 struct Layer {
-    itself: Attention,
+    itself: CachedAttention,
     itself_norm: LayerNorm,
-    sound: Attention,
+    sound: CachedAttention,
     sound_norm: LayerNorm,
     feed: FeedForward,
 }
@@ -30,11 +30,27 @@ struct Layer {
 #[derive(Debug, Clone)]
 pub(super) struct Heard(Vec<Kept>);
 
-/// What every layer attends to in the tokens so far.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Said {
-    layers: Vec<Kept>,
-    length: usize,
+/// Transcripts in the making.
+pub(super) struct Reading<'a> {
+    pub decoder: &'a Decoder,
+    pub heard: Heard,
+    pub said: Past,
+}
+
+impl Rows for Reading<'_> {
+    fn read(&mut self, tokens: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let tokens: Vec<Vec<u32>> = tokens.iter().map(|token| vec![*token]).collect();
+        self.decoder.logits(&self.decoder.read(&tokens, &self.heard, &mut self.said)?.squeeze(1)?)
+    }
+
+    fn pick_rows(&mut self, rows: &[usize]) -> Result<()> {
+        self.said.pick(rows, self.decoder.device())
+    }
+
+    fn pick_inputs(&mut self, windows: &[usize]) -> Result<()> {
+        self.heard = self.heard.pick(windows, self.decoder.device())?;
+        Ok(())
+    }
 }
 
 impl Heard {
@@ -45,22 +61,6 @@ impl Heard {
     }
 }
 
-impl Said {
-    /// Rows by number, which may repeat.
-    pub fn pick(&mut self, rows: &[usize], device: &Device) -> Result<()> {
-        let rows = indices(rows, device)?;
-        for kept in &mut self.layers {
-            *kept = kept.pick(&rows)?;
-        }
-        Ok(())
-    }
-}
-
-fn indices(places: &[usize], device: &Device) -> Result<Tensor> {
-    let places: Vec<u32> = places.iter().map(|place| *place as u32).collect();
-    Tensor::new(places, device)
-}
-
 impl Decoder {
     /// `scope` is the decoder's; `root` holds the output layer where it is not the embedding.
     pub fn load(scope: &Scope, root: &Scope, config: &Config) -> std::result::Result<Self, ModelError> {
@@ -68,9 +68,9 @@ impl Decoder {
         let layer = |index| {
             let scope = scope.at("layers").at(index);
             Ok(Layer {
-                itself: Attention::load(&scope.at("self_attn"), width, heads)?,
+                itself: attention(&scope.at("self_attn"), width, heads)?,
                 itself_norm: LayerNorm::load(&scope.at("self_attn_layer_norm"), width, EPSILON)?,
-                sound: Attention::load(&scope.at("encoder_attn"), width, heads)?,
+                sound: attention(&scope.at("encoder_attn"), width, heads)?,
                 sound_norm: LayerNorm::load(&scope.at("encoder_attn_layer_norm"), width, EPSILON)?,
                 feed: FeedForward::load(&scope, width, config.decoder_ffn_dim, config.activation_function)?,
             })
@@ -97,7 +97,7 @@ impl Decoder {
 
     /// Reads `tokens` (rows of one length) after what was `said`, and gives states: rows x length x width. Rows belong to windows in
     /// equal shares: two windows and four rows are two rows for each.
-    pub fn read(&self, tokens: &[Vec<u32>], heard: &Heard, said: &mut Said) -> Result<Tensor> {
+    pub fn read(&self, tokens: &[Vec<u32>], heard: &Heard, said: &mut Past) -> Result<Tensor> {
         self.read_watching(tokens, heard, said, |_, _| Ok(()))
     }
 
@@ -105,7 +105,7 @@ impl Decoder {
     /// positions.
     pub fn attention(&self, tokens: &[u32], heard: &Heard, heads: &[(usize, usize)]) -> Result<Tensor> {
         let mut found = vec![None; heads.len()];
-        self.read_watching(&[tokens.to_vec()], heard, &mut Said::default(), |layer, weights| {
+        self.read_watching(&[tokens.to_vec()], heard, &mut Past::default(), |layer, weights| {
             for (place, head) in heads.iter().enumerate().filter(|(_, head)| head.0 == layer) {
                 found[place] = Some(weights.narrow(1, head.1, 1)?.squeeze(1)?);
             }
@@ -129,42 +129,23 @@ impl Decoder {
         &self,
         tokens: &[Vec<u32>],
         heard: &Heard,
-        said: &mut Said,
+        said: &mut Past,
         mut watch: impl FnMut(usize, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
         let (rows, length, width) = (tokens.len(), tokens[0].len(), self.words.dim(1)?);
         let ids = Tensor::new(tokens.concat(), self.device())?;
         let words = self.words.index_select(&ids, 0)?.reshape((rows, length, width))?;
-        let mut states = words.broadcast_add(&self.positions.narrow(0, said.length, length)?)?;
-        let mask = later_tokens(said.length, length, &states)?;
+        let mut states = words.broadcast_add(&self.positions.narrow(0, said.length(), length)?)?;
+        let mask = later_tokens(said.length(), length, &states)?;
         for (index, layer) in self.layers.iter().enumerate() {
             let normed = layer.itself_norm.forward(&states)?;
-            let next = layer.itself.keep(&normed)?;
-            let kept = match said.layers.get(index) {
-                Some(before) => before.followed_by(&next)?,
-                None => next,
-            };
-            states = (states + layer.itself.look(&normed, &kept, mask.as_ref())?.0)?;
-            match said.layers.get_mut(index) {
-                Some(place) => *place = kept,
-                None => said.layers.push(kept),
-            }
+            let kept = said.add(index, layer.itself.keep(&normed)?)?;
+            states = (states + layer.itself.look(&normed, kept, mask.as_ref())?.0)?;
             let (seen, weights) = layer.sound.look(&layer.sound_norm.forward(&states)?, &heard.0[index], None)?;
             watch(index, &weights)?;
             states = layer.feed.forward(&(states + seen)?)?;
         }
-        said.length += length;
+        said.advance(length);
         self.norm.forward(&states)
     }
-}
-
-/// Hides from each token those after it: queries x keys. One token sees all that was said before.
-fn later_tokens(before: usize, length: usize, like: &Tensor) -> Result<Option<Tensor>> {
-    if length == 1 {
-        return Ok(None);
-    }
-    let hidden = |query: usize, key: usize| if key > before + query { f32::NEG_INFINITY } else { 0.0 };
-    let mask: Vec<f32> =
-        (0..length).flat_map(|query| (0..before + length).map(move |key| hidden(query, key))).collect();
-    Tensor::from_vec(mask, (length, before + length), like.device())?.to_dtype(like.dtype()).map(Some)
 }

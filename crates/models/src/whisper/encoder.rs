@@ -2,10 +2,9 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::attention::Attention;
 use super::config::Config;
 use crate::error::ModelError;
-use crate::layers::{Activation, LayerNorm, Linear};
+use crate::layers::{Activation, CachedAttention, LayerNorm, Linear};
 use crate::scope::Scope;
 
 /// Of `torch.nn.LayerNorm`.
@@ -23,7 +22,7 @@ pub(super) struct Encoder {
 }
 
 struct Layer {
-    attention: Attention,
+    attention: CachedAttention,
     attention_norm: LayerNorm,
     feed: FeedForward,
 }
@@ -34,6 +33,17 @@ pub(super) struct FeedForward {
     widen: Linear,
     narrow: Linear,
     activation: Activation,
+}
+
+/// Attention as Whisper has it: no bias on keys.
+pub(super) fn attention(scope: &Scope, width: usize, heads: usize) -> std::result::Result<CachedAttention, ModelError> {
+    Ok(CachedAttention {
+        query: Linear::load(&scope.at("q_proj"), width, width)?,
+        key: Linear::load_without_bias(&scope.at("k_proj"), width, width)?,
+        value: Linear::load(&scope.at("v_proj"), width, width)?,
+        out: Linear::load(&scope.at("out_proj"), width, width)?,
+        heads,
+    })
 }
 
 impl FeedForward {
@@ -64,7 +74,7 @@ impl Encoder {
         let layer = |index| {
             let scope = scope.at("layers").at(index);
             Ok(Layer {
-                attention: Attention::load(&scope.at("self_attn"), width, config.encoder_attention_heads)?,
+                attention: attention(&scope.at("self_attn"), width, config.encoder_attention_heads)?,
                 attention_norm: LayerNorm::load(&scope.at("self_attn_layer_norm"), width, EPSILON)?,
                 feed: FeedForward::load(&scope, width, config.encoder_ffn_dim, config.activation_function)?,
             })

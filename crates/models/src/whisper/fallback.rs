@@ -5,8 +5,8 @@ use super::decoding::{Decoded, Generator};
 use super::error::WhisperError;
 use super::guards::{Verdict, compression_ratio, judge};
 use super::longform::Run;
-use super::random::Random;
 use super::words::trimmed;
+use crate::generation::random::Random;
 
 /// What a window gave.
 #[derive(Clone)]
@@ -72,11 +72,14 @@ impl Run<'_> {
             length: model.generation.length,
         };
         if temperature == 0.0 && self.options.beams > 1 {
-            let search = |place: &usize| {
+            let mut found = Vec::with_capacity(places.len());
+            // One window after the other: beams are many rows already.
+            for place in places {
                 let heard = heard.pick(&[*place], &model.device)?;
-                generator.beams(&prompts[*place], &heard, self.options.beams, model.generation.beam)
-            };
-            return Ok(places.iter().map(search).collect::<candle_core::Result<_>>()?);
+                let prompt = [prompts[*place].clone()];
+                found.extend(generator.beams(&prompt, &heard, self.options.beams, model.generation.beam)?);
+            }
+            return Ok(found);
         }
         let all = places.len() == prompts.len();
         let heard = if all { heard.clone() } else { heard.pick(places, &model.device)? };

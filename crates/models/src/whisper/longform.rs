@@ -10,9 +10,9 @@ use super::features::Features;
 use super::guards::Verdict;
 use super::languages::language_code;
 use super::options::{Task, TranscribeOptions};
-use super::random::Random;
 use super::transcript::{Progress, Segment, Transcript};
 use super::words::trimmed;
+use crate::generation::random::Random;
 
 /// A sound on its way.
 pub(super) struct Job {

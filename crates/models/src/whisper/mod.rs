@@ -10,7 +10,6 @@
 //! carried on after a high temperature are the latter's.
 
 mod alignment;
-mod attention;
 mod config;
 mod decoder;
 mod decoding;
@@ -22,7 +21,6 @@ mod guards;
 mod languages;
 mod longform;
 mod options;
-mod random;
 mod segments;
 mod timestamps;
 mod tokens;
@@ -34,12 +32,14 @@ use std::ops::ControlFlow;
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::ModelError;
+use crate::generation::{BeamOptions, log_sum_exp};
+use crate::layers::Past;
 use crate::scope::Scope;
 use crate::source::Source;
 use crate::weights::Weights;
 use config::{Config, FeatureConfig, GenerationConfig};
-use decoder::{Decoder, Heard, Said};
-use decoding::{BeamOptions, Length, log_sum_exp};
+use decoder::{Decoder, Heard};
+use decoding::Length;
 use encoder::Encoder;
 use features::{Features, LogMel};
 use tokens::Vocabulary;
@@ -199,7 +199,7 @@ impl Whisper {
     /// The languages of windows, each with the likeliest first.
     fn spoken(&self, heard: &Heard, windows: usize) -> candle_core::Result<Vec<Vec<LanguageProbability>>> {
         let commands = &self.vocabulary.commands;
-        let states = self.decoder.read(&vec![vec![commands.start]; windows], heard, &mut Said::default())?;
+        let states = self.decoder.read(&vec![vec![commands.start]; windows], heard, &mut Past::default())?;
         let rank = |logits: Vec<f32>| {
             let of: Vec<f32> = commands.languages.values().map(|id| logits[*id as usize]).collect();
             let all = log_sum_exp(&of);
@@ -223,7 +223,7 @@ impl Generation {
         file: GenerationConfig,
         vocabulary: &Vocabulary,
     ) -> Result<Self, ModelError> {
-        let beam = BeamOptions::new(file.length_penalty, file.early_stopping.as_ref())?;
+        let beam = BeamOptions::read(file.length_penalty, file.early_stopping.as_ref())?;
         let alignment_heads = file.alignment_heads.unwrap_or_default();
         let beyond =
             |head: &&(usize, usize)| head.0 >= config.decoder_layers || head.1 >= config.decoder_attention_heads;

@@ -1,9 +1,7 @@
 //! What a caller may choose.
 
 use super::error::WhisperError;
-
-/// Most beams of a search.
-const MOST_BEAMS: usize = 16;
+use crate::generation::beam::MOST_BEAMS;
 
 /// What is done with speech.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

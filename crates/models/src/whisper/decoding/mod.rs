@@ -1,15 +1,18 @@
 //! From a window's states to tokens: greedily, by chance, or by beams.
 
-mod beam;
-mod rows;
 mod rules;
 
-pub(super) use beam::BeamOptions;
-pub(super) use rules::{Rules, TimestampRules, log_sum_exp};
+pub(super) use rules::{Rules, TimestampRules};
 
 use candle_core::{Result, Tensor};
 
-use super::decoder::{Decoder, Heard, Said};
+use super::decoder::{Decoder, Heard, Reading};
+use crate::generation::beam::{self, BeamOptions};
+use crate::generation::choice::{drawn, likeliest};
+use crate::generation::random::Random;
+use crate::generation::rows::{self, Ending};
+use crate::generation::{Sequence, average, log_sum_exp};
+use crate::layers::Past;
 
 /// What drives the decoder over one window.
 pub(super) struct Generator<'a> {
@@ -58,22 +61,51 @@ pub(super) struct Decoded {
 impl Decoded {
     /// The mean over all tokens, the end included.
     pub fn average(&self) -> f32 {
-        self.log_probabilities.iter().sum::<f32>() / self.log_probabilities.len().max(1) as f32
+        average(&self.log_probabilities)
     }
 }
 
 /// A prompt as the decoder has read it.
-struct Opened {
-    said: Said,
+struct Opened<'a> {
+    reading: Reading<'a>,
     /// For each row, the logits of its first token.
     logits: Vec<Vec<f32>>,
     no_speech: Vec<f32>,
 }
 
-impl Generator<'_> {
+impl<'a> Generator<'a> {
+    /// Decodes windows whose prompts have one length. At temperature zero the likeliest token comes, else one by its probability at that
+    /// temperature, drawn from the window's own `randoms`. What a window says does not depend on those beside it.
+    pub fn rows(
+        &self,
+        prompts: &[Vec<u32>],
+        heard: &Heard,
+        temperature: f32,
+        randoms: &mut [Random],
+    ) -> Result<Vec<Decoded>> {
+        let Opened { mut reading, logits, no_speech } = self.open(prompts, heard)?;
+        let found = rows::write(&mut reading, logits, self.ending(prompts), self.rules(), |window, logits| {
+            if temperature > 0.0 { drawn(logits, temperature, &mut randoms[window]) } else { likeliest(logits) }
+        })?;
+        Ok(decoded(found, no_speech))
+    }
+
+    /// The best texts of windows whose prompts have one length, by searches of `width` beams.
+    pub fn beams(
+        &self,
+        prompts: &[Vec<u32>],
+        heard: &Heard,
+        width: usize,
+        options: BeamOptions,
+    ) -> Result<Vec<Decoded>> {
+        let Opened { mut reading, logits, no_speech } = self.open(prompts, heard)?;
+        let found = beam::search(&mut reading, &logits, self.ending(prompts), width, options, self.rules())?;
+        Ok(decoded(found, no_speech))
+    }
+
     /// Reads prompts of one length, one for each window.
-    fn open(&self, prompts: &[Vec<u32>], heard: &Heard) -> Result<Opened> {
-        let mut said = Said::default();
+    fn open(&self, prompts: &[Vec<u32>], heard: &Heard) -> Result<Opened<'a>> {
+        let mut said = Past::default();
         let states = self.decoder.read(prompts, heard, &mut said)?;
         let length = prompts[0].len();
         let at = |place: usize| states.narrow(1, place, 1)?.squeeze(1);
@@ -81,14 +113,22 @@ impl Generator<'_> {
         let mut logits = self.decoder.logits(&both)?;
         let at_start = logits.split_off(prompts.len());
         let no_speech = at_start.iter().map(|logits| probability(logits, self.no_speech)).collect();
-        Ok(Opened { said, logits, no_speech })
+        Ok(Opened { reading: Reading { decoder: self.decoder, heard: heard.clone(), said }, logits, no_speech })
     }
 
-    /// The logits after one more token in every row.
-    fn go_on(&self, tokens: &[u32], heard: &Heard, said: &mut Said) -> Result<Vec<Vec<f32>>> {
-        let tokens: Vec<Vec<u32>> = tokens.iter().map(|token| vec![*token]).collect();
-        self.decoder.logits(&self.decoder.read(&tokens, heard, said)?.squeeze(1)?)
+    fn ending(&self, prompts: &[Vec<u32>]) -> Ending {
+        let prompt = prompts[0].len();
+        Ending { token: self.end, most: self.length.limit(prompt).saturating_sub(prompt) }
     }
+
+    fn rules(&self) -> impl Fn(&mut [f32], &[u32]) {
+        |logits, said| self.rules.apply(logits, said)
+    }
+}
+
+fn decoded(found: Vec<Sequence>, no_speech: Vec<f32>) -> Vec<Decoded> {
+    let with = |(Sequence { tokens, log_probabilities }, no_speech)| Decoded { tokens, log_probabilities, no_speech };
+    found.into_iter().zip(no_speech).map(with).collect()
 }
 
 fn probability(logits: &[f32], token: u32) -> f32 {

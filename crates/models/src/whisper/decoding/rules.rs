@@ -1,5 +1,7 @@
 //! What the next token may be.
 
+use crate::generation::log_sum_exp;
+
 /// The rules of one transcription. They are applied to logits in place: what may not come becomes minus infinity.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Rules {
@@ -76,16 +78,6 @@ fn forbid(logits: &mut [f32], tokens: &[u32]) {
             *logit = f32::NEG_INFINITY;
         }
     }
-}
-
-/// The logarithm of the sum of exponentials.
-pub(in super::super) fn log_sum_exp(values: &[f32]) -> f32 {
-    let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    if most == f32::NEG_INFINITY {
-        return most;
-    }
-    let sum: f64 = values.iter().map(|value| f64::from(value - most).exp()).sum();
-    most + sum.ln() as f32
 }
 
 #[cfg(test)]

@@ -3,29 +3,37 @@
 use candle_core::Result;
 use serde_json::Value;
 
-use super::rules::log_sum_exp;
-use super::{Decoded, Generator, Opened};
+use super::rows::Ending;
+use super::{Rows, Sequence, log_sum_exp};
 use crate::error::ModelError;
-use crate::whisper::config::unsupported;
-use crate::whisper::decoder::Heard;
 
+/// Most beams of a search that a caller may ask for.
+pub(crate) const MOST_BEAMS: usize = 16;
 /// The score of what must not win.
 const NEVER: f32 = -1.0e9;
 
 /// How finished texts compare, and when to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in super::super) struct BeamOptions {
+pub struct BeamOptions {
     /// A text's score is its log-probability divided by its length to this power.
     pub length_penalty: f32,
+    /// When the search ends.
     pub stop: Stop,
 }
 
+impl Default for BeamOptions {
+    fn default() -> Self {
+        Self { length_penalty: 1.0, stop: Stop::default() }
+    }
+}
+
 /// When the search ends before the longest length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Stop {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stop {
     /// As soon as there are as many finished texts as beams.
     Full,
     /// When the best open beam, at its length now, is no better than the worst finished text.
+    #[default]
     Unlikely,
     /// When it could not become better at any length.
     Impossible,
@@ -33,14 +41,20 @@ pub(in super::super) enum Stop {
 
 impl BeamOptions {
     /// From the fields of `generation_config.json`.
-    pub fn new(length_penalty: Option<f32>, early_stopping: Option<&Value>) -> std::result::Result<Self, ModelError> {
+    pub(crate) fn read(
+        length_penalty: Option<f32>,
+        early_stopping: Option<&Value>,
+    ) -> std::result::Result<Self, ModelError> {
         let stop = match early_stopping {
             None | Some(Value::Null | Value::Bool(false)) => Stop::Unlikely,
             Some(Value::Bool(true)) => Stop::Full,
             Some(Value::String(text)) if text == "never" => Stop::Impossible,
-            Some(other) => return Err(unsupported("early_stopping", other, "true, false, \"never\"")),
+            Some(other) => {
+                let (found, supported) = (other.to_string(), "true, false, \"never\"");
+                return Err(ModelError::Unsupported { what: "early_stopping", found, supported });
+            }
         };
-        Ok(Self { length_penalty: length_penalty.unwrap_or(1.0), stop })
+        Ok(Self { length_penalty: length_penalty.unwrap_or(Self::default().length_penalty), stop })
     }
 }
 
@@ -57,32 +71,50 @@ struct Beam {
     row: usize,
 }
 
-impl Generator<'_> {
-    /// The best text of one window by a search of `width` beams.
-    pub fn beams(&self, prompt: &[u32], heard: &Heard, width: usize, options: BeamOptions) -> Result<Decoded> {
-        let Opened { mut said, logits, no_speech } = self.open(&[prompt.to_vec()], heard)?;
-        let most = self.length.limit(prompt.len()).saturating_sub(prompt.len());
-        let mut logits = vec![logits.concat(); width];
-        said.pick(&vec![0; width], self.decoder.device())?;
-        let mut search = Search::new(width, most, self.end, options);
-        for step in 1..=most {
-            search.step(step, &mut logits, |logits, tokens| self.rules.apply(logits, tokens));
-            if search.is_over() {
-                break;
-            }
-            let rows: Vec<usize> = search.running.iter().map(|beam| beam.row).collect();
-            said.pick(&rows, self.decoder.device())?;
-            let next: Vec<u32> = search.running.iter().filter_map(|beam| beam.tokens.last().copied()).collect();
-            logits = self.go_on(&next, heard, &mut said)?;
+/// Finds the best text for each input by a search of `width` beams. `rows` holds one row for each input, and `logits` those of its first token.
+/// `rules` change log-probabilities by the tokens so far. A search that is over leaves the batch.
+pub(crate) fn search(
+    rows: &mut impl Rows,
+    logits: &[Vec<f32>],
+    ending: Ending,
+    width: usize,
+    options: BeamOptions,
+    rules: impl Fn(&mut [f32], &[u32]),
+) -> Result<Vec<Sequence>> {
+    let mut searches = vec![Search::new(width, ending, options); logits.len()];
+    let mut open: Vec<usize> = (0..logits.len()).collect();
+    let first: Vec<usize> = open.iter().flat_map(|input| vec![*input; width]).collect();
+    rows.pick_rows(&first)?;
+    let mut logits: Vec<Vec<f32>> = first.into_iter().map(|input| logits[input].clone()).collect();
+    for step in 1..=ending.most {
+        for (input, logits) in open.iter().zip(logits.chunks_exact_mut(width)) {
+            searches[*input].step(step, logits, &rules);
         }
-        Ok(search.best(no_speech[0]))
+        let left: Vec<usize> = (0..open.len()).filter(|place| !searches[open[*place]].is_over()).collect();
+        if left.is_empty() {
+            break;
+        }
+        let (mut picked, mut next) = (Vec::new(), Vec::new());
+        for place in &left {
+            for beam in &searches[open[*place]].running {
+                picked.push(place * width + beam.row);
+                next.extend(beam.tokens.last());
+            }
+        }
+        rows.pick_rows(&picked)?;
+        if left.len() < open.len() {
+            rows.pick_inputs(&left)?;
+            open = left.into_iter().map(|place| open[place]).collect();
+        }
+        logits = rows.read(&next)?;
     }
+    Ok(searches.into_iter().map(Search::best).collect())
 }
 
+#[derive(Debug, Clone)]
 struct Search {
     width: usize,
-    most: usize,
-    end: u32,
+    ending: Ending,
     options: BeamOptions,
     running: Vec<Beam>,
     done: Vec<Beam>,
@@ -91,7 +123,7 @@ struct Search {
 }
 
 impl Search {
-    fn new(width: usize, most: usize, end: u32, options: BeamOptions) -> Self {
+    fn new(width: usize, ending: Ending, options: BeamOptions) -> Self {
         let beam = |index| Beam {
             tokens: Vec::new(),
             // All beams begin alike; only the first may go on.
@@ -101,20 +133,11 @@ impl Search {
             row: index,
         };
         let done = vec![Beam { score: NEVER, ..beam(0) }; width];
-        Self {
-            width,
-            most,
-            end,
-            options,
-            running: (0..width).map(beam).collect(),
-            done,
-            improvable: true,
-            stuck: false,
-        }
+        Self { width, ending, options, running: (0..width).map(beam).collect(), done, improvable: true, stuck: false }
     }
 
     /// One more token, the `step`-th: `logits` holds those of every running beam.
-    fn step(&mut self, step: usize, logits: &mut [Vec<f32>], rules: impl Fn(&mut [f32], &[u32])) {
+    fn step(&mut self, step: usize, logits: &mut [Vec<f32>], rules: &impl Fn(&mut [f32], &[u32])) {
         let candidates = self.candidates(step, logits, rules);
         self.stuck = candidates.iter().all(|candidate| candidate.finished);
         let mut open: Vec<Beam> = candidates
@@ -147,7 +170,7 @@ impl Search {
     }
 
     /// The likeliest continuations, best first: twice as many as beams, so that enough are left where some end.
-    fn candidates(&self, step: usize, logits: &mut [Vec<f32>], rules: impl Fn(&mut [f32], &[u32])) -> Vec<Beam> {
+    fn candidates(&self, step: usize, logits: &mut [Vec<f32>], rules: &impl Fn(&mut [f32], &[u32])) -> Vec<Beam> {
         let keep = 2 * self.width;
         let mut best: Vec<(f32, usize, usize)> = Vec::with_capacity(keep + 1);
         let mut allowed = Vec::with_capacity(self.running.len());
@@ -176,7 +199,7 @@ impl Search {
                 tokens: [from.tokens.as_slice(), &[token as u32]].concat(),
                 score,
                 log_probabilities: [from.log_probabilities.as_slice(), &[token_probability]].concat(),
-                finished: token as u32 == self.end || step == self.most,
+                finished: token as u32 == self.ending.token || step == self.ending.most,
                 row,
             }
         };
@@ -188,8 +211,11 @@ impl Search {
     }
 
     fn could_improve(&self, step: usize) -> bool {
-        let length =
-            if self.options.stop == Stop::Impossible && self.options.length_penalty > 0.0 { self.most } else { step };
+        let length = if self.options.stop == Stop::Impossible && self.options.length_penalty > 0.0 {
+            self.ending.most
+        } else {
+            step
+        };
         let hoped = self.running[0].score / self.penalty(length);
         let worst = self.done.iter().map(|beam| beam.score).fold(f32::INFINITY, f32::min);
         self.done.iter().any(|beam| hoped > if beam.finished { worst } else { NEVER })
@@ -200,12 +226,12 @@ impl Search {
         !self.improvable || full || self.stuck
     }
 
-    fn best(mut self, no_speech: f32) -> Decoded {
+    fn best(mut self) -> Sequence {
         let mut best = self.done.swap_remove(0);
-        if best.tokens.last() == Some(&self.end) {
+        if best.tokens.last() == Some(&self.ending.token) {
             best.tokens.pop();
         }
-        Decoded { tokens: best.tokens, log_probabilities: best.log_probabilities, no_speech }
+        Sequence { tokens: best.tokens, log_probabilities: best.log_probabilities }
     }
 }
 
@@ -220,17 +246,17 @@ mod tests {
 
     /// Searches where the logits depend on the tokens so far only: 0 is the end.
     fn search(width: usize, most: usize, stop: Stop, logits: impl Fn(&[u32]) -> Vec<f32>) -> (Vec<u32>, usize) {
-        let mut search = Search::new(width, most, 0, BeamOptions { length_penalty: 1.0, stop });
+        let mut search = Search::new(width, Ending { token: 0, most }, BeamOptions { length_penalty: 1.0, stop });
         let mut steps = 0;
         for step in 1..=most {
             steps = step;
             let mut rows: Vec<Vec<f32>> = search.running.iter().map(|beam| logits(&beam.tokens)).collect();
-            search.step(step, &mut rows, |_, _| ());
+            search.step(step, &mut rows, &|_, _| ());
             if search.is_over() {
                 break;
             }
         }
-        (search.best(0.0).tokens, steps)
+        (search.best().tokens, steps)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// `SplitMix64` (Steele, Lea, Flood, 2014): a sequence that its seed fixes.
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     pub fn seeded(seed: u64) -> Self {
