@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod blobs;
+pub mod caption;
 pub mod cli;
 pub mod config;
 pub mod dashboard;
@@ -19,6 +20,7 @@ pub mod lifecycle;
 pub mod media_pool;
 pub mod metrics;
 pub mod models;
+pub mod on_demand;
 pub mod openapi;
 pub mod profile;
 pub mod router;

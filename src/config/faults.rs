@@ -119,6 +119,9 @@ fn ingest(config: &Config, faults: &mut Faults) {
         "ingest.chunk_overlap_tokens: must be at most half of ingest.chunk_tokens",
     );
     faults.require(config.transcriber.queue <= 10_000, "transcriber.queue: must be at most 10000");
+    faults.require(config.captioner.queue <= 10_000, "captioner.queue: must be at most 10000");
+    faults.require((1..=16).contains(&config.captioner.beams), "captioner.beams: must be from 1 to 16");
+    faults.require((1..=256).contains(&config.captioner.max_tokens), "captioner.max_tokens: must be from 1 to 256");
     faults.require(
         config.ingest.window_ms == 0 || config.ingest.window_ms >= 250,
         "ingest.window_ms: must be 0 (as the profile's models take it) or at least 250",

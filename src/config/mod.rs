@@ -6,7 +6,7 @@ mod sections;
 
 pub use load::{ConfigError, Overrides, cache_dir, load};
 pub use sections::{
-    Auth, Blobs, Catalog, Config, Encoder, Index, Ingest, Jobs, Limits, Log, Profile, Role, Search, Server, Storage,
+    Auth, Blobs, Captioner, Catalog, Config, Encoder, Index, Ingest, Jobs, Limits, Log, Profile, Role, Search, Server, Storage,
     Transcriber,
 };
 

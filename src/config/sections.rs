@@ -22,6 +22,7 @@ pub struct Config {
     pub profile: Profile,
     pub encoder: Encoder,
     pub transcriber: Transcriber,
+    pub captioner: Captioner,
     pub index: Index,
     pub ingest: Ingest,
     pub jobs: Jobs,
@@ -183,6 +184,16 @@ impl std::fmt::Debug for Index {
 #[allow(missing_docs)]
 pub struct Transcriber {
     pub queue: usize,
+}
+
+/// The model that describes pictures.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Captioner {
+    pub queue: usize,
+    pub beams: usize,
+    pub max_tokens: usize,
 }
 
 /// How documents are cut.

@@ -7,17 +7,18 @@ use sensorium_domain::encoder::{SoundFormat, SpaceInfo, Tower, TowerInfo};
 use sensorium_domain::{BlobHash, Modality, ModelName};
 use sensorium_inference::{LocalEncoder, Options};
 use sensorium_models::labels::Labels;
-use sensorium_models::registry::{self, DType, LoadOptions};
+use sensorium_models::registry::{self, DType, Device, LoadOptions};
 use sensorium_models::starter::Calibration;
 use sensorium_models::text::{Pooling, TextOptions};
-use sensorium_models::{Likeness, Source, Whisper};
+use sensorium_models::{BlipCaptioner, Likeness, Source, Whisper};
 use sensorium_sources::{Check, ModelEntry, Origin, PoolingDefault, Precision, ProfileFile, SpaceEntry};
 
 use super::reading::{Fitted, Reading};
 use super::{Chosen, Profile, ProfileError, Space};
+use crate::caption::Captioner;
 use crate::config::{self, Config};
 use crate::models::{Models, State, starter_dir};
-use crate::transcribe::Transcriber;
+use crate::transcribe::{SAMPLE_RATE_HZ, Transcriber};
 
 /// How sounds are cut where no tower takes any; they are kept and not found.
 const NO_SOUND_TOWER: SoundFormat = SoundFormat { sample_rate_hz: 16_000, window_ms: 10_000 };
@@ -73,20 +74,10 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
         None => None,
     };
     let mut unused = Vec::new();
-    if let Some(captioner) = &file.captioner {
-        unused.push(format!("captions in sentences by {captioner}: not in this version"));
-    }
-    let transcriber = match file.transcriber.as_ref().and_then(|name| Some((name, file.models.get(name)?))) {
-        Some((name, entry)) if matches!(models.state(name, entry)?, State::Here { .. }) => {
-            Some(transcriber(config, &models, name, entry)?)
-        }
-        Some((name, _)) => {
-            let pull = format!("sensorium models pull {} --model {name}", config.profile.name);
-            unused.push(format!("no speech is written down: {name} is not here; `{pull}` fetches it"));
-            None
-        }
-        None => None,
-    };
+    let transcriber = writer(&file, file.transcriber.as_ref(), &models, "no speech is written down", &mut unused)?;
+    let transcriber = transcriber.map(|found| transcriber_of(config, found)).transpose()?;
+    let captioner = writer(&file, file.captioner.as_ref(), &models, "no picture is described in a sentence", &mut unused)?;
+    let captioner = captioner.map(|found| captioner_of(config, found)).transpose()?;
     let local = Arc::new(LocalEncoder::new(described, options(&config.encoder))?);
     Ok(Profile {
         encoder: local.clone(),
@@ -95,6 +86,7 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
         name: file.name,
         summary: file.summary,
         transcriber,
+        captioner,
         unused,
         spaces,
         counter,
@@ -104,13 +96,48 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
     })
 }
 
-/// The model is read when it is first asked; that it is one is found out now.
-fn transcriber(config: &Config, models: &Models, name: &str, entry: &ModelEntry) -> Result<Transcriber, ProfileError> {
+/// A model that writes, with its files.
+struct Writer {
+    model: ModelName,
+    source: Source,
+    dtype: DType,
+}
+
+/// The model of this name, if its files are here; what is not to be had without them is noted.
+fn writer(
+    file: &ProfileFile,
+    name: Option<&String>,
+    models: &Models,
+    without: &str,
+    unused: &mut Vec<String>,
+) -> Result<Option<Writer>, ProfileError> {
+    let Some((name, entry)) = name.and_then(|name| Some((name, file.models.get(name)?))) else { return Ok(None) };
+    if !matches!(models.state(name, entry)?, State::Here { .. }) {
+        let pull = format!("sensorium models pull {} --model {name}", file.name);
+        unused.push(format!("{without}: {name} is not here; `{pull}` fetches it"));
+        return Ok(None);
+    }
     let located = models.locate(name, entry, Check::Quick)?;
-    let source = Source::Folder(located.folder);
-    Whisper::check(&source)?;
     let model = ModelName(format!("{name}@{}", located.revision));
-    Ok(Transcriber::new(model, source, dtype(entry.precision), config.transcriber.queue))
+    Ok(Some(Writer { model, source: Source::Folder(located.folder), dtype: dtype(entry.precision) }))
+}
+
+/// The model is read when it is first asked; that it is one is found out now.
+fn transcriber_of(config: &Config, found: Writer) -> Result<Transcriber, ProfileError> {
+    let Writer { model, source, dtype } = found;
+    let rate_hz = Whisper::check(&source)?;
+    if rate_hz != SAMPLE_RATE_HZ {
+        return Err(ProfileError::SampleRate { model, rate_hz });
+    }
+    let load = move || Whisper::load(&source, dtype, &Device::Cpu);
+    Ok(Transcriber::new(model, config.transcriber.queue, "transcriber.queue", load))
+}
+
+fn captioner_of(config: &Config, found: Writer) -> Result<Captioner, ProfileError> {
+    let Writer { model, source, dtype } = found;
+    BlipCaptioner::check(&source)?;
+    let load = move || BlipCaptioner::load(&source, dtype, &Device::Cpu);
+    Ok(Captioner::new(model, config.captioner.queue, "captioner.queue", load))
 }
 
 fn wanted(file: &ProfileFile) -> Vec<Wanted<'_>> {

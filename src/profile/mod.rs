@@ -14,6 +14,7 @@ use sensorium_models::labels::Labels;
 
 pub use choose::{Chosen, choose, read};
 
+use crate::caption::Captioner;
 use crate::config::Config;
 use crate::ingest::CountTokens;
 use crate::models::ModelsError;
@@ -28,6 +29,8 @@ pub struct Profile {
     pub encoder: Arc<dyn Encoder>,
     /// What writes down speech, where it has it.
     pub transcriber: Option<Transcriber>,
+    /// What describes pictures in sentences, where it has it.
+    pub captioner: Option<Captioner>,
     local: Arc<LocalEncoder>,
     summary: String,
     spaces: Vec<Space>,
@@ -68,6 +71,14 @@ pub enum ProfileError {
     /// Sounds are brought to all towers in one way.
     #[error("the profile has towers that want sounds at {} Hz in {} ms and others at {} Hz in {} ms; one profile can have one", .0.sample_rate_hz, .0.window_ms, .1.sample_rate_hz, .1.window_ms)]
     TwoSounds(SoundFormat, SoundFormat),
+    /// A speech recogniser for another rate than that at which sounds are given to it.
+    #[error("{model} wants sounds at {rate_hz} Hz; speech recognisers are given {rate} Hz here", rate = crate::transcribe::SAMPLE_RATE_HZ)]
+    SampleRate {
+        /// The model.
+        model: ModelName,
+        /// What it wants.
+        rate_hz: u32,
+    },
     /// What is longer than a window would not be heard.
     #[error("ingest.window_ms: is {set}, and the towers of the profile hear at most {most} ms at once")]
     Window {

@@ -3,11 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use sensorium_media::{Limits, decode_audio, resample, sniff};
+use sensorium_domain::EncodeInput;
+use sensorium_media::{Limits, decode_audio, decode_image, resample, sniff};
+use sensorium_models::blip::{Decoding, GenerateOptions, MaxTokens};
 use sensorium_models::registry::{DType, Device};
 use sensorium_models::weights::Weights;
 use sensorium_models::whisper::TranscribeOptions;
-use sensorium_models::{Source, Whisper};
+use sensorium_models::{BlipCaptioner, Source, Whisper};
 use serde_json::{Value, json};
 
 use crate::client::{Api, id, list};
@@ -22,12 +24,14 @@ fn models() -> PathBuf {
 fn profile(folder: &Path, more: &str) -> PathBuf {
     let small = models();
     let small = small.display();
-    let transcriber = if more.contains("whisper-mini") { "transcriber = \"whisper-mini\"" } else { "" };
+    let uses = [("whisper-mini", "transcriber"), ("blip-small", "captioner")];
+    let uses = uses.iter().filter(|(model, _)| more.contains(model));
+    let writers: String = uses.map(|(model, key)| format!("{key} = \"{model}\"\n")).collect();
     let text = format!(
         r#"
 name = "trial"
 summary = "small models with random weights"
-{transcriber}
+{writers}
 
 [models.siglip]
 folder = "{small}/siglip-small"
@@ -186,6 +190,36 @@ async fn a_space_answers_what_it_was_made_for() {
     let both = json!({"inputs": [{"text": "a"}, {"image": {"base64": picture}}, {"audio": {"base64": base64(&wav(500, 440.0))}}]});
     let refused = api.post("/v1/embeddings", &both).await.problem(422, "not_in_profile");
     assert!(refused["detail"].as_str().unwrap().contains("text and image and audio"), "{refused}");
+}
+
+/// A model that describes pictures, for [`profile`].
+fn with_blip() -> String {
+    format!("[models.blip-small]\nfolder = \"{}/blip-small\"\nlicence = \"MIT\"\n", models().display())
+}
+
+#[tokio::test]
+async fn pictures_are_described_in_sentences() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(folder.path(), &with_blip()).await;
+    let api = server.owner();
+    let bytes = std::fs::read(models().join("inputs/pictures/00-rgb.png")).unwrap();
+    let expected = {
+        let picture = decode_image(&bytes, sniff(&bytes, None).unwrap(), &Limits::default()).unwrap().on_white();
+        let (width_px, height_px) = (picture.width_px, picture.height_px);
+        let input = EncodeInput::Image { width_px, height_px, rgb: picture.rgb.into() };
+        let model = BlipCaptioner::load(&Source::Folder(models().join("blip-small")), DType::F32, &Device::Cpu).unwrap();
+        let decoding = Decoding::Beams { width: 3, options: Default::default() };
+        let options = GenerateOptions { decoding, max_tokens: MaxTokens::New(30), ..GenerateOptions::default() };
+        model.caption(&[input], None, &options).unwrap().remove(0).unwrap()
+    };
+    let input = json!({"image": {"base64": base64(&bytes)}});
+    let answer = api.post("/v1/captions", &json!({"input": input})).await.expect(200);
+    assert_eq!((&answer["method"], &answer["caption"]["text"]), (&json!("generated"), &json!(expected.text)));
+    assert!(answer["caption"]["model"].as_str().unwrap().starts_with("blip-small@"), "{answer}");
+    let sound = json!({"audio": {"base64": base64(&wav(500, 440.0))}});
+    api.post("/v1/captions", &json!({"input": sound})).await.problem(422, "not_in_profile");
+    let long = json!({"input": input, "prompt": "x".repeat(2000)});
+    assert_eq!(api.post("/v1/captions", &long).await.problem(422, "invalid")["errors"][0]["pointer"], "/prompt");
 }
 
 /// A form with a sound and fields.

@@ -21,7 +21,9 @@ pub struct Models {
     /// The spaces with their towers.
     pub spaces: Vec<Space>,
     /// The model that writes down speech; null where the profile has none here.
-    pub transcriber: Option<Transcriber>,
+    pub transcriber: Option<Writer>,
+    /// The model that describes pictures in sentences; null where the profile has none here.
+    pub captioner: Option<Writer>,
     /// What to know about the profile.
     pub notes: Vec<String>,
 }
@@ -48,9 +50,9 @@ pub struct Tower {
     pub licence: String,
 }
 
-/// The model that writes down speech.
+/// A model that writes.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Transcriber {
+pub struct Writer {
     /// `name@revision`.
     pub model: ModelName,
     /// Its licence.
@@ -78,10 +80,12 @@ pub async fn models(State(app): State<App>, _caller: Read) -> Json<Models> {
         profile: app.profile.name.clone(),
         generation: app.generation,
         spaces: spaces.collect(),
-        transcriber: app.profile.transcriber.as_ref().map(|transcriber| Transcriber {
-            model: transcriber.model.clone(),
-            licence: app.profile.licence(&transcriber.model),
-        }),
+        transcriber: app.profile.transcriber.as_ref().map(|transcriber| writer(&app, &transcriber.model)),
+        captioner: app.profile.captioner.as_ref().map(|captioner| writer(&app, &captioner.model)),
         notes: app.profile.notes(),
     })
+}
+
+fn writer(app: &App, model: &ModelName) -> Writer {
+    Writer { model: model.clone(), licence: app.profile.licence(model) }
 }

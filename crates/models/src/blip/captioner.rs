@@ -35,6 +35,14 @@ impl BlipCaptioner {
         })
     }
 
+    /// Whether `source` has a model that can be read here, by its settings alone; weights are not looked at.
+    ///
+    /// # Errors
+    /// What is missing or cannot be read.
+    pub fn check(source: &Source) -> Result<(), ModelError> {
+        Config::load(source).map(|_| ())
+    }
+
     /// What prepares pictures for it.
     pub fn processor(&self) -> &ImageProcessor {
         &self.vision.processor

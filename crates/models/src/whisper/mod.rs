@@ -112,10 +112,10 @@ impl Whisper {
         })
     }
 
-    /// Whether `source` has a model that can be read here, by its settings alone; weights are not looked at.
-    pub fn check(source: &Source) -> Result<(), ModelError> {
+    /// Whether `source` has a model that can be read here, by its settings alone, and at which rate it wants sounds, in hertz.
+    pub fn check(source: &Source) -> Result<u32, ModelError> {
         let config = Config::load(source)?;
-        FeatureConfig::load(source, &config).map(|_| ())
+        Ok(FeatureConfig::load(source, &config)?.sampling_rate)
     }
 
     /// The rate at which sounds have to be given.

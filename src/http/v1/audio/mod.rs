@@ -14,7 +14,7 @@ use sensorium_media as media;
 use crate::error::{ApiError, Code};
 use crate::http::upload::read_upload;
 use crate::startup::App;
-use crate::transcribe::SAMPLE_RATE_HZ;
+use crate::transcribe::{SAMPLE_RATE_HZ, transcribe};
 use request::SpeechRequest;
 
 /// Reads the form, runs the profile's model, writes the text in the form that was asked for.
@@ -37,6 +37,6 @@ async fn write_down(app: &App, request: Request, task: Task) -> Result<Response,
     });
     let sound = sound.await?.map_err(|error| ApiError::media(&error, "/file", asked.name.as_deref()))?;
     let duration_ms = sound.duration_ms();
-    let transcript = transcriber.transcribe(sound.samples, asked.options.clone()).await?;
+    let transcript = transcribe(transcriber, sound.samples, asked.options.clone()).await?;
     Ok(view::response(&asked, duration_ms, &transcript))
 }
