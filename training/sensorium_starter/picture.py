@@ -149,6 +149,38 @@ def export(tower: PictureTower) -> dict:
     return {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in tensors.items()}
 
 
+@torch.no_grad()
+def unfold(tensors: dict, channels: torch.Tensor) -> PictureTower:
+    """A tower to be trained on from the shipped tensors. `channels`, a batch of training pictures behind the front end, gives each batch
+    norm the mean and spread that it takes out and puts back, so that the tower computes what it did before."""
+    w = {name: tensor.float() for name, tensor in tensors.items()}
+    tower = PictureTower()
+
+    def set_conv(conv, norm, name, x):
+        # Batch norm makes the length of a filter meaningless; that of a fresh one keeps the learning rate what it is meant to be.
+        weight, bias = w[name + ".weight"], w[name + ".bias"]
+        fresh = conv.weight.flatten(1).norm(dim=1).mean()
+        conv.weight.copy_(weight * (fresh / weight.flatten(1).norm(dim=1).clamp(min=1e-6))[:, None, None, None])
+        y, was = conv(x), F.conv2d(x, weight, None, conv.stride, conv.padding)
+        mean, variance = was.mean(dim=(0, 2, 3)), was.var(dim=(0, 2, 3), unbiased=False)
+        norm.weight.copy_(variance.sqrt())
+        norm.bias.copy_(mean + bias)
+        norm.running_mean.copy_(y.mean(dim=(0, 2, 3)))
+        norm.running_var.copy_(y.var(dim=(0, 2, 3), unbiased=False))
+        return was + bias[None, :, None, None]
+
+    x = F.relu(set_conv(tower.stem, tower.stem_norm, "stem", channels))
+    for index, block in enumerate(tower.blocks):
+        name = f"blocks.{index}"
+        y = F.relu(set_conv(block.conv1, block.norm1, name + ".conv1", x))
+        y = set_conv(block.conv2, block.norm2, name + ".conv2", y)
+        shortcut = x if block.shortcut is None else set_conv(block.shortcut, block.shortcut_norm, name + ".shortcut", x)
+        x = F.relu(y + shortcut)
+    tower.head.weight.copy_(w["head.weight"])
+    tower.head.bias.copy_(w["head.bias"])
+    return tower
+
+
 class ExportedPicture:
     """The tower as shipped: f16 tensors, run in f32. What a port has to match."""
 

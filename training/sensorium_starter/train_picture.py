@@ -11,15 +11,17 @@ from collections import Counter
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from . import augment, questions, running, scenes
 from .drawings import COLOUR_ICONS
-from .picture import SIZE, PictureTower, front_end
-from .places import CACHE
+from .picture import SIZE, PictureTower, front_end, unfold
+from .places import CACHE, SHIPPED
 from .text import embed
 
 BATCH = 128
 RATE, DECAY = 2e-3, 0.05
+RATE_ON = 1.5e-3  # of a training that begins with the shipped tower
 SHARES = {"emoji": 0.66, "icon": 0.28, "scene": 0.06}
 SCENES = 4000
 EARLY, EARLY_SIZE = 0.3, 48  # the first part of the training sees smaller pictures, at 0.6 of the cost
@@ -107,6 +109,7 @@ def main():
     options.add_argument("--until", help="HH:MM: end there, whatever the speed")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--fresh", action="store_true")
+    options.add_argument("--from-shipped", action="store_true", help="begin with the tower of models/starter, at a lower rate and without small pictures")
     options = options.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(11)
@@ -128,8 +131,15 @@ def main():
     parts = [(rows, evenly([drawings.entries[row]["name"] for row in rows])) for rows in (np.flatnonzero(is_emoji), np.flatnonzero(~is_emoji))]
     print(len(pixels), "drawings", len(prototypes), "prototypes", len(sentences), "scenes", flush=True)
 
-    tower = PictureTower().to(memory_format=torch.channels_last)
-    log_scale = torch.nn.Parameter(torch.tensor(np.log(15.0), dtype=torch.float32))
+    rate_peak, early = (RATE_ON, 0.0) if options.from_shipped else (RATE, EARLY)
+    tower = PictureTower()
+    if options.from_shipped:
+        rows = np.concatenate([np.random.choice(its, 256, p=chances) for its, chances in parts])
+        still = torch.from_numpy(upright[rows])
+        seen = augment.augment(pixels[rows].permute(0, 3, 1, 2), torch.from_numpy(~is_colour[rows]), still, 0.5, torch.zeros(len(rows), dtype=bool), SIZE)
+        tower = unfold(load_file(SHIPPED / "picture.safetensors"), front_end(seen))
+    tower = tower.to(memory_format=torch.channels_last)
+    log_scale = torch.nn.Parameter(torch.tensor(np.log(25.0 if options.from_shipped else 15.0), dtype=torch.float32))
     tower.register_parameter("log_scale", log_scale)
     optimizer = torch.optim.AdamW(running.groups(tower, DECAY), lr=RATE, betas=(0.9, 0.98))
     average = running.Average(tower)
@@ -142,11 +152,11 @@ def main():
     counts = counts + (BATCH - sum(counts),)
     saved, shown, losses = time.time(), time.time(), []
     while not progress.finished:
-        rate = running.cosine_rate(progress.done, RATE) * min(1.0, (progress.step + 1) / 60)
+        rate = running.cosine_rate(progress.done, rate_peak) * min(1.0, (progress.step + 1) / 60)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        strength = min(1.0, 0.15 + progress.done * 1.7) if progress.done < 0.9 else 0.8
-        size = EARLY_SIZE if progress.done < EARLY else SIZE
+        strength = min(1.0, (0.6 if options.from_shipped else 0.15) + progress.done * 1.7) if progress.done < 0.9 else 0.8
+        size = EARLY_SIZE if progress.done < early else SIZE
         rows = np.concatenate([np.random.choice(its, count, p=chances) for (its, chances), count in zip(parts, counts)])
         scene_rows = np.random.choice(len(sentences), counts[2], replace=False)
         labelled = len(rows)

@@ -9,16 +9,18 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from . import questions, running
 from .augment_sound import augmented
-from .places import CACHE
-from .sound import FRAMES, MELS, SoundTower, mel_decibels
+from .places import CACHE, SHIPPED
+from .sound import FRAMES, MELS, SoundTower, exported, mel_decibels
 from .text import embed
 from .train_picture import Texts, centred, goals_of
 
 BATCH = 96
 RATE, DECAY = 1e-3, 0.05
+RATE_ON = 7e-4  # of a training that begins with the shipped tower
 SHARES = {"program": 0.52, "drum": 0.10, "speech": 0.11, "synthesised": 0.27}
 TEMPLATES = ("the sound of {}", "{} sound", "{} playing", "a recording of {}", "{}")
 
@@ -64,6 +66,7 @@ def main():
     options.add_argument("--until", help="HH:MM: end there, whatever the speed")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--fresh", action="store_true")
+    options.add_argument("--from-shipped", action="store_true", help="begin with the tower of models/starter, at a lower rate")
     options = options.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(12)
@@ -79,8 +82,9 @@ def main():
     of_kind = {kind: np.array([row for row, entry in enumerate(sounds.entries) if entry["kind"] == kind]) for kind in SHARES}
     print(len(sounds.entries), "clips", len(prototypes), "prototypes", flush=True)
 
-    tower = SoundTower()
-    tower.log_scale = torch.nn.Parameter(torch.tensor(np.log(15.0), dtype=torch.float32))
+    rate_peak = RATE_ON if options.from_shipped else RATE
+    tower = exported(load_file(SHIPPED / "sound.safetensors")) if options.from_shipped else SoundTower()
+    tower.log_scale = torch.nn.Parameter(torch.tensor(np.log(25.0 if options.from_shipped else 15.0), dtype=torch.float32))
     optimizer = torch.optim.AdamW(running.groups(tower, DECAY), lr=RATE, betas=(0.9, 0.98))
     average = running.Average(tower)
     progress = running.Progress(options.steps, options.until)
@@ -90,10 +94,10 @@ def main():
         print("resumed at step", progress.step, flush=True)
     saved, shown, losses = time.time(), time.time(), []
     while not progress.finished:
-        rate = running.cosine_rate(progress.done, RATE) * min(1.0, (progress.step + 1) / 60)
+        rate = running.cosine_rate(progress.done, rate_peak) * min(1.0, (progress.step + 1) / 60)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        strength = min(1.0, 0.2 + progress.done * 1.7)
+        strength = min(1.0, (0.6 if options.from_shipped else 0.2) + progress.done * 1.7)
         rows = np.concatenate([np.random.choice(of_kind[kind], round(BATCH * share)) for kind, share in SHARES.items()])
         n = len(rows)
         mel, partner = augmented(mels[rows].float(), strength)
