@@ -2,6 +2,7 @@
 
 use sensorium_domain::EncodeInput;
 use sensorium_models::blip::{BlipCaptioner, BlipError, Decoding, GenerateOptions, MaxTokens};
+use sensorium_models::generation::BeamOptions;
 
 pub use sensorium_models::blip::GeneratedText;
 
@@ -22,7 +23,7 @@ pub async fn caption(
     let options = GenerateOptions {
         decoding: match settings.beams {
             1 => Decoding::Greedy,
-            width => Decoding::Beams { width, options: Default::default() },
+            width => Decoding::Beams { width, options: BeamOptions::default() },
         },
         max_tokens: MaxTokens::New(settings.max_tokens),
         ..GenerateOptions::default()

@@ -49,10 +49,7 @@ impl<T: Send + Sync + 'static> OnDemand<T> {
     }
 
     /// Does `work` with the model on a thread that may block, when it is its turn. Refuses with 429 when too many wait.
-    pub async fn run<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&T) -> R + Send + 'static,
-    ) -> Result<R, ApiError> {
+    pub async fn run<R: Send + 'static>(&self, work: impl FnOnce(&T) -> R + Send + 'static) -> Result<R, ApiError> {
         let place = self.places.clone().try_acquire_owned().map_err(|error| match error {
             TryAcquireError::NoPermits => {
                 let detail = format!("too many wait for {} already ({})", self.model, self.option);

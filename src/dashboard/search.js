@@ -59,14 +59,14 @@ export async function addFiles(files) {
   if (extras.length > 0) search();
 }
 
-/** What the server takes a file for: the nearest labels of its vocabulary, shown beside the input. */
+/** What the server takes a file for: a sentence, or the nearest labels of its vocabulary, shown beside the input. */
 function described(extra) {
   extra.note = el("span", { class: "muted note-inline" });
   const form = new FormData();
   form.append("request", JSON.stringify({ input: { [extra.kind]: { file: "file" } }, count: 3 }));
   form.append("file", extra.file, extra.file.name);
-  json("/v1/captions", { method: "POST", body: form }).then(({ labels }) => {
-    const names = labels.map(({ label, score }) => `${label} ${Math.round(100 * score)} %`);
+  json("/v1/captions", { method: "POST", body: form }).then(({ labels, caption }) => {
+    const names = caption ? [caption.text] : labels.map(({ label, score }) => `${label} ${Math.round(100 * score)} %`);
     if (names.length > 0) extra.note.textContent = `taken for: ${names.join(", ")}`;
   }, () => {});
   return extra;

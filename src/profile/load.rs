@@ -76,7 +76,8 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
     let mut unused = Vec::new();
     let transcriber = writer(&file, file.transcriber.as_ref(), &models, "no speech is written down", &mut unused)?;
     let transcriber = transcriber.map(|found| transcriber_of(config, found)).transpose()?;
-    let captioner = writer(&file, file.captioner.as_ref(), &models, "no picture is described in a sentence", &mut unused)?;
+    let captioner =
+        writer(&file, file.captioner.as_ref(), &models, "no picture is described in a sentence", &mut unused)?;
     let captioner = captioner.map(|found| captioner_of(config, found)).transpose()?;
     let local = Arc::new(LocalEncoder::new(described, options(&config.encoder))?);
     Ok(Profile {

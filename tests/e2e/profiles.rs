@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sensorium_domain::EncodeInput;
 use sensorium_media::{Limits, decode_audio, decode_image, resample, sniff};
 use sensorium_models::blip::{Decoding, GenerateOptions, MaxTokens};
+use sensorium_models::generation::BeamOptions;
 use sensorium_models::registry::{DType, Device};
 use sensorium_models::weights::Weights;
 use sensorium_models::whisper::TranscribeOptions;
@@ -26,7 +27,8 @@ fn profile(folder: &Path, more: &str) -> PathBuf {
     let small = small.display();
     let uses = [("whisper-mini", "transcriber"), ("blip-small", "captioner")];
     let uses = uses.iter().filter(|(model, _)| more.contains(model));
-    let writers: String = uses.map(|(model, key)| format!("{key} = \"{model}\"\n")).collect();
+    let writers: Vec<String> = uses.map(|(model, key)| format!("{key} = \"{model}\"\n")).collect();
+    let writers = writers.concat();
     let text = format!(
         r#"
 name = "trial"
@@ -207,8 +209,9 @@ async fn pictures_are_described_in_sentences() {
         let picture = decode_image(&bytes, sniff(&bytes, None).unwrap(), &Limits::default()).unwrap().on_white();
         let (width_px, height_px) = (picture.width_px, picture.height_px);
         let input = EncodeInput::Image { width_px, height_px, rgb: picture.rgb.into() };
-        let model = BlipCaptioner::load(&Source::Folder(models().join("blip-small")), DType::F32, &Device::Cpu).unwrap();
-        let decoding = Decoding::Beams { width: 3, options: Default::default() };
+        let model =
+            BlipCaptioner::load(&Source::Folder(models().join("blip-small")), DType::F32, &Device::Cpu).unwrap();
+        let decoding = Decoding::Beams { width: 3, options: BeamOptions::default() };
         let options = GenerateOptions { decoding, max_tokens: MaxTokens::New(30), ..GenerateOptions::default() };
         model.caption(&[input], None, &options).unwrap().remove(0).unwrap()
     };

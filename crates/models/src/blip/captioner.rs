@@ -40,7 +40,7 @@ impl BlipCaptioner {
     /// # Errors
     /// What is missing or cannot be read.
     pub fn check(source: &Source) -> Result<(), ModelError> {
-        Config::load(source).map(|_| ())
+        Config::load(source, Purpose::Captions).map(|_| ())
     }
 
     /// What prepares pictures for it.
