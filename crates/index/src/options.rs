@@ -32,7 +32,7 @@ impl Default for HnswOptions {
             m: 16,
             ef_construct: 128,
             ef: 128,
-            full_scan_threshold_kb: 16_000,
+            full_scan_threshold_kb: 4_000,
             beyond_filtered: true,
             exact: false,
             indexing_threads: 0,

@@ -46,7 +46,7 @@ fn settings(info: CollectionInfo) -> String {
     )
 }
 
-const FIRST: &str = "m 16 build 128 scan 16000 graph 10000 scalar false vectors false words false payload true acks 1";
+const FIRST: &str = "m 16 build 128 scan 4000 graph 10000 scalar false vectors false words false payload true acks 1";
 const CHANGED: &str = "m 24 build 99 scan 55 graph 77 scalar true vectors true words true payload false acks 2";
 
 #[tokio::test]
