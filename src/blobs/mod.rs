@@ -71,6 +71,14 @@ impl Blobs {
         }
     }
 
+    /// Whether the store answers: it is asked for something that is not there.
+    pub async fn ping(&self) -> Result<(), ApiError> {
+        match self.store.head(&Path::from("ping")).await {
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Removes them; absent ones are no error.
     pub async fn delete(&self, tenant: &TenantId, hash: BlobHash) -> Result<(), ApiError> {
         match self.store.delete(&path(tenant, hash)).await {

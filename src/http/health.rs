@@ -27,17 +27,24 @@ pub async fn livez() -> Json<Health> {
     Json(Health { status: "ok", failing: Vec::new() })
 }
 
-/// The server can do its work: catalog and index answer, and it is not shutting down.
+/// The server can do its work: catalog, index and blobs answer, a model gives a vector, and it is not shutting down.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "server", security(()),
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub async fn readyz(State(app): State<App>) -> Response {
-    let (catalog, index) = tokio::join!(app.catalog.ping(), app.index.stats());
+    let (catalog, index, blobs, encoder) =
+        tokio::join!(app.catalog.ping(), app.index.stats(), app.blobs.ping(), app.profile.ping());
     let mut failing = Vec::new();
     if catalog.is_err() {
         failing.push("catalog");
     }
     if index.is_err() {
         failing.push("index");
+    }
+    if blobs.is_err() {
+        failing.push("blobs");
+    }
+    if encoder.is_err() {
+        failing.push("encoder");
     }
     if app.stopping.is_cancelled() {
         failing.push("stopping");

@@ -7,7 +7,7 @@ mod reading;
 use std::sync::Arc;
 
 use sensorium_domain::encoder::{SoundFormat, SpaceInfo, Tower};
-use sensorium_domain::{EncodeInput, Encoder, Modality, ModelName, SpaceName};
+use sensorium_domain::{EncodeError, EncodeInput, Encoder, Modality, ModelName, Priority, SpaceName};
 use sensorium_inference::{LocalEncoder, Metrics, SetupError};
 use sensorium_models::ModelError;
 use sensorium_models::labels::Labels;
@@ -103,6 +103,13 @@ impl Profile {
     /// What the towers have done so far.
     pub fn encoder_metrics(&self) -> Metrics {
         self.local.metrics()
+    }
+
+    /// Has a model make a vector of a word; of a profile that takes no words nothing is asked. Asked often, it is remembered.
+    pub async fn ping(&self) -> Result<(), EncodeError> {
+        let Some(space) = self.space(None, &[Modality::Text]) else { return Ok(()) };
+        let word = EncodeInput::Query(Arc::from("ready"));
+        self.encoder.encode(&space.name, word, Priority::Interactive).await.map(drop)
     }
 
     /// Counts tokens as the tower does that finds texts.

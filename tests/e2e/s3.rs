@@ -121,6 +121,8 @@ async fn parts_lie_in_a_bucket() {
     assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
     api.get(&content).await.problem(503, "unavailable");
     assert_eq!(api.with_word("lighthouse").await, [document.clone()], "searches need no bytes");
+    let ready = api.get("/readyz").await;
+    assert_eq!((ready.status, &ready.json()["failing"]), (503, &json!(["blobs"])));
     store.signal("CONT");
     let second = eventually("the store is back", async || {
         let answer = api.post("/v1/documents", &json!({"parts": [{"text": "a windmill"}]})).await;

@@ -171,8 +171,8 @@ async fn what_waits_past_its_deadline_is_refused() {
     let gate = Gate::default();
     let encoder = encoder(FakeTower::gated(&gate), Options { interactive_deadline_ms: 1, ..options() });
     let first = first_at_model(queued(&encoder, text("first"), Priority::Bulk), &gate).await;
-    let start = std::time::Instant::now();
     let late = queued(&encoder, text("late"), Priority::Interactive).await;
+    let start = std::time::Instant::now();
     while start.elapsed().as_millis() < 3 {
         tokio::task::yield_now().await;
     }
