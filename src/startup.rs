@@ -139,11 +139,11 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
         return Err(StartupError::Generation { was: describe(kept), is: chosen.file.name });
     }
     // Models are read and the index is opened at once: each takes its time.
-    let (spaces, number) = (chosen.spaces(), kept.map_or(FIRST_GENERATION, |kept| kept.number));
+    let (spaces, number) = (chosen.spaces(), kept.as_ref().map_or(FIRST_GENERATION, |kept| kept.number));
     let loading = profile::load(&config, chosen);
     let (profile, index) = tokio::join!(loading, open_index(&config, &spaces, &folder, number));
     let profile = profile?;
-    let generation = generation(&*catalog, &profile, &*clock).await?;
+    let generation = generation(&*catalog, kept, &profile, &*clock).await?;
     let (index, fresh) = index?;
     let blobs = open_blobs(&config, &folder)?;
     let secret = hs256_secret(&config, &folder)?;
@@ -227,8 +227,13 @@ fn lock(folder: &Path) -> Result<File, StartupError> {
 /// The number of the generation that a catalog begins with.
 const FIRST_GENERATION: u32 = 1;
 
-/// The catalog's generation: made at the first start, checked at every later one.
-async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock) -> Result<u32, StartupError> {
+/// The catalog's generation, which is `kept` if it has one: made at the first start, checked at every later one.
+async fn generation(
+    catalog: &dyn Catalog,
+    kept: Option<Generation>,
+    profile: &Profile,
+    clock: &dyn Clock,
+) -> Result<u32, StartupError> {
     let mut towers: Vec<(String, Modality, ModelName)> = profile
         .encoder
         .spaces()
@@ -240,7 +245,7 @@ async fn generation(catalog: &dyn Catalog, profile: &Profile, clock: &dyn Clock)
     towers.sort();
     let wanted =
         Generation { number: FIRST_GENERATION, profile: profile.name.clone(), towers, created_at: clock.now() };
-    let mut found = catalog.generation().await?;
+    let mut found = kept;
     if found.is_none() {
         match catalog.put_generation(&wanted).await {
             Ok(()) => return Ok(wanted.number),

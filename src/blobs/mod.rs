@@ -64,17 +64,18 @@ impl Blobs {
 
     /// Whether they are there.
     pub async fn contains(&self, tenant: &TenantId, hash: BlobHash) -> Result<bool, ApiError> {
-        match self.store.head(&path(tenant, hash)).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(failed(error)),
-        }
+        self.has(&path(tenant, hash)).await
     }
 
     /// Whether the store answers: it is asked for something that is not there.
     pub async fn ping(&self) -> Result<(), ApiError> {
-        match self.store.head(&Path::from("ping")).await {
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        self.has(&Path::from("ping")).await.map(drop)
+    }
+
+    async fn has(&self, path: &Path) -> Result<bool, ApiError> {
+        match self.store.head(path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(failed(error)),
         }
     }

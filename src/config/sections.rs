@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -233,6 +234,13 @@ pub struct Jobs {
     pub sweep_interval_ms: u64,
     pub idempotency_hours: i64,
     pub keep_days: i64,
+}
+
+impl Jobs {
+    /// How often whoever holds something for `lease_ms` says that it lives.
+    pub fn heartbeat(&self) -> Duration {
+        Duration::from_millis((self.lease_ms / 3).unsigned_abs().max(100))
+    }
 }
 
 /// What a search may ask.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
 
 use sensorium_domain::CatalogError;
 use sensorium_domain::catalog::{Lease, LeaseState};
@@ -52,7 +51,7 @@ impl Drop for Running {
 
 async fn beat(app: App, lease: Lease, signal: Arc<AtomicU8>) {
     let lease_ms = app.config.jobs.lease_ms;
-    let mut every = tokio::time::interval(Duration::from_millis((lease_ms / 3).unsigned_abs().max(100)));
+    let mut every = tokio::time::interval(app.config.jobs.heartbeat());
     every.tick().await;
     let mut cancels = app.bell.cancels();
     loop {

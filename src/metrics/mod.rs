@@ -87,26 +87,12 @@ impl Default for Metrics {
         };
         let registry = &mut metrics.registry;
         registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
-        let times =
-            [("http_request_duration", "From a request's head to its answer's head", metrics.request_seconds.clone())];
-        for (name, help, family) in times {
-            registry.register_with_unit(name, help, Unit::Seconds, family);
-        }
-        let stages = [
-            (
-                "search_stage_duration",
-                "Stages of a search: encode, index, fuse, catalog",
-                metrics.search_seconds.clone(),
-            ),
-            (
-                "ingest_stage_duration",
-                "Stages of an ingest: decode (a part), encode (a part), index (a document)",
-                metrics.ingest_seconds.clone(),
-            ),
-        ];
-        for (name, help, family) in stages {
-            registry.register_with_unit(name, help, Unit::Seconds, family);
-        }
+        let help = "From a request's head to its answer's head";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, metrics.request_seconds.clone());
+        let help = "Stages of a search: encode, index, fuse, catalog";
+        registry.register_with_unit("search_stage_duration", help, Unit::Seconds, metrics.search_seconds.clone());
+        let help = "Stages of an ingest: decode (a part), encode (a part), index (a document)";
+        registry.register_with_unit("ingest_stage_duration", help, Unit::Seconds, metrics.ingest_seconds.clone());
         registry.register("jobs", "Jobs of this process by how they ended", metrics.jobs.clone());
         metrics
     }

@@ -29,7 +29,7 @@ pub(crate) enum PlanQuery {
 }
 
 impl Plan {
-    /// What to ask the index for a leg; the answers are joined by [`joined`]. None where the leg can have no hits.
+    /// What to ask the index for a leg; the answers are brought together by [`by_leg`]. None where the leg can have no hits.
     pub(crate) fn of_leg(
         tenant: &TenantId,
         scope: &Scope,
@@ -64,8 +64,14 @@ impl Plan {
     }
 }
 
+/// The hits of each leg from the answers to all plans, of which leg `n` has `counts[n]`.
+pub(crate) fn by_leg(legs: &[Leg], counts: Vec<usize>, answers: Vec<Vec<ScoredPoint>>) -> Vec<Vec<ScoredPoint>> {
+    let mut answers = answers.into_iter();
+    legs.iter().zip(counts).map(|(leg, count)| joined(answers.by_ref().take(count).collect(), leg.limit)).collect()
+}
+
 /// The hits of a leg from the answers to its plans: best first, equal scores by ascending id.
-pub(crate) fn joined(mut answers: Vec<Vec<ScoredPoint>>, limit: usize) -> Vec<ScoredPoint> {
+fn joined(mut answers: Vec<Vec<ScoredPoint>>, limit: usize) -> Vec<ScoredPoint> {
     if answers.len() == 1 {
         return answers.swap_remove(0);
     }

@@ -79,6 +79,11 @@ impl Shape {
         Ok(modalities.map(|modality| (*modality, stored_name(space.as_str(), *modality))).collect())
     }
 
+    /// The names under which vectors of a space are stored.
+    pub(crate) fn stored_names(&self, space: &SpaceName) -> Result<Vec<String>, IndexError> {
+        Ok(self.stored_of(space)?.into_iter().map(|(_, name)| name).collect())
+    }
+
     fn space(&self, space: &SpaceName) -> Result<&SpaceShape, IndexError> {
         self.spaces.get(space.as_str()).ok_or_else(|| IndexError::Rejected(format!("there is no space \"{space}\"")))
     }

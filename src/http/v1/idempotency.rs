@@ -1,7 +1,5 @@
 //! `Idempotency-Key`: a POST that creates is answered again instead of done again.
 
-use std::time::Duration;
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -119,7 +117,7 @@ where
 /// Does `work` and keeps the key reserved meanwhile, so that it is free soon after a process that dies and not before.
 async fn kept_up<T>(app: &App, tenant: &TenantId, reserved: &ReservedKey, work: impl Future<Output = T>) -> T {
     let lease_ms = app.config.jobs.lease_ms;
-    let mut every = tokio::time::interval(Duration::from_millis((lease_ms / 3).unsigned_abs().max(100)));
+    let mut every = tokio::time::interval(app.config.jobs.heartbeat());
     every.tick().await;
     let mut work = std::pin::pin!(work);
     loop {

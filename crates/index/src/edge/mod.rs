@@ -39,7 +39,7 @@ use shard::Shard;
 use turns::Turns;
 
 use crate::filter::of_scope;
-use crate::legs::{Plan, joined};
+use crate::legs::{Plan, by_leg};
 use crate::places::Places;
 use crate::shape::Shape;
 use crate::threads::blocking;
@@ -209,12 +209,8 @@ impl VectorIndex for EdgeIndex {
             groups.push(searches.by_ref().take(group).collect());
         }
         let lists = groups.into_iter().map(|some| self.search(move |index| index.run(some)));
-        let mut answers = try_join_all(lists).await?.into_iter().flatten();
-        Ok(legs
-            .iter()
-            .zip(counts)
-            .map(|(leg, count)| joined(answers.by_ref().take(count).collect(), leg.limit))
-            .collect())
+        let answers = try_join_all(lists).await?.concat();
+        Ok(by_leg(legs, counts, answers))
     }
 
     async fn vectors(
@@ -223,7 +219,7 @@ impl VectorIndex for EdgeIndex {
         space: &SpaceName,
         segments: &[SegmentId],
     ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
-        let names = self.shape.stored_of(space)?.into_iter().map(|(_, name)| name).collect();
+        let names = self.shape.stored_names(space)?;
         let (tenant, segments) = (tenant.clone(), segments.to_vec());
         self.search(move |index| read::vectors(&index.shard, &tenant, names, &segments)).await
     }

@@ -28,7 +28,7 @@ pub use options::{QdrantOptions, Quantization};
 use client::Client;
 
 use crate::filter::{of_document, of_scope, of_segments};
-use crate::legs::{Plan, joined};
+use crate::legs::{Plan, by_leg};
 use crate::places::Places;
 use crate::points::BATCH;
 use crate::shape::Shape;
@@ -122,12 +122,8 @@ impl VectorIndex for QdrantIndex {
             .collect::<Result<Vec<_>, _>>()?;
         let counts: Vec<usize> = plans.iter().map(Vec::len).collect();
         let plans = plans.into_iter().flatten().collect();
-        let mut answers = query::run(self.reader(), plans, &self.options, &self.places).await?.into_iter();
-        Ok(legs
-            .iter()
-            .zip(counts)
-            .map(|(leg, count)| joined(answers.by_ref().take(count).collect(), leg.limit))
-            .collect())
+        let answers = query::run(self.reader(), plans, &self.options, &self.places).await?;
+        Ok(by_leg(legs, counts, answers))
     }
 
     async fn vectors(
@@ -136,7 +132,7 @@ impl VectorIndex for QdrantIndex {
         space: &SpaceName,
         segments: &[SegmentId],
     ) -> Result<Vec<(SegmentId, Vec<f32>)>, IndexError> {
-        let names: Vec<String> = self.shape.stored_of(space)?.into_iter().map(|(_, name)| name).collect();
+        let names = self.shape.stored_names(space)?;
         read::vectors(self.reader(), tenant, &names, segments).await
     }
 

@@ -6,7 +6,6 @@ pub mod transcriptions;
 pub mod translations;
 mod view;
 
-use crate::transcribe::Task;
 use axum::extract::Request;
 use axum::response::Response;
 use sensorium_media as media;
@@ -14,7 +13,7 @@ use sensorium_media as media;
 use crate::error::{ApiError, Code};
 use crate::http::upload::read_upload;
 use crate::startup::App;
-use crate::transcribe::{SAMPLE_RATE_HZ, transcribe};
+use crate::transcribe::{SAMPLE_RATE_HZ, Task, transcribe};
 use request::SpeechRequest;
 
 /// Reads the form, runs the profile's model, writes the text in the form that was asked for.

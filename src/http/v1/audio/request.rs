@@ -1,12 +1,12 @@
 //! The form of a transcription.
 
-use crate::transcribe::{Task, TranscribeOptions};
 use bytes::Bytes;
 use sensorium_domain::ModelName;
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, FieldError};
 use crate::http::upload::UploadedFile;
+use crate::transcribe::{Task, TranscribeOptions};
 
 /// A sound and how to write it down, for the OpenAPI document.
 #[derive(ToSchema)]

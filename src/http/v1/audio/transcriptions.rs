@@ -1,6 +1,5 @@
 //! POST /v1/audio/transcriptions: what is said in a sound, in its own language.
 
-use crate::transcribe::Task;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
@@ -11,6 +10,7 @@ use crate::error::ApiError;
 use crate::http::access::Caption;
 use crate::http::problem::Problems;
 use crate::startup::App;
+use crate::transcribe::Task;
 
 /// Writes down what is said in a sound, in the language that is spoken. The form's fields are those of OpenAI's API.
 #[utoipa::path(post, path = "/v1/audio/transcriptions", operation_id = "create_transcription", tag = "models",

@@ -1,6 +1,5 @@
 //! POST /v1/audio/translations: what is said in a sound, in English.
 
-use crate::transcribe::Task;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
@@ -11,6 +10,7 @@ use crate::error::ApiError;
 use crate::http::access::Caption;
 use crate::http::problem::Problems;
 use crate::startup::App;
+use crate::transcribe::Task;
 
 /// Writes down in English what is said in a sound. The form's fields are those of OpenAI's API.
 #[utoipa::path(post, path = "/v1/audio/translations", operation_id = "create_translation", tag = "models",

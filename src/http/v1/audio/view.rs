@@ -1,6 +1,5 @@
 //! A transcript in the form that was asked for.
 
-use crate::transcribe::{Segment, Task, Transcript, Word, language_name};
 use axum::Json;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -10,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::request::{Format, SpeechRequest};
 use super::subtitles;
+use crate::transcribe::{Segment, Task, Transcript, Word, language_name};
 
 /// A transcript with its times, in seconds.
 #[derive(Debug, Serialize, ToSchema)]
