@@ -5,7 +5,8 @@ usage: python -m sensorium_parity small FOLDER [NAME...]     the committed ones
        python -m sensorium_parity list                       the names of those of published size
 
 Each module beside this one that has a dictionary CASES adds its cases to the table: name -> function(folder, inputs, small).
-Names begin with the module's own name. A case that has nothing of the wanted size writes nothing.
+Names begin with the module's own name. Cases without a full size are in its ONLY_SMALL instead. A case that has nothing of the wanted size
+writes nothing.
 """
 import importlib
 import json
@@ -18,22 +19,23 @@ import sensorium_parity
 from . import inputs
 
 
-def cases():
+def collected(name):
+    """The dictionaries of that name of all modules, as one."""
     found = {}
     for module in pkgutil.iter_modules(sensorium_parity.__path__):
         if not module.name.startswith("_"):
-            found.update(getattr(importlib.import_module(f"{__package__}.{module.name}"), "CASES", {}))
+            found.update(getattr(importlib.import_module(f"{__package__}.{module.name}"), name, {}))
     return found
 
 
 def main():
     if sys.argv[1:] == ["list"]:
-        print("\n".join(sorted(name for name in cases() if "small" not in name)))
+        print("\n".join(sorted(collected("CASES"))))
         return
     if len(sys.argv) < 3 or sys.argv[1] not in ("small", "full"):
         sys.exit(__doc__)
     size, root, wanted = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
-    known = cases()
+    known = collected("CASES") | collected("ONLY_SMALL")
     for name in wanted:
         if name not in known:
             sys.exit(f"there is no case {name}; there are: {', '.join(sorted(known))}")

@@ -163,10 +163,12 @@ def case(kind, tiny, side, vision, text, only_vocabulary=False, clean=False, oth
 CAPTIONS, ANSWERS = BlipForConditionalGeneration, BlipForQuestionAnswering
 TINY = sizes(24, 48, 2, 4)
 BASE_VISION, LARGE_VISION, TEXT = sizes(768, 3072, 12, 12), sizes(1024, 4096, 24, 16), sizes(768, 3072, 12, 12)
-CASES = {
+ONLY_SMALL = {
     "blip-small": case(CAPTIONS, True, 32, TINY, TINY),
     "blip-small-large": case(CAPTIONS, True, 32, sizes(30, 48, 3, 5), TINY, clean=True, other_names=True),
     "blip-small-vqa": case(ANSWERS, True, 32, TINY, TINY, only_vocabulary=True),
+}
+CASES = {
     "blip-caption-base": case(CAPTIONS, False, 384, BASE_VISION, TEXT),
     "blip-caption-large": case(CAPTIONS, False, 384, LARGE_VISION, TEXT),
     "blip-vqa-base": case(ANSWERS, False, 384, BASE_VISION, TEXT),

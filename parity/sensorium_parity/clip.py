@@ -115,9 +115,11 @@ def tiny(act, only_parts, old_end):
 
 BASE_TEXT, LARGE_TEXT = (512, 2048, 12, 8), (768, 3072, 12, 12)
 BASE_VISION, LARGE_VISION = (768, 3072, 12, 12), (1024, 4096, 24, 16)
-CASES = {
+ONLY_SMALL = {
     "clip-small": tiny("quick_gelu", only_parts=False, old_end=True),
     "clip-small-gelu": tiny("gelu", only_parts=True, old_end=False),
+}
+CASES = {
     "clip-b32": published(224, 32, BASE_VISION, BASE_TEXT, 512, end=2),
     "clip-b16": published(224, 16, BASE_VISION, BASE_TEXT, 512),
     "clip-l14": published(224, 14, LARGE_VISION, LARGE_TEXT, 768),

@@ -102,9 +102,11 @@ def sizes(width, inner, blocks, heads):
 
 
 TINY, BASE, SO400M = sizes(32, 64, 2, 4), sizes(768, 3072, 12, 12), sizes(1152, 4304, 27, 16)
-CASES = {
+ONLY_SMALL = {
     "siglip-small": case(siglip_tokenizer, True, 34, 8, TINY),
     "siglip2-small": case(siglip2_tokenizer, True, 32, 8, TINY, resample=2),
+}
+CASES = {
     "siglip-b16-224": case(siglip_tokenizer, False, 224, 16, BASE, 32_000),
     "siglip-so400m-384": case(siglip_tokenizer, False, 384, 14, SO400M, 32_000),
     "siglip2-b32-256": case(siglip2_tokenizer, False, 256, 32, BASE, 256_000, resample=2),

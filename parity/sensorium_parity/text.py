@@ -193,4 +193,5 @@ def dense(folder, given, small):
 
 CASES = {"text-minilm-l6": minilm, "text-e5-small": e5_small, "text-bge-base": bge_base, "text-mpnet-base": mpnet_base,
          "text-distilroberta": distilroberta, "text-xlmr-base": xlmr_base, "text-bge-m3": bge_m3,
-         "text-gte-modernbert": gte_modernbert, "text-dense": dense}
+         "text-gte-modernbert": gte_modernbert}
+ONLY_SMALL = {"text-dense": dense}

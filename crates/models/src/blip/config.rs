@@ -3,16 +3,16 @@
 use serde::Deserialize;
 
 use crate::clip::encoder::{Shape, ShapeFields};
-use crate::clip::patches::{PatchConfig, PatchFields};
+use crate::clip::vision_config::{PatchConfig, VisionConfig, VisionFields};
 use crate::error::ModelError;
 use crate::layers::Activation;
 use crate::source::Source;
 
 /// Defaults of `BlipVisionConfig`.
-const VISION: Shape =
-    Shape { width: 768, inner: 3072, blocks: 12, heads: 12, activation: Activation::Gelu, epsilon: 1e-5 };
-/// Defaults of `BlipVisionConfig`.
-const PATCHES: PatchConfig = PatchConfig { picture_side: 384, side: 16 };
+const VISION: VisionConfig = VisionConfig {
+    shape: Shape { width: 768, inner: 3072, blocks: 12, heads: 12, activation: Activation::Gelu, epsilon: 1e-5 },
+    patches: PatchConfig { picture_side: 384, side: 16 },
+};
 /// Defaults of `BlipTextConfig`.
 const TEXT: Shape =
     Shape { width: 768, inner: 3072, blocks: 12, heads: 8, activation: Activation::Gelu, epsilon: 1e-12 };
@@ -39,13 +39,6 @@ impl Purpose {
 pub(super) struct Config {
     pub vision: VisionConfig,
     pub text: TextConfig,
-}
-
-/// The picture tower.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct VisionConfig {
-    pub shape: Shape,
-    pub patches: PatchConfig,
 }
 
 /// What reads and writes texts.
@@ -91,14 +84,6 @@ struct TextFields {
     tie_word_embeddings: Option<bool>,
 }
 
-#[derive(Default, Deserialize)]
-struct VisionFields {
-    #[serde(flatten)]
-    shape: ShapeFields,
-    #[serde(flatten)]
-    patches: PatchFields,
-}
-
 impl Config {
     /// Reads the file; what it leaves out has the defaults of `BlipConfig`. What it says of `encoder_hidden_size` does not count: that is the
     /// width of the picture tower, and the file of the large captioner has it wrong.
@@ -130,7 +115,7 @@ impl Config {
             let reason = format!("token {token} is beyond the vocabulary of {}", text.vocabulary);
             return Err(ModelError::malformed(&source.file("config.json")?, &reason));
         }
-        let vision = VisionConfig { shape: vision.shape.over(VISION)?, patches: vision.patches.over(PATCHES)? };
+        let vision = vision.over(&VISION)?;
         if purpose == Purpose::Answers && vision.shape.width != text.shape.width {
             // The writer looks at what the question's reader gives, with layers made for what the picture tower gives.
             let found = format!("{} for pictures' {}", text.shape.width, vision.shape.width);
@@ -161,7 +146,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.text.shape, Shape { heads: 12, ..TEXT });
-        assert_eq!(config.vision.shape, Shape { width: 1024, inner: 4096, blocks: 24, heads: 16, ..VISION });
+        assert_eq!(config.vision.shape, Shape { width: 1024, inner: 4096, blocks: 24, heads: 16, ..VISION.shape });
         assert_eq!((config.vision.patches.count(), config.text.vocabulary, config.text.positions), (576, 30_524, 512));
         assert_eq!((config.text.start, config.text.end, config.text.padding), (30_522, 102, 0));
         assert!(config.text.tied);

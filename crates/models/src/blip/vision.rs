@@ -3,8 +3,8 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::config::VisionConfig;
 use crate::clip::encoder::{FeedForward, Shape};
+use crate::clip::vision_config::VisionConfig;
 use crate::error::ModelError;
 use crate::image_processor::ImageProcessor;
 use crate::layers::{LayerNorm, Linear, Mask, Patches, attend};

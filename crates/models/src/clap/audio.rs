@@ -1,7 +1,6 @@
 //! The audio tower.
 
 use candle_core::{DType, Device, Tensor};
-use rayon::prelude::*;
 use sensorium_domain::encoder::{Cost, EncodeInput, SoundFormat, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
@@ -10,6 +9,7 @@ use super::features::FeatureExtractor;
 use super::patches::Patches;
 use super::projection::Projection;
 use super::swin::Swin;
+use crate::batch;
 use crate::error::ModelError;
 use crate::scope::Scope;
 use crate::source::Source;
@@ -108,12 +108,9 @@ impl Tower for ClapAudio {
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
-        let features: Vec<Result<Vec<f32>, String>> = inputs.par_iter().map(|input| self.features(input)).collect();
-        let good: Vec<&[f32]> = features.iter().flatten().map(Vec::as_slice).collect();
-        let mut vectors = self.encode_features(&good)?.into_iter();
-        let vector = |features: Result<Vec<f32>, String>| {
-            features.and_then(|_| vectors.next().unwrap_or_else(|| Err("no vector came out".to_owned())))
-        };
-        Ok(features.into_iter().map(vector).collect())
+        let encode =
+            |features: Vec<Vec<f32>>| self.encode_features(&features.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let vectors = batch::each(inputs, |input| self.features(input), encode)?;
+        Ok(vectors.into_iter().map(Result::flatten).collect())
     }
 }

@@ -1,13 +1,13 @@
 //! The text tower.
 
 use candle_core::{DType, Device};
-use rayon::prelude::*;
 use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use super::config::{Config, TextConfig};
 use super::projection::Projection;
 use super::roberta::Roberta;
+use crate::batch;
 use crate::error::ModelError;
 use crate::scope::Scope;
 use crate::source::Source;
@@ -126,13 +126,10 @@ impl Tower for ClapText {
             Some(text) => self.tokenise(text),
             None => Err(format!("a text model takes no {}", input.modality())),
         };
-        let sequences: Vec<Result<Vec<u32>, String>> = inputs.par_iter().map(tokenise).collect();
-        let good: Vec<&[u32]> = sequences.iter().flatten().map(Vec::as_slice).collect();
-        let mut vectors = self.encode_sequences(&good)?.into_iter();
-        let vector = |sequence: Result<Vec<u32>, String>| {
-            sequence.and_then(|_| vectors.next().unwrap_or_else(|| Err("no vector came out".to_owned())))
-        };
-        Ok(sequences.into_iter().map(vector).collect())
+        let encode =
+            |sequences: Vec<Vec<u32>>| self.encode_sequences(&sequences.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let vectors = batch::each(inputs, tokenise, encode)?;
+        Ok(vectors.into_iter().map(Result::flatten).collect())
     }
 }
 

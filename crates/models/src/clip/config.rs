@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::encoder::{Shape, ShapeFields};
-use super::patches::{PatchConfig, PatchFields};
+use super::vision_config::{PatchConfig, VisionConfig, VisionFields};
 use crate::error::ModelError;
 use crate::layers::Activation;
 use crate::source::Source;
@@ -12,10 +12,10 @@ use crate::source::Source;
 const TEXT: Shape =
     Shape { width: 512, inner: 2048, blocks: 12, heads: 8, activation: Activation::QuickGelu, epsilon: 1e-5 };
 /// Defaults of `CLIPVisionConfig`.
-const VISION: Shape =
-    Shape { width: 768, inner: 3072, blocks: 12, heads: 12, activation: Activation::QuickGelu, epsilon: 1e-5 };
-/// Defaults of `CLIPVisionConfig`.
-const PATCHES: PatchConfig = PatchConfig { picture_side: 224, side: 32 };
+const VISION: VisionConfig = VisionConfig {
+    shape: Shape { width: 768, inner: 3072, blocks: 12, heads: 12, activation: Activation::QuickGelu, epsilon: 1e-5 },
+    patches: PatchConfig { picture_side: 224, side: 32 },
+};
 /// The number that stood for the end of a text in files before it was put right.
 const OLD_END: u32 = 2;
 
@@ -36,13 +36,6 @@ pub(super) struct TextConfig {
     /// Longest text in tokens.
     pub positions: usize,
     pub pooling: Pooling,
-}
-
-/// The picture tower.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct VisionConfig {
-    pub shape: Shape,
-    pub patches: PatchConfig,
 }
 
 /// Which token's state stands for the text.
@@ -85,14 +78,6 @@ struct TextFields {
     eos_token_id: Option<u32>,
 }
 
-#[derive(Default, Deserialize)]
-struct VisionFields {
-    #[serde(flatten)]
-    shape: ShapeFields,
-    #[serde(flatten)]
-    patches: PatchFields,
-}
-
 impl Config {
     /// Reads the file; what it leaves out has the defaults of `CLIPConfig`.
     pub(super) fn load(source: &Source) -> Result<Self, ModelError> {
@@ -112,7 +97,7 @@ impl Config {
                     end => Pooling::First(end),
                 },
             },
-            vision: VisionConfig { shape: vision.shape.over(VISION)?, patches: vision.patches.over(PATCHES)? },
+            vision: vision.over(&VISION)?,
             dimensions: file.projection_dim.unwrap_or(512),
         })
     }
@@ -133,7 +118,7 @@ mod tests {
         let config =
             config(r#"{"model_type": "clip", "text_config": {}, "vision_config": {"layer_norm_eps": 1e-6}}"#).unwrap();
         assert_eq!((config.text.shape, config.text.vocabulary, config.text.positions), (TEXT, 49_408, 77));
-        assert_eq!(config.vision.shape, Shape { epsilon: 1e-6, ..VISION });
+        assert_eq!(config.vision.shape, Shape { epsilon: 1e-6, ..VISION.shape });
         assert_eq!((config.vision.patches.count(), config.dimensions), (49, 512));
     }
 

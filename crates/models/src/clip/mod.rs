@@ -5,10 +5,10 @@
 
 mod config;
 pub(crate) mod encoder;
-pub(crate) mod patches;
 mod text;
 mod tokens;
 mod vision;
+pub(crate) mod vision_config;
 pub(crate) mod words;
 
 pub use text::ClipText;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::clip::encoder::{Shape, ShapeFields};
-use crate::clip::patches::{PatchConfig, PatchFields};
+use crate::clip::vision_config::{PatchConfig, VisionConfig, VisionFields};
 use crate::error::ModelError;
 use crate::layers::Activation;
 use crate::source::Source;
@@ -13,12 +13,13 @@ const BASE: Shape =
     Shape { width: 768, inner: 3072, blocks: 12, heads: 12, activation: Activation::GeluTanh, epsilon: 1e-6 };
 
 /// Defaults of `SiglipVisionConfig`.
-const PATCHES: PatchConfig = PatchConfig { picture_side: 224, side: 16 };
+const VISION: VisionConfig = VisionConfig { shape: BASE, patches: PatchConfig { picture_side: 224, side: 16 } };
 
 /// What the file says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Config {
     pub text: TextConfig,
+    /// The pictures' vectors are as long as their tower is wide.
     pub vision: VisionConfig,
 }
 
@@ -33,20 +34,13 @@ pub(super) struct TextConfig {
     pub dimensions: usize,
 }
 
-/// The picture tower; its vectors are as long as it is wide.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct VisionConfig {
-    pub shape: Shape,
-    pub patches: PatchConfig,
-}
-
 #[derive(Deserialize)]
 struct File {
     model_type: String,
     #[serde(default)]
     text_config: TextFields,
     #[serde(default)]
-    vision_config: VisionFields,
+    vision_config: HeadedVisionFields,
 }
 
 #[derive(Default, Deserialize)]
@@ -59,11 +53,9 @@ struct TextFields {
 }
 
 #[derive(Default, Deserialize)]
-struct VisionFields {
+struct HeadedVisionFields {
     #[serde(flatten)]
-    shape: ShapeFields,
-    #[serde(flatten)]
-    patches: PatchFields,
+    tower: VisionFields,
     vision_use_head: Option<bool>,
 }
 
@@ -88,7 +80,7 @@ impl Config {
                 positions: text.max_position_embeddings.unwrap_or(64),
                 dimensions: text.projection_size.unwrap_or(shape.width),
             },
-            vision: VisionConfig { shape: vision.shape.over(BASE)?, patches: vision.patches.over(PATCHES)? },
+            vision: vision.tower.over(&VISION)?,
         };
         if config.text.dimensions != config.vision.shape.width {
             let found = format!("{} for pictures' {}", config.text.dimensions, config.vision.shape.width);

@@ -179,9 +179,10 @@ fn small_models_write_what_the_reference_writes() {
 }
 
 #[test]
-fn full_models_write_what_the_reference_writes() {
+fn models_of_full_size() {
     for case in full_size("blip") {
         compare(&case);
+        states_in_half(&case, DType::BF16);
     }
 }
 
@@ -264,14 +265,19 @@ fn chance_is_fixed_by_the_seed_and_not_by_the_batch() {
     assert_same(&write(&features, 1.0, 1e-4, 3), &greedy, &case);
 }
 
+fn states_in_half(case: &Case, dtype: DType) -> (Model, Tensor) {
+    let model = Model::load(case, dtype);
+    let features = model.features(&pair::pixels(case, model.processor()));
+    case.compare(&format!("states in {dtype:?}"), &rows(&features), &case.expected("image_features"), 0.995);
+    (model, features)
+}
+
 #[test]
 fn half_precision_is_near() {
     for name in ["blip-small", "blip-small-large", "blip-small-vqa"] {
         let case = small(name);
         for dtype in [DType::BF16, DType::F16] {
-            let model = Model::load(&case, dtype);
-            let features = model.features(&pair::pixels(&case, model.processor()));
-            case.compare(&format!("states in {dtype:?}"), &rows(&features), &case.expected("image_features"), 0.995);
+            let (model, features) = states_in_half(&case, dtype);
             for run in runs(&case) {
                 let found = model.write(&features, 0, run.tokens.len(), &run);
                 assert!(found.iter().all(|text| text.score.is_finite()), "{name} {dtype:?} {found:?}");

@@ -12,10 +12,6 @@ use crate::case::{self, Case, cosine};
 
 const SMALL: [&str; 3] = ["clap-htsat-unfused", "clap-htsat-fused", "clap-larger-general"];
 
-fn all() -> Vec<Case> {
-    SMALL.into_iter().map(case::small).chain(case::full_size("clap")).collect()
-}
-
 /// The files, and the second followed by the first.
 fn sounds(case: &Case) -> Vec<EncodeInput> {
     let mut sounds = case.sounds();
@@ -55,60 +51,74 @@ fn assert_close(a: &[f32], b: &[f32]) {
     assert!(difference <= 1e-5, "{difference}");
 }
 
+fn check_sounds(case: &Case) {
+    let tower = audio(case, DType::F32);
+    let (expected, features) = (case.expected("audio"), case.expected("input_features"));
+    case.compare("audio, same tensors", &from_features(&tower, &features), &expected, 0.9999);
+    let sounds = sounds(case);
+    let found: Vec<Vec<f32>> = sounds.iter().map(|sound| tower.features(sound).unwrap()).collect();
+    for (index, (found, expected)) in found.iter().zip(&features).enumerate() {
+        let difference = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(found.len() == expected.len() && difference < 1e-2, "{} {index}: {difference} dB", case.name);
+    }
+    let together = vectors(&tower, &sounds);
+    case.compare("audio, from files", &together, &expected, 0.999);
+    for index in [0, 1, sounds.len() - 1] {
+        assert_close(&vectors(&tower, &sounds[index..=index])[0], &together[index]);
+    }
+}
+
+fn check_texts(case: &Case) {
+    let tower = text(case, DType::F32);
+    let texts: Vec<EncodeInput> = case.texts().into_iter().map(|text| EncodeInput::Text(Arc::from(text))).collect();
+    let tokens: Vec<Vec<u32>> = serde_json::from_value(case.facts()["tokens"].clone()).unwrap();
+    for (text, tokens) in case.texts().iter().zip(&tokens) {
+        assert_eq!(&tower.tokenise(text).unwrap(), tokens, "{} \"{text}\"", case.name);
+    }
+    let expected = case.expected("text");
+    let sequences: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
+    let found: Vec<Vec<f32>> = tower.encode_sequences(&sequences).unwrap().into_iter().map(Result::unwrap).collect();
+    case.compare("text, same tokens", &found, &expected, 0.9999);
+    let together = vectors(&tower, &texts);
+    case.compare("text, from words", &together, &expected, 0.999);
+    for (text, together) in texts.iter().zip(&together) {
+        assert_close(&vectors(&tower, std::slice::from_ref(text))[0], together);
+    }
+}
+
+fn check_half(case: &Case) {
+    let few = |mut rows: Vec<Vec<f32>>| {
+        rows.truncate(3);
+        rows
+    };
+    let found = from_features(&audio(case, DType::BF16), &few(case.expected("input_features")));
+    case.compare("audio, bf16", &found, &few(case.expected("audio")), 0.995);
+    let tower = text(case, DType::BF16);
+    let texts: Vec<EncodeInput> = case.texts().into_iter().map(|text| EncodeInput::Text(Arc::from(text))).collect();
+    case.compare("text, bf16", &vectors(&tower, &texts), &case.expected("text"), 0.995);
+}
+
 #[test]
 fn sounds_are_as_in_the_reference() {
-    for case in all() {
-        let tower = audio(&case, DType::F32);
-        let (expected, features) = (case.expected("audio"), case.expected("input_features"));
-        case.compare("audio, same tensors", &from_features(&tower, &features), &expected, 0.9999);
-        let sounds = sounds(&case);
-        let found: Vec<Vec<f32>> = sounds.iter().map(|sound| tower.features(sound).unwrap()).collect();
-        for (index, (found, expected)) in found.iter().zip(&features).enumerate() {
-            let difference = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(found.len() == expected.len() && difference < 1e-2, "{} {index}: {difference} dB", case.name);
-        }
-        let together = vectors(&tower, &sounds);
-        case.compare("audio, from files", &together, &expected, 0.999);
-        for index in [0, 1, sounds.len() - 1] {
-            assert_close(&vectors(&tower, &sounds[index..=index])[0], &together[index]);
-        }
-    }
+    SMALL.map(case::small).iter().for_each(check_sounds);
 }
 
 #[test]
 fn texts_are_as_in_the_reference() {
-    for case in all() {
-        let tower = text(&case, DType::F32);
-        let texts: Vec<EncodeInput> = case.texts().into_iter().map(|text| EncodeInput::Text(Arc::from(text))).collect();
-        let tokens: Vec<Vec<u32>> = serde_json::from_value(case.facts()["tokens"].clone()).unwrap();
-        for (text, tokens) in case.texts().iter().zip(&tokens) {
-            assert_eq!(&tower.tokenise(text).unwrap(), tokens, "{} \"{text}\"", case.name);
-        }
-        let expected = case.expected("text");
-        let sequences: Vec<&[u32]> = tokens.iter().map(Vec::as_slice).collect();
-        let found: Vec<Vec<f32>> =
-            tower.encode_sequences(&sequences).unwrap().into_iter().map(Result::unwrap).collect();
-        case.compare("text, same tokens", &found, &expected, 0.9999);
-        let together = vectors(&tower, &texts);
-        case.compare("text, from words", &together, &expected, 0.999);
-        for (text, together) in texts.iter().zip(&together) {
-            assert_close(&vectors(&tower, std::slice::from_ref(text))[0], together);
-        }
-    }
+    SMALL.map(case::small).iter().for_each(check_texts);
 }
 
 #[test]
 fn half_precision_is_near_enough() {
-    for case in all() {
-        let few = |mut rows: Vec<Vec<f32>>| {
-            rows.truncate(3);
-            rows
-        };
-        let found = from_features(&audio(&case, DType::BF16), &few(case.expected("input_features")));
-        case.compare("audio, bf16", &found, &few(case.expected("audio")), 0.995);
-        let tower = text(&case, DType::BF16);
-        let texts: Vec<EncodeInput> = case.texts().into_iter().map(|text| EncodeInput::Text(Arc::from(text))).collect();
-        case.compare("text, bf16", &vectors(&tower, &texts), &case.expected("text"), 0.995);
+    SMALL.map(case::small).iter().for_each(check_half);
+}
+
+#[test]
+fn models_of_full_size() {
+    for case in case::full_size("clap") {
+        check_sounds(&case);
+        check_texts(&case);
+        check_half(&case);
     }
 }
 

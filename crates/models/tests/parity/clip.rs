@@ -19,7 +19,7 @@ fn load(case: &Case, dtype: DType) -> (ClipVision, ClipText) {
 fn check(case: &Case) {
     let (vision, text) = load(case, DType::F32);
     pair::prepared_pictures(case, vision.processor(), STEP);
-    let tokens: Vec<Vec<u32>> = serde_json::from_value(case.facts()["tokens"].clone()).unwrap();
+    let tokens = pair::tokens(case, |words| text.tokenise(words));
     pair::features(
         case,
         "pictures, same tensors",
@@ -28,13 +28,12 @@ fn check(case: &Case) {
     );
     pair::features(case, "texts, same tensors", text.features(&tokens), "text_features");
     pair::tower(case, "pictures from files", &vision, &case.pictures(), "image_features", 0.999);
+    pair::tower(case, "texts", &text, &pair::texts(case), "text_features", 0.9999);
 }
 
-/// From words, and not from the reference's token numbers.
-fn check_words(case: &Case) {
-    let (_, text) = load(case, DType::F32);
-    pair::tokens(case, |words| text.tokenise(words));
-    pair::tower(case, "texts", &text, &pair::texts(case), "text_features", 0.9999);
+fn check_half(case: &Case, dtype: DType) {
+    let (vision, text) = load(case, dtype);
+    pair::half_precision(case, dtype, &vision, &text);
 }
 
 #[test]
@@ -45,24 +44,18 @@ fn small_models_equal_the_reference() {
 }
 
 #[test]
-fn full_models_equal_the_reference() {
+fn models_of_full_size() {
     for case in case::full_size("clip") {
         check(&case);
-    }
-}
-
-#[test]
-fn words_become_the_tokens_of_the_reference() {
-    for name in ["clip-small", "clip-small-gelu"] {
-        check_words(&case::small(name));
+        check_half(&case, DType::BF16);
     }
 }
 
 #[test]
 fn half_precision_stays_near() {
-    let case = case::small("clip-small");
-    let (vision, _) = load(&case, DType::F16);
-    pair::tower(&case, "pictures in f16", &vision, &case.pictures(), "image_features", 0.995);
+    for dtype in [DType::F16, DType::BF16] {
+        check_half(&case::small("clip-small"), dtype);
+    }
 }
 
 #[test]

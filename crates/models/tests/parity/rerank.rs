@@ -87,7 +87,7 @@ fn xlmr() {
 }
 
 #[test]
-fn rerankers_of_full_size() {
+fn models_of_full_size() {
     full_size("rerank").iter().for_each(is_the_reference);
 }
 

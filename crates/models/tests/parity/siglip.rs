@@ -29,6 +29,11 @@ fn check(case: &Case) {
     pair::tower(case, "texts", &text, &pair::texts(case), "text_features", 0.9999);
 }
 
+fn check_half(case: &Case, dtype: DType) {
+    let (vision, text) = load(case, dtype);
+    pair::half_precision(case, dtype, &vision, &text);
+}
+
 #[test]
 fn small_models_equal_the_reference() {
     for name in ["siglip-small", "siglip2-small"] {
@@ -37,16 +42,16 @@ fn small_models_equal_the_reference() {
 }
 
 #[test]
-fn full_models_equal_the_reference() {
+fn models_of_full_size() {
     for case in case::full_size("siglip") {
         check(&case);
+        check_half(&case, DType::BF16);
     }
 }
 
 #[test]
 fn half_precision_stays_near() {
-    let case = case::small("siglip-small");
-    let (vision, text) = load(&case, DType::F16);
-    pair::tower(&case, "pictures in f16", &vision, &case.pictures(), "image_features", 0.995);
-    pair::tower(&case, "texts in f16", &text, &pair::texts(&case), "text_features", 0.995);
+    for dtype in [DType::F16, DType::BF16] {
+        check_half(&case::small("siglip-small"), dtype);
+    }
 }

@@ -105,6 +105,6 @@ fn a_layer_after_pooling_and_prompts_from_the_files() {
 }
 
 #[test]
-fn text_models_of_full_size() {
+fn models_of_full_size() {
     full_size("text").iter().for_each(is_the_reference);
 }

@@ -4,15 +4,14 @@ mod front_end;
 pub(super) mod prepare;
 mod resize;
 
-use std::borrow::Borrow;
-
 use rayon::prelude::*;
 use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use self::front_end::{CHANNELS, front_end};
-use self::prepare::{Prepared, SIDE, prepare};
+use self::prepare::{SIDE, prepare};
 use super::config::{PictureConfig, read};
+use crate::batch;
 use crate::compute::conv::{Conv, Shape};
 use crate::compute::linear::Linear;
 use crate::compute::norm::normalise;
@@ -64,8 +63,8 @@ impl PictureTower {
     }
 
     /// Encodes pictures that have been prepared to channel, row, column in [0, 1].
-    fn encode_planes(&self, pictures: &[impl Borrow<[f32]> + Sync]) -> Vec<Vec<f32>> {
-        let channels: Vec<Vec<f32>> = pictures.par_iter().map(|planes| front_end(planes.borrow(), SIDE)).collect();
+    fn encode_planes(&self, pictures: &[Vec<f32>]) -> Vec<Vec<f32>> {
+        let channels: Vec<Vec<f32>> = pictures.par_iter().map(|planes| front_end(planes, SIDE)).collect();
         let mut states = self.stem.apply_relu(&channels.concat());
         for block in &self.blocks {
             states = block.apply(&states);
@@ -138,19 +137,11 @@ impl Tower for PictureTower {
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
-        let prepared: Vec<Result<Prepared, String>> = inputs
-            .par_iter()
-            .map(|input| match input {
-                EncodeInput::Image { width_px, height_px, rgb } => prepare(*width_px, *height_px, rgb),
-                other => Err(format!("a picture tower takes no {}", other.modality())),
-            })
-            .collect();
-        let planes: Vec<Vec<f32>> = prepared.iter().flatten().map(Prepared::planes).collect();
-        let mut vectors = self.encode_planes(&planes).into_iter();
-        Ok(prepared
-            .into_iter()
-            .map(|prepared| prepared.and_then(|_| vectors.next().ok_or_else(|| "no vector came out".to_owned())))
-            .collect())
+        let planes = |input: &EncodeInput| match input {
+            EncodeInput::Image { width_px, height_px, rgb } => Ok(prepare(*width_px, *height_px, rgb)?.planes()),
+            other => Err(format!("a picture tower takes no {}", other.modality())),
+        };
+        batch::each(inputs, planes, |pictures| Ok(self.encode_planes(&pictures)))
     }
 }
 

@@ -2,12 +2,12 @@
 
 mod log_mel;
 
-use rayon::prelude::*;
 use sensorium_domain::encoder::{Cost, EncodeInput, SoundFormat, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use self::log_mel::{LogMel, PICTURE_SIDE};
 use super::config::{SoundConfig, SoundNetwork, read};
+use crate::batch;
 use crate::compute::attention::attention;
 use crate::compute::linear::Linear;
 use crate::compute::norm::{LayerNorm, normalise};
@@ -174,13 +174,7 @@ impl Tower for SoundTower {
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
-        let prepared: Vec<Result<Vec<f32>, String>> = inputs.par_iter().map(|input| self.picture_of(input)).collect();
-        let pictures: Vec<Vec<f32>> = prepared.iter().flatten().cloned().collect();
-        let mut vectors = self.encode_pictures(&pictures).into_iter();
-        Ok(prepared
-            .into_iter()
-            .map(|prepared| prepared.and_then(|_| vectors.next().ok_or_else(|| "no vector came out".to_owned())))
-            .collect())
+        batch::each(inputs, |input| self.picture_of(input), |pictures| Ok(self.encode_pictures(&pictures)))
     }
 }
 

@@ -1,8 +1,16 @@
-//! What the configurations of CLIP's, SigLIP's and BLIP's picture towers say of pictures and patches.
+//! What the configurations of CLIP's, SigLIP's and BLIP's picture towers say.
 
 use serde::Deserialize;
 
+use super::encoder::{Shape, ShapeFields};
 use crate::error::ModelError;
+
+/// A picture tower: a transformer over the patches of a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct VisionConfig {
+    pub shape: Shape,
+    pub patches: PatchConfig,
+}
 
 /// Pictures and patches, both square.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,17 +21,23 @@ pub(crate) struct PatchConfig {
     pub side: usize,
 }
 
-/// What a configuration says of pictures and patches.
+/// What a configuration says of a picture tower; what it leaves out is left to the class.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct PatchFields {
+pub(crate) struct VisionFields {
+    #[serde(flatten)]
+    shape: ShapeFields,
     image_size: Option<usize>,
     patch_size: Option<usize>,
     num_channels: Option<usize>,
 }
 
-impl PatchFields {
+impl VisionFields {
     /// The sizes, with those of `class` where none are named.
-    pub(crate) fn over(&self, class: PatchConfig) -> Result<PatchConfig, ModelError> {
+    pub(crate) fn over(&self, class: &VisionConfig) -> Result<VisionConfig, ModelError> {
+        Ok(VisionConfig { shape: self.shape.over(class.shape)?, patches: self.patches_over(class.patches)? })
+    }
+
+    fn patches_over(&self, class: PatchConfig) -> Result<PatchConfig, ModelError> {
         let channels = self.num_channels.unwrap_or(3);
         if channels != 3 {
             return Err(unsupported("num_channels", channels.to_string(), "3"));
