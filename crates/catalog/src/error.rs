@@ -1,6 +1,7 @@
 //! What goes wrong in the database, in the port's words.
 
 use sensorium_domain::CatalogError;
+use sensorium_domain::catalog::Quota;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
@@ -19,6 +20,10 @@ impl Fail {
 
     pub(crate) fn conflict(why: impl Into<String>) -> Self {
         Self(CatalogError::Conflict(why.into()))
+    }
+
+    pub(crate) fn over_quota(quota: Quota) -> Self {
+        Self(CatalogError::OverQuota(quota))
     }
 
     pub(crate) fn lease_lost() -> Self {

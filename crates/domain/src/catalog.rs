@@ -3,6 +3,8 @@
 //! The catalog, the blobs and the kept vectors are the truth; the index is derived from them. Every call that reads or
 //! writes a tenant's things takes the tenant first.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,6 +29,9 @@ pub enum CatalogError {
     /// A value that this catalog cannot keep; says which and why.
     #[error("{0}")]
     Invalid(String),
+    /// The tenant would keep more than it may.
+    #[error("the tenant may keep {0}; delete something first")]
+    OverQuota(Quota),
     /// The caller's lease has been lost: another worker has the job, or it has ended.
     #[error("the lease of the job is lost")]
     LeaseLost,
@@ -36,6 +41,42 @@ pub enum CatalogError {
     /// Anything else.
     #[error("the catalog failed: {0}")]
     Internal(String),
+}
+
+/// The most that a tenant may keep of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// Documents that are not being deleted.
+    Documents(u64),
+    /// Bytes of parts, equal ones once.
+    BlobBytes(u64),
+}
+
+impl std::fmt::Display for Quota {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Documents(most) => write!(f, "{most} documents"),
+            Self::BlobBytes(most) => write!(f, "{most} bytes"),
+        }
+    }
+}
+
+/// The most that a tenant may keep; `None` sets no bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StorageQuota {
+    /// Documents that are not being deleted.
+    pub documents: Option<u64>,
+    /// Bytes of the blobs that parts own, each blob once.
+    pub blob_bytes: Option<u64>,
+}
+
+impl StorageQuota {
+    /// The bound that `after` breaks, if it has more than `before` of what is bounded.
+    pub fn broken(&self, before: Usage, after: Usage) -> Option<Quota> {
+        let breaks = |most: Option<u64>, before, after| most.filter(|most| after > *most && after > before);
+        let documents = breaks(self.documents, before.documents, after.documents).map(Quota::Documents);
+        documents.or_else(|| breaks(self.blob_bytes, before.blob_bytes, after.blob_bytes).map(Quota::BlobBytes))
+    }
 }
 
 /// A document to be accepted with its parts; their blobs are claimed and stored before.
@@ -61,6 +102,8 @@ pub struct NewDocument {
     pub claim: ClaimId,
     /// The key under which the request is done once.
     pub once: Option<ReservedKey>,
+    /// What the tenant may keep, this included.
+    pub quota: StorageQuota,
 }
 
 /// An idempotency key that [`idempotency_begin`](crate::Catalog::idempotency_begin) has reserved.
@@ -301,16 +344,91 @@ pub struct Usage {
 }
 
 /// The set of spaces and models that an index was built with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Generation {
     /// Counts generations from 1.
     pub number: u32,
     /// The profile's name.
     pub profile: String,
-    /// Space, modality and model of every tower, in a fixed order.
+    /// Where the profile is read from, when that is not its name.
+    pub source: Option<String>,
+    /// Space, modality and model of every tower, in a fixed order; none while nobody has loaded it.
     pub towers: Vec<(String, Modality, ModelName)>,
+    /// Whether searches are answered from it.
+    pub state: GenerationState,
+    /// How its answers compared with those of the one that it took the place of.
+    pub recall: Option<Recall>,
+    /// The least overlap with which it may take that place.
+    pub min_overlap: f64,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// What a generation is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum GenerationState {
+    /// It is being built beside the live one.
+    Building,
+    /// It is about to be live: other jobs wait for that.
+    Switching,
+    /// Searches are answered from it, and what is added goes into it.
+    Live,
+    /// It was live, and can be brought up to date again.
+    Retired,
+}
+
+impl GenerationState {
+    /// The name used in the API and the catalog.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Switching => "switching",
+            Self::Live => "live",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// How the answers of two generations to the same questions compare.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Recall {
+    /// Questions that were asked of both.
+    pub queries: u32,
+    /// Documents of a question that were counted, at most.
+    pub depth: u32,
+    /// The share of the older one's documents that the newer one found too, on average; 1 of no question.
+    pub overlap: f64,
+}
+
+/// A document that a generation has not as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unstaged {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// The document.
+    pub document: Document,
+    /// Its live version.
+    pub version: u32,
+    /// The generation has it as it was before.
+    pub had_another: bool,
+}
+
+/// What a generation is to have of a document.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// The document.
+    pub document: DocumentId,
+    /// The version that was read.
+    pub version: u32,
+    /// The document's `updated_at` when it was read.
+    pub updated_at: Timestamp,
+    /// Its segments in part order.
+    pub segments: Vec<Segment>,
 }
 
 /// Numbers for `fsck` and the page.
@@ -408,6 +526,7 @@ pub trait Catalog: Send + Sync {
 
     /// Accepts a document: its row, its parts and its ingest job, in one transaction; makes the collection if need be.
     /// An external id that is known gives the document of that id a next version; its open ingest jobs are asked to stop.
+    /// `OverQuota` when the tenant would keep more than `new.quota`, also when others are accepted at the same time.
     /// `Conflict` when a blob is not stored (only a part with an error may lack its bytes), when the collection is being
     /// deleted, when an id is taken, or when `new.once` is no longer reserved: the key's reservation has run out, and an equal
     /// request may have taken it.
@@ -577,7 +696,7 @@ pub trait Catalog: Send + Sync {
     /// How many jobs of all tenants have not ended, by their state; states without any are left out.
     async fn open_jobs(&self) -> Result<Vec<(JobState, u64)>, CatalogError>;
 
-    // Idempotency, keys, generation ---------------------------------------------------------------------------------
+    // Idempotency, keys ---------------------------------------------------------------------------------
 
     /// Looks a key up and reserves it for `request` (a hash of method, path and body) until `reserved_until`. A document that
     /// is accepted under it, or an answer that is recorded, keeps it longer.
@@ -635,11 +754,64 @@ pub trait Catalog: Send + Sync {
     /// What the tenant has.
     async fn usage(&self, tenant: &TenantId) -> Result<Usage, CatalogError>;
 
-    /// The newest generation, if there is one.
+    // Generations -------------------------------------------------------------------------------------------------
+
+    /// The live generation, if there is one.
     async fn generation(&self) -> Result<Option<Generation>, CatalogError>;
 
-    /// Records a generation. `Conflict` unless its number is greater than that of every other.
+    /// Every generation, oldest first.
+    async fn generations(&self) -> Result<Vec<Generation>, CatalogError>;
+
+    /// Records a generation. `Conflict` unless its number is greater than that of every other, and when it is to be live and another is.
     async fn put_generation(&self, generation: &Generation) -> Result<(), CatalogError>;
+
+    /// Records profile, towers and `min_overlap` of a generation that is not live.
+    async fn describe_generation(&self, generation: &Generation) -> Result<(), CatalogError>;
+
+    /// The same catalog with the segments of another generation: `segments`, `segment_views`, `live_segments`, `superseded_segments`,
+    /// `finish_ingest` and `stage` see and write those. A handle that was opened has those of the generation that was live then. Once
+    /// another is live, a handle takes no jobs and ends none well (`LeaseLost`), but for reindexes.
+    fn at_generation(&self, number: u32) -> Arc<dyn Catalog>;
+
+    /// Documents with a live version that a generation which is not live has not as they are now, in id order, after `after`.
+    async fn unstaged(
+        &self,
+        generation: u32,
+        after: Option<DocumentId>,
+        limit: u32,
+    ) -> Result<Vec<Unstaged>, CatalogError>;
+
+    /// How many those are.
+    async fn count_unstaged(&self, generation: u32) -> Result<u64, CatalogError>;
+
+    /// Writes what this handle's generation has of a document, in place of what it had. Of one that has moved on or gone meanwhile nothing is
+    /// written. `LeaseLost` when the job is no longer the worker's.
+    async fn stage(&self, lease: &Lease, staged: Staged) -> Result<(), CatalogError>;
+
+    /// Documents that a generation has and that are no more: their points go, then [`unstage`](Self::unstage) is called.
+    async fn gone_documents(&self, generation: u32, limit: u32) -> Result<Vec<(TenantId, DocumentId)>, CatalogError>;
+
+    /// Forgets that a generation has a document, or any.
+    async fn unstage(&self, generation: u32, document: Option<DocumentId>) -> Result<(), CatalogError>;
+
+    /// Lets no other job be taken until a generation is live or the reindex `lease` has ended, and says how many jobs are still being worked
+    /// on. `LeaseLost` when the job is no longer the worker's.
+    async fn hold_jobs(&self, lease: &Lease, generation: u32) -> Result<u64, CatalogError>;
+
+    /// Makes a generation live, the live one retired, and ends the job, in one transaction. `Conflict` when it lacks a document or has one
+    /// that is no more.
+    async fn switch_generation(&self, lease: &Lease, number: u32, recall: Option<Recall>) -> Result<(), CatalogError>;
+
+    /// Removes a generation that is not live, with its segments, and the vectors of models that no other uses.
+    async fn drop_generation(&self, number: u32) -> Result<(), CatalogError>;
+
+    /// Notes what was asked; the last `keep` are kept.
+    async fn note_queries(&self, queries: &[(TenantId, String)], keep: u32) -> Result<(), CatalogError>;
+
+    /// What was asked lately, newest first.
+    async fn recent_queries(&self, limit: u32) -> Result<Vec<(TenantId, String)>, CatalogError>;
+
+    // Numbers -----------------------------------------------------------------------------------------------------
 
     /// Numbers of one tenant.
     async fn stats(&self, tenant: &TenantId) -> Result<CatalogStats, CatalogError>;

@@ -118,10 +118,18 @@ impl SegmentId {
     /// The id of the `ordinal`-th segment of `kind` in `part`. The same arguments give the same id, so an ingest
     /// that runs again after a crash writes over its own points. It sorts by the part's time, then by ordinal.
     pub fn derive(part: PartId, kind: &str, ordinal: u32) -> Self {
+        Self::derive_in(1, part, kind, ordinal)
+    }
+
+    /// The same in a generation of the index: each cuts parts in its own way, so their segments have different ids.
+    pub fn derive_in(generation: u32, part: PartId, kind: &str, ordinal: u32) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(part.0.as_bytes());
         hasher.update(kind.as_bytes());
         hasher.update(ordinal.to_be_bytes());
+        if generation > 1 {
+            hasher.update(generation.to_be_bytes());
+        }
         let digest = hasher.finalize();
         let mut low = [0u8; 8];
         low.copy_from_slice(&digest[..8]);
@@ -223,6 +231,11 @@ impl BlobHash {
     /// The hash of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// A hash that was computed as its bytes passed by.
+    pub const fn from_digest(digest: [u8; 32]) -> Self {
+        Self(digest)
     }
 }
 

@@ -35,6 +35,11 @@ pub enum JobKind {
     },
     /// Write every point of every tenant anew into the index from the kept vectors.
     Rebuild,
+    /// Bring a generation that is not live up to date, and make it live.
+    Reindex {
+        /// Its number.
+        generation: u32,
+    },
 }
 
 impl JobKind {
@@ -46,17 +51,18 @@ impl JobKind {
             Self::Delete { .. } => "delete",
             Self::DeleteCollection { .. } => "delete_collection",
             Self::Rebuild => "rebuild",
+            Self::Reindex { .. } => "reindex",
         }
     }
 
     /// The names of all kinds.
-    pub const NAMES: [&'static str; 5] = ["ingest", "refresh", "delete", "delete_collection", "rebuild"];
+    pub const NAMES: [&'static str; 6] = ["ingest", "refresh", "delete", "delete_collection", "rebuild", "reindex"];
 
     /// The document that it works on, if it is one.
     pub const fn document(&self) -> Option<DocumentId> {
         match self {
             Self::Ingest { document, .. } | Self::Refresh { document } | Self::Delete { document } => Some(*document),
-            Self::DeleteCollection { .. } | Self::Rebuild => None,
+            Self::DeleteCollection { .. } | Self::Rebuild | Self::Reindex { .. } => None,
         }
     }
 }

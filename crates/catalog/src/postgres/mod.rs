@@ -59,6 +59,8 @@ pub struct PostgresCatalog {
     pool: PgPool,
     clock: Arc<dyn Clock>,
     blob_deletion_ms: i64,
+    /// The generation whose segments this handle sees and writes.
+    generation: u32,
 }
 
 impl PostgresCatalog {
@@ -89,7 +91,11 @@ impl PostgresCatalog {
             ]))
             .await
             .map_err(Fail::from)?;
-        Ok(Self { pool, clock, blob_deletion_ms: options.blob_deletion_ms })
+        let mut catalog = Self { pool, clock, blob_deletion_ms: options.blob_deletion_ms, generation: 1 };
+        if let Some(live) = queries::generations::live(&catalog).await? {
+            catalog.generation = live.number;
+        }
+        Ok(catalog)
     }
 
     /// Closes the connections.

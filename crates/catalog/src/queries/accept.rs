@@ -1,16 +1,19 @@
 //! Documents are accepted: a new one, or the next version of one that is known.
 
-use sensorium_domain::catalog::{NewDocument, NewPart};
+use sensorium_domain::catalog::{NewDocument, NewPart, StorageQuota, Usage};
 use sensorium_domain::{Document, DocumentStatus, Job, JobKind, PartStatus, TenantId};
 
 use super::dialect::{storable, uuid_value};
 use super::documents::by_external_id_with;
+use super::settings::usage_with;
 use super::{Connection, Store, blobs, collections, idempotency, jobs};
 use crate::error::{Fail, Result, is_duplicate};
 
 pub(super) async fn accept(catalog: &Store, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job)> {
     let now = catalog.now();
     let mut tx = catalog.begin(tenant).await?;
+    let is_bounded = new.quota != StorageQuota::default();
+    let before = if is_bounded { usage_with(&mut tx, tenant).await? } else { Usage::default() };
     if let Some(reserved) = &new.once {
         idempotency::accepted(&mut tx, tenant, reserved, new.job).await?;
     }
@@ -39,6 +42,10 @@ pub(super) async fn accept(catalog: &Store, tenant: &TenantId, new: NewDocument)
     }
     for (ordinal, part) in new.parts.iter().enumerate() {
         insert_part(&mut tx, tenant, &document, ordinal, part).await?;
+    }
+    // The rows above have counted themselves, and a tenant's count is locked by who changes it: others wait for this to end.
+    if is_bounded && let Some(broken) = new.quota.broken(before, usage_with(&mut tx, tenant).await?) {
+        return Err(Fail::over_quota(broken));
     }
     blobs::release_with(&mut tx, tenant, new.claim).await?;
     let kind = JobKind::Ingest { document: document.id, version: document.version };

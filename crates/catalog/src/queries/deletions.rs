@@ -5,7 +5,7 @@ use sensorium_domain::{CollectionName, DocumentId, DocumentStatus, JobKind, JobS
 
 use super::dialect::uuid_value;
 use super::endings::remove_segments;
-use super::{Connection, Store, leases, vectors, versions};
+use super::{Connection, Store, generations, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
@@ -13,6 +13,7 @@ pub(super) async fn finish_delete(catalog: &Store, lease: &Lease, document: Docu
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
     leases::check_held(&mut tx, lease).await?;
+    generations::check_current(catalog, &mut tx, lease).await?;
     if lease.job.kind != (JobKind::Delete { document }) {
         return Err(Fail::conflict("the job is not the deletion of this document"));
     }
@@ -26,6 +27,7 @@ pub(super) async fn finish_delete(catalog: &Store, lease: &Lease, document: Docu
 pub(super) async fn remove_document(catalog: &Store, lease: &Lease, document: DocumentId) -> Result<()> {
     let mut tx = catalog.begin(&lease.tenant).await?;
     leases::check_held(&mut tx, lease).await?;
+    generations::check_current(catalog, &mut tx, lease).await?;
     if !matches!(lease.job.kind, JobKind::DeleteCollection { .. }) {
         return Err(Fail::conflict("the job is not the deletion of a collection"));
     }
@@ -77,6 +79,7 @@ pub(super) async fn finish_delete_collection(
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
     leases::check_held(&mut tx, lease).await?;
+    generations::check_current(catalog, &mut tx, lease).await?;
     if !matches!(&lease.job.kind, JobKind::DeleteCollection { collection: leased } if leased == collection) {
         return Err(Fail::conflict("the job is not the deletion of this collection"));
     }

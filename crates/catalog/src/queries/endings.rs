@@ -8,7 +8,7 @@ use sqlx::QueryBuilder;
 
 use super::dialect::{storable, uuid_value};
 use super::documents::{read_part, select_part};
-use super::{Connection, Database, Store, leases, vectors, versions};
+use super::{Connection, Database, Store, generations, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
@@ -26,6 +26,7 @@ pub(super) async fn finish_ingest(
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
     leases::check_held(&mut tx, lease).await?;
+    generations::check_current(catalog, &mut tx, lease).await?;
     let JobKind::Ingest { document, version: leased } = lease.job.kind else {
         return Err(Fail::conflict("the job is no ingest"));
     };
@@ -43,7 +44,7 @@ pub(super) async fn finish_ingest(
     let settled = settle_parts(&mut tx, document, version, outcomes).await?;
     let all_failed = settled.failed > 0 && settled.ready == 0;
     let live = if all_failed { found.live.filter(|live| *live < version) } else { Some(version) };
-    insert_segments(&mut tx, &lease.tenant, version, &settled.segments).await?;
+    insert_segments(catalog, &mut tx, &lease.tenant, version, &settled.segments).await?;
     if version > 1 {
         remove_versions_before(&mut tx, &lease.tenant, document, version, live).await?;
     }
@@ -130,10 +131,11 @@ fn without_outcome(part: &Part) -> PartOutcome {
     PartOutcome { part: part.id, facts: PartFacts::default(), result: Err(error) }
 }
 
-/// Rows of one statement: a database takes so many parameters (32,766 here, 65,535 there), and a row has twelve.
+/// Rows of one statement: a database takes so many parameters (32,766 here, 65,535 there), and a row has thirteen.
 const ROWS: usize = 500;
 
-async fn insert_segments(
+pub(super) async fn insert_segments(
+    catalog: &Store,
     connection: &mut Connection,
     tenant: &TenantId,
     version: u32,
@@ -144,13 +146,14 @@ async fn insert_segments(
         let places = rows.iter().map(|segment| serde_json::to_string(&segment.place)).collect::<Result<Vec<_>, _>>()?;
         let mut sql = QueryBuilder::<Database>::new(
             "INSERT INTO segments \
-             (id, tenant, document, version, position, part, modality, kind, ordinal, place, text, content) ",
+             (id, tenant, document, version, generation, position, part, modality, kind, ordinal, place, text, content) ",
         );
         sql.push_values(rows.iter().zip(places), |mut row, (segment, place)| {
             row.push_bind(uuid_value(segment.id.uuid()))
                 .push_bind(tenant.as_str())
                 .push_bind(uuid_value(segment.document.uuid()))
                 .push_bind(i64::from(version))
+                .push_bind(i64::from(catalog.generation))
                 .push_bind(position)
                 .push_bind(uuid_value(segment.part.uuid()))
                 .push_bind(segment.modality.as_str())
@@ -194,6 +197,30 @@ pub(super) async fn remove_segments(
     Ok(())
 }
 
+/// Removes a document's segments of one generation; their vectors become candidates for the sweep.
+pub(super) async fn remove_segments_of(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    document: DocumentId,
+    generation: u32,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO vector_candidates (tenant, content) \
+         SELECT $1, content FROM segments WHERE document = $2 AND generation = $3 ON CONFLICT DO NOTHING",
+    )
+    .bind(tenant.as_str())
+    .bind(uuid_value(document.uuid()))
+    .bind(i64::from(generation))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM segments WHERE document = $1 AND generation = $2")
+        .bind(uuid_value(document.uuid()))
+        .bind(i64::from(generation))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Removes what is left of the versions before `version`, except the live one.
 async fn remove_versions_before(
     connection: &mut Connection,
@@ -228,11 +255,13 @@ pub(super) async fn superseded_segments(
     version: u32,
 ) -> Result<Vec<SegmentId>> {
     sqlx::query(
-        "SELECT id FROM segments WHERE document = $1 AND version < $2 AND tenant = $3 ORDER BY version, position",
+        "SELECT id FROM segments WHERE document = $1 AND version < $2 AND tenant = $3 AND generation = $4 \
+         ORDER BY version, generation, position",
     )
     .bind(uuid_value(document.uuid()))
     .bind(i64::from(version))
     .bind(tenant.as_str())
+    .bind(i64::from(catalog.generation))
     .fetch_all(catalog.reader())
     .await?
     .iter()

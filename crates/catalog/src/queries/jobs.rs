@@ -52,6 +52,7 @@ fn read_kind(row: &Row) -> Result<JobKind> {
         "delete" => JobKind::Delete { document: document()? },
         "delete_collection" => JobKind::DeleteCollection { collection: row.word("collection")? },
         "rebuild" => JobKind::Rebuild,
+        "reindex" => JobKind::Reindex { generation: row.count("version")? },
         other => return Err(Fail::corrupt("kind", other)),
     })
 }
@@ -67,6 +68,7 @@ pub(super) async fn insert(
 ) -> Result<Job> {
     let version = match kind {
         JobKind::Ingest { version, .. } => Some(*version),
+        JobKind::Reindex { generation } => Some(*generation),
         _ => None,
     };
     let inserted = sqlx::query(concat!(
@@ -285,7 +287,8 @@ pub(super) async fn open_deletion_of_collection(
 pub(super) async fn ingest_under_way(connection: &mut Connection, tenant: &TenantId) -> Result<bool> {
     let row = sqlx::query(
         "SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant = $1 AND finished_at IS NULL AND attempts > 0 \
-         AND kind = 'ingest') AS found",
+         AND kind = 'ingest') \
+         OR EXISTS (SELECT 1 FROM jobs WHERE finished_at IS NULL AND attempts > 0 AND kind = 'reindex') AS found",
     )
     .bind(tenant.as_str())
     .fetch_one(connection)

@@ -7,7 +7,7 @@ use sensorium_domain::{JobState, Timestamp};
 use super::dialect::{for_update, skip_locked, uuid_value};
 use super::jobs::{self, job_columns};
 use super::versions::{self, Abandoned};
-use super::{Connection, Store, vectors};
+use super::{Connection, Store, generations, vectors};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
@@ -56,7 +56,13 @@ const TAKE: &str = concat!(
 );
 
 pub(super) async fn lease(catalog: &Store, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
+    if generations::is_overtaken(catalog).await? {
+        return Ok(None);
+    }
     let now = catalog.now();
+    if generations::is_held(catalog).await? {
+        return lease_reindex(catalog, worker, lease_ms).await;
+    }
     for waiting in sqlx::query(WAITING).bind(now.as_millis()).fetch_all(catalog.reader()).await? {
         let tenant = waiting.word("tenant")?;
         let mut tx = catalog.begin_lease(&tenant).await?;
@@ -73,6 +79,26 @@ pub(super) async fn lease(catalog: &Store, worker: &str, lease_ms: i64) -> Resul
         }
     }
     Ok(None)
+}
+
+/// Takes a reindex whose worker has died, which all other jobs wait for.
+async fn lease_reindex(catalog: &Store, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
+    let now = catalog.now();
+    let row = sqlx::query(concat!(
+        "UPDATE jobs SET state = 'running', worker = $2, ready_at = $3, attempts = attempts + 1, \
+         started_at = coalesce(started_at, $1), revision = revision + 1 WHERE id = (SELECT j.id FROM jobs j \
+         WHERE j.finished_at IS NULL AND j.kind = 'reindex' AND j.ready_at <= $1 ORDER BY j.ready_at LIMIT 1",
+        skip_locked!(),
+        ") RETURNING tenant, ",
+        job_columns!()
+    ))
+    .bind(now.as_millis())
+    .bind(worker)
+    .bind(now.plus_ms(lease_ms).as_millis())
+    .fetch_optional(catalog.writer())
+    .await?;
+    row.map(|row| Ok(Lease { tenant: row.word("tenant")?, job: jobs::read(&row)?, worker: worker.to_owned() }))
+        .transpose()
 }
 
 pub(super) async fn heartbeat(catalog: &Store, lease: &Lease, lease_ms: i64) -> Result<LeaseState> {
@@ -131,6 +157,7 @@ pub(super) async fn end(catalog: &Store, lease: &Lease, end: JobEnd) -> Result<(
     let asked = check_held(&mut tx, lease).await?;
     match end {
         JobEnd::Succeeded { parts } => {
+            generations::check_current(catalog, &mut tx, lease).await?;
             close(&mut tx, lease, JobState::Succeeded, &parts, None, now).await?;
         }
         JobEnd::Failed { error } => {
@@ -142,6 +169,7 @@ pub(super) async fn end(catalog: &Store, lease: &Lease, end: JobEnd) -> Result<(
         }
         JobEnd::Cancelled | JobEnd::Retry { .. } => cancel(&mut tx, lease, now).await?,
     }
+    generations::release_jobs(&mut tx, lease).await?;
     vectors::sweep(&mut tx, &lease.tenant).await?;
     tx.commit().await?;
     Ok(())
@@ -156,6 +184,7 @@ pub(super) async fn release(catalog: &Store, lease: &Lease) -> Result<()> {
     } else {
         cancel(&mut tx, lease, now).await?;
     }
+    generations::release_jobs(&mut tx, lease).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod deletions;
 mod documents;
 mod endings;
 pub(super) mod filters;
+pub(super) mod generations;
 mod idempotency;
 mod jobs;
 mod keys;

@@ -1,10 +1,12 @@
 //! The table of the port's calls; each leads to the file of its concern.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sensorium_domain::catalog::{
     ApiKey, AuditEntry, AuditRecord, BlobState, CatalogStats, ClaimId, CollectionPatch, DocumentPatch, DocumentQuery,
-    Generation, IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, PartOutcome, ReservedKey,
-    SegmentView, Usage,
+    Generation, IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, PartOutcome, Recall, ReservedKey,
+    SegmentView, Staged, Unstaged, Usage,
 };
 use sensorium_domain::ids::KeyId;
 use sensorium_domain::job::Progress;
@@ -15,8 +17,8 @@ use sensorium_domain::{
 use serde_json::{Map, Value};
 
 use super::{
-    Store, accept, audit, blobs, collections, deletions, documents, endings, idempotency, jobs, keys, leases, listing,
-    retries, segments, settings, vectors,
+    Store, accept, audit, blobs, collections, deletions, documents, endings, generations, idempotency, jobs, keys,
+    leases, listing, retries, segments, settings, vectors,
 };
 
 type Answer<T> = Result<T, CatalogError>;
@@ -276,10 +278,49 @@ impl Catalog for Store {
         Ok(settings::usage(self, tenant).await?)
     }
     async fn generation(&self) -> Answer<Option<Generation>> {
-        Ok(settings::generation(self).await?)
+        Ok(generations::live(self).await?)
+    }
+    async fn generations(&self) -> Answer<Vec<Generation>> {
+        Ok(generations::all(self).await?)
     }
     async fn put_generation(&self, generation: &Generation) -> Answer<()> {
-        Ok(settings::put_generation(self, generation).await?)
+        Ok(generations::put(self, generation).await?)
+    }
+    async fn describe_generation(&self, generation: &Generation) -> Answer<()> {
+        Ok(generations::describe(self, generation).await?)
+    }
+    fn at_generation(&self, number: u32) -> Arc<dyn Catalog> {
+        Arc::new(Store { generation: number, ..self.clone() })
+    }
+    async fn unstaged(&self, generation: u32, after: Option<DocumentId>, limit: u32) -> Answer<Vec<Unstaged>> {
+        Ok(generations::unstaged(self, generation, after, limit).await?)
+    }
+    async fn count_unstaged(&self, generation: u32) -> Answer<u64> {
+        Ok(generations::count_unstaged(self, generation).await?)
+    }
+    async fn stage(&self, lease: &Lease, staged: Staged) -> Answer<()> {
+        Ok(generations::stage(self, lease, staged).await?)
+    }
+    async fn gone_documents(&self, generation: u32, limit: u32) -> Answer<Vec<(TenantId, DocumentId)>> {
+        Ok(generations::gone(self, generation, limit).await?)
+    }
+    async fn unstage(&self, generation: u32, document: Option<DocumentId>) -> Answer<()> {
+        Ok(generations::forget(self, generation, document).await?)
+    }
+    async fn hold_jobs(&self, lease: &Lease, generation: u32) -> Answer<u64> {
+        Ok(generations::hold_jobs(self, lease, generation).await?)
+    }
+    async fn switch_generation(&self, lease: &Lease, number: u32, recall: Option<Recall>) -> Answer<()> {
+        Ok(generations::switch(self, lease, number, recall.as_ref()).await?)
+    }
+    async fn drop_generation(&self, number: u32) -> Answer<()> {
+        Ok(generations::drop_generation(self, number).await?)
+    }
+    async fn note_queries(&self, queries: &[(TenantId, String)], keep: u32) -> Answer<()> {
+        Ok(generations::note_queries(self, queries, keep).await?)
+    }
+    async fn recent_queries(&self, limit: u32) -> Answer<Vec<(TenantId, String)>> {
+        Ok(generations::recent_queries(self, limit).await?)
     }
     async fn stats(&self, tenant: &TenantId) -> Answer<CatalogStats> {
         Ok(settings::stats(self, tenant).await?)

@@ -28,7 +28,7 @@ pub(super) async fn retry(catalog: &Store, tenant: &TenantId, id: JobId) -> Resu
             check_document(&mut tx, tenant, *document, |status| status == DocumentStatus::Deleting).await?;
         }
         JobKind::DeleteCollection { collection } => check_doomed(&mut tx, tenant, collection).await?,
-        JobKind::Rebuild => {}
+        JobKind::Rebuild | JobKind::Reindex { .. } => {}
     }
     let row = sqlx::query(concat!(
         "UPDATE jobs SET seq = ",

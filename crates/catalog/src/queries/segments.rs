@@ -1,4 +1,4 @@
-//! Segments that are live: those of the live version of a document that is not being deleted.
+//! Segments that are live: those of the live version of a document that is not being deleted, in this handle's generation.
 
 use std::collections::{HashMap, HashSet};
 
@@ -54,10 +54,11 @@ pub(super) async fn of_document(
     if found.is_none() {
         return Err(Fail::not_found("document"));
     }
-    sqlx::query(concat!(select!(), "d.id = $1 AND s.position >= $2 ORDER BY s.position LIMIT $3"))
+    sqlx::query(concat!(select!(), "d.id = $1 AND s.generation = $4 AND s.position >= $2 ORDER BY s.position LIMIT $3"))
         .bind(uuid_value(document.uuid()))
         .bind(i64::from(offset))
         .bind(i64::from(limit))
+        .bind(i64::from(catalog.generation))
         .fetch_all(&mut *tx)
         .await?
         .iter()
@@ -69,10 +70,11 @@ pub(super) async fn live(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) 
     let found = sqlx::query(concat!(
         "SELECT s.id FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version WHERE ",
         among!("s.id", "$1"),
-        " AND s.tenant || '' = $2 AND d.status <> 'deleting'"
+        " AND s.tenant || '' = $2 AND s.generation = $3 AND d.status <> 'deleting'"
     ))
     .bind(uuid_list(ids.iter().map(|id| id.uuid())))
     .bind(tenant.as_str())
+    .bind(i64::from(catalog.generation))
     .fetch_all(catalog.reader())
     .await?
     .iter()
@@ -85,9 +87,10 @@ pub(super) async fn live(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) 
 pub(super) async fn views(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentView>> {
     let mut tx = catalog.snapshot().await?;
     let mut segments = HashMap::with_capacity(ids.len());
-    for row in sqlx::query(concat!(select!(), among!("s.id", "$1"), " AND s.tenant || '' = $2"))
+    for row in sqlx::query(concat!(select!(), among!("s.id", "$1"), " AND s.tenant || '' = $2 AND s.generation = $3"))
         .bind(uuid_list(ids.iter().map(|id| id.uuid())))
         .bind(tenant.as_str())
+        .bind(i64::from(catalog.generation))
         .fetch_all(&mut *tx)
         .await?
     {

@@ -1,44 +1,11 @@
-//! Generations, numbers.
+//! Numbers.
 
 use sensorium_domain::TenantId;
-use sensorium_domain::catalog::{CatalogStats, Generation, Usage};
+use sensorium_domain::catalog::{CatalogStats, Usage};
 
-use super::Store;
+use super::{Connection, Store};
 use crate::columns::Columns;
-use crate::error::{Fail, Result, is_duplicate};
-
-pub(super) async fn generation(catalog: &Store) -> Result<Option<Generation>> {
-    let row = sqlx::query("SELECT number, profile, towers, created_at FROM generations ORDER BY number DESC LIMIT 1")
-        .fetch_optional(catalog.reader())
-        .await?;
-    row.map(|row| {
-        Ok(Generation {
-            number: row.count("number")?,
-            profile: row.text("profile")?,
-            towers: row.json("towers")?,
-            created_at: row.time("created_at")?,
-        })
-    })
-    .transpose()
-}
-
-pub(super) async fn put_generation(catalog: &Store, generation: &Generation) -> Result<()> {
-    let put = sqlx::query(
-        "INSERT INTO generations (number, profile, towers, created_at) SELECT CAST($1 AS BIGINT), $2, $3, CAST($4 AS BIGINT) \
-         WHERE NOT EXISTS (SELECT 1 FROM generations WHERE number >= $1)",
-    )
-    .bind(i64::from(generation.number))
-    .bind(generation.profile.as_str())
-    .bind(serde_json::to_string(&generation.towers)?)
-    .bind(generation.created_at.as_millis())
-    .execute(catalog.writer())
-    .await;
-    match put {
-        Ok(done) if done.rows_affected() > 0 => Ok(()),
-        Err(error) if !is_duplicate(&error) => Err(error.into()),
-        _ => Err(Fail::conflict(format!("there is a generation {} or a later one", generation.number))),
-    }
-}
+use crate::error::Result;
 
 pub(super) async fn stats(catalog: &Store, tenant: &TenantId) -> Result<CatalogStats> {
     let row = sqlx::query(
@@ -64,9 +31,13 @@ pub(super) async fn stats(catalog: &Store, tenant: &TenantId) -> Result<CatalogS
 }
 
 pub(super) async fn usage(catalog: &Store, tenant: &TenantId) -> Result<Usage> {
+    usage_with(&mut *catalog.reader().acquire().await?, tenant).await
+}
+
+pub(super) async fn usage_with(connection: &mut Connection, tenant: &TenantId) -> Result<Usage> {
     let row = sqlx::query("SELECT documents, blob_bytes FROM usage WHERE tenant = $1")
         .bind(tenant.as_str())
-        .fetch_optional(catalog.reader())
+        .fetch_optional(connection)
         .await?;
     row.map_or_else(
         || Ok(Usage::default()),

@@ -17,6 +17,20 @@ macro_rules! for_update {
     };
 }
 
+/// Keeps a row that a transaction reads from being changed until it ends: the write lock does already.
+macro_rules! for_share {
+    () => {
+        ""
+    };
+}
+
+/// What tells a row of its table from all others for the length of a statement.
+macro_rules! row_number {
+    () => {
+        "rowid"
+    };
+}
+
 /// Passes over rows that another transaction works on: there is none.
 macro_rules! skip_locked {
     () => {
@@ -45,7 +59,7 @@ macro_rules! next_seq {
     };
 }
 
-pub(super) use {among, external_id_is, for_update, next_seq, skip_locked};
+pub(super) use {among, external_id_is, for_share, for_update, next_seq, row_number, skip_locked};
 
 impl Columns for Row {
     plain_columns!();

@@ -14,7 +14,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection as _, Sqlite, Transaction};
 
 use crate::error::{Fail, Result, migration_error};
 
@@ -55,6 +55,8 @@ pub struct SqliteCatalog {
     readers: SqlitePool,
     clock: Arc<dyn Clock>,
     blob_deletion_ms: i64,
+    /// The generation whose segments this handle sees and writes.
+    generation: u32,
 }
 
 impl SqliteCatalog {
@@ -89,11 +91,24 @@ impl SqliteCatalog {
             .connect_with(common.pragma("query_only", "ON"))
             .await
             .map_err(Fail::from)?;
-        let catalog = Self { writer, readers, clock, blob_deletion_ms: options.blob_deletion_ms };
+        let mut catalog = Self { writer, readers, clock, blob_deletion_ms: options.blob_deletion_ms, generation: 1 };
+        if let Some(live) = queries::generations::live(&catalog).await? {
+            catalog.generation = live.number;
+        }
         if options.take_over {
             catalog.take_over().await?;
         }
         Ok(catalog)
+    }
+
+    /// Copies the database at `from`, which others may be writing to, to the new file `to`, as it is at one moment.
+    pub async fn copy(from: &Path, to: &Path) -> Result<(), CatalogError> {
+        let options = SqliteConnectOptions::new().filename(from).read_only(true).busy_timeout(Duration::from_secs(60));
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(Fail::from)?;
+        let copied = sqlx::query("VACUUM INTO $1").bind(to.display().to_string()).execute(&mut connection).await;
+        connection.close().await.map_err(Fail::from)?;
+        copied.map_err(Fail::from)?;
+        Ok(())
     }
 
     /// Closes the connections; the log is folded into the database file.

@@ -82,6 +82,10 @@ pub async fn statements<F: CatalogFixture>(fresh: impl AsyncFn() -> F) -> BTreeS
     contract::old_jobs_are_forgotten(&fresh().await).await;
     contract::the_audit_log_keeps_everything(&fresh().await).await;
     contract::usage_follows_every_change(&fresh().await).await;
+    contract::a_tenant_keeps_no_more_than_it_may(&fresh().await).await;
+    contract::a_generation_takes_the_place_of_another(&fresh().await).await;
+    contract::jobs_wait_for_a_switch(&fresh().await).await;
+    contract::questions_are_remembered_for_a_while(&fresh().await).await;
 
     let asks = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
     let mut found = STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sensorium_catalog::{SqliteCatalog, SqliteOptions};
-use sensorium_domain::catalog::{ClaimId, NewDocument, NewPart};
+use sensorium_domain::catalog::{ClaimId, NewDocument, NewPart, StorageQuota};
 use sensorium_domain::{
     BlobHash, Catalog, Clock, DocumentId, DocumentStatus, JobId, Modality, PartId, SystemClock, TenantId,
 };
@@ -102,6 +102,7 @@ async fn write_until_killed(path: &Path) {
             parts: vec![part],
             claim,
             once: None,
+            quota: StorageQuota::default(),
         };
         let (document, _) = catalog.accept_document(&tenant, new).await.unwrap();
         let mut out = std::io::stdout().lock();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sensorium_catalog::{SqliteCatalog, SqliteOptions};
-use sensorium_domain::catalog::{BlobState, ClaimId, IdempotencyState, NewDocument, ReservedKey};
+use sensorium_domain::catalog::{BlobState, ClaimId, IdempotencyState, NewDocument, ReservedKey, StorageQuota};
 use sensorium_domain::contract::TestClock;
 use sensorium_domain::contract::catalog::CatalogFixture;
 use sensorium_domain::{BlobHash, Catalog, CatalogError, Clock, DocumentId, JobId, JobKind, TenantId, Timestamp};
@@ -126,6 +126,7 @@ async fn the_only_process_takes_over_what_a_dead_one_held() {
         parts: Vec::new(),
         claim: ClaimId(3),
         once: Some(once),
+        quota: StorageQuota::default(),
     };
     let (_, accepted) = dies.accept_document(&tenant, accepted).await.unwrap();
     dies.lease_job("dies", 60_000).await.unwrap().unwrap();

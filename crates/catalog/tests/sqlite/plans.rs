@@ -7,15 +7,22 @@ use crate::{Folder, recorder};
 
 /// What may be walked: an index of only those rows that wait, from its beginning to the first that fits; small tables; the
 /// rows of an insertion.
-const ALLOWED: [&str; 7] = [
+const ALLOWED: [&str; 9] = [
     "USING INDEX jobs_ready",
     "USING INDEX blobs_unowned",
     "USING COVERING INDEX blobs_unowned",
     "SCAN generations",
+    "SCAN models",
+    "SCAN recent_queries",
     "SCAN heads",
     "SCAN t",
     "ROW VALUES CLAUSE",
 ];
+
+/// What a reindex asks once for each round, or once in all: it concerns every document.
+fn is_of_all_documents(statement: &str) -> bool {
+    statement.contains("generation_documents") || statement.starts_with("UPDATE parts SET segments = (SELECT count(*)")
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_statement_walks_over_a_table() {
@@ -33,7 +40,7 @@ async fn no_statement_walks_over_a_table() {
             if sorts {
                 faults.push(format!("{step}\n    {statement}"));
             }
-            if walks && !ALLOWED.iter().any(|allowed| step.contains(allowed)) {
+            if walks && !is_of_all_documents(&statement) && !ALLOWED.iter().any(|allowed| step.contains(allowed)) {
                 faults.push(format!("{step}\n    {statement}"));
             }
         }

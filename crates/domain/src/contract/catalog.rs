@@ -18,6 +18,7 @@ mod collections;
 mod crashes;
 mod documents;
 mod filters;
+mod generations;
 mod ingest;
 mod isolation;
 mod jobs;
@@ -40,6 +41,9 @@ pub use documents::{
     a_patch_changes_what_it_names, paging_meets_every_document_once, racing_upserts_make_one_document,
 };
 pub use filters::filters_mean_what_the_domain_says;
+pub use generations::{
+    a_generation_takes_the_place_of_another, jobs_wait_for_a_switch, questions_are_remembered_for_a_while,
+};
 pub use ingest::{
     a_failed_next_version_leaves_the_live_one, a_given_up_ingest_settles_the_document,
     a_late_finish_does_not_hide_a_newer_version, a_next_version_replaces_the_last, an_ingest_brings_a_version_to_life,
@@ -55,8 +59,8 @@ pub use leases::{
     tenants_take_turns, the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
 };
 pub use operations::{
-    a_failed_job_is_tried_again, keys_are_listed_and_revoked, old_jobs_are_forgotten, the_audit_log_keeps_everything,
-    usage_follows_every_change,
+    a_failed_job_is_tried_again, a_tenant_keeps_no_more_than_it_may, keys_are_listed_and_revoked,
+    old_jobs_are_forgotten, the_audit_log_keeps_everything, usage_follows_every_change,
 };
 pub use segments::{
     segments_are_seen_with_part_and_document, vectors_come_back_as_halves, vectors_go_with_their_last_segment,
@@ -127,6 +131,10 @@ macro_rules! catalog_contract {
             old_jobs_are_forgotten,
             the_audit_log_keeps_everything,
             usage_follows_every_change,
+            a_generation_takes_the_place_of_another,
+            jobs_wait_for_a_switch,
+            questions_are_remembered_for_a_while,
+            a_tenant_keeps_no_more_than_it_may,
             segments_are_seen_with_part_and_document,
             vectors_come_back_as_halves,
             vectors_go_with_their_last_segment,

@@ -79,6 +79,13 @@ impl QdrantIndex {
         collection::name_by_alias(&self.writes, &self.options.name, &self.collection).await
     }
 
+    /// Removes the collection of a generation; that there is none is no error.
+    pub async fn remove(options: QdrantOptions, generation: u32) -> Result<(), IndexError> {
+        let client = Client::new(&options, options.write_timeout)?;
+        let name = format!("{}_g{generation}", options.name);
+        client.answer(client.ask().delete_collection(name)).await.map(drop)
+    }
+
     fn reader(&self) -> Reader<'_> {
         Reader { client: &self.reads, collection: &self.collection }
     }

@@ -1,10 +1,14 @@
 //! What operators ask: failed jobs, keys, the audit log, what a tenant has.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::CatalogFixture;
-use super::sample::{Conflict, HOUR_MS, NotFound, Stage, refused, tenant};
-use crate::catalog::{ApiKey, AuditEntry, JobEnd, JobQuery, Usage};
+use super::sample::{Conflict, HOUR_MS, NotFound, OverQuota, Stage, refused, tenant};
+use crate::catalog::{
+    ApiKey, AuditEntry, CatalogError, DocumentQuery, JobEnd, JobQuery, NewDocument, StorageQuota, Usage,
+};
 use crate::document::{DocumentStatus, PartStatus};
 use crate::ids::{BlobHash, KeyId};
 use crate::job::{JobKind, JobState};
@@ -196,4 +200,51 @@ pub async fn usage_follows_every_change(fixture: &dyn CatalogFixture) {
         catalog.remove_document(&lease, document).await.unwrap();
     }
     assert_eq!(usage().await, Usage::default());
+}
+
+/// A quota holds to the last document and byte, also when many come at once; what was refused leaves nothing, and what takes no more is taken.
+pub async fn a_tenant_keeps_no_more_than_it_may(fixture: &dyn CatalogFixture) {
+    async fn offered(
+        stage: &Stage,
+        external_id: Option<&str>,
+        text: &str,
+        quota: StorageQuota,
+    ) -> Result<(), CatalogError> {
+        let new = NewDocument { quota, ..stage.unstored(external_id, &[text]) };
+        stage.store_blobs(&stage.acme, &new).await;
+        stage.catalog.accept_document(&stage.acme, new).await.map(drop)
+    }
+    let stages = [Arc::new(Stage::open(fixture).await), Arc::new(Stage::open(fixture).await)];
+    let three = StorageQuota { documents: Some(3), blob_bytes: None };
+    let mut tasks = Vec::new();
+    for task in 0..8 {
+        let stage = stages[task % 2].clone();
+        tasks.push(tokio::spawn(async move { offered(&stage, None, &format!("d{task}"), three).await }));
+    }
+    let (mut taken, mut refusals) = (0, 0);
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(()) => taken += 1,
+            refusal => {
+                refused(refusal, OverQuota);
+                refusals += 1;
+            }
+        }
+    }
+    assert_eq!((taken, refusals), (3, 5));
+    let [stage, _] = &stages;
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    let offer = async |external_id, text, quota| offered(stage, external_id, text, quota).await;
+    assert_eq!(catalog.usage(acme).await.unwrap(), Usage { documents: 3, blob_bytes: 6 });
+    let query = DocumentQuery { limit: 9, ..DocumentQuery::default() };
+    assert_eq!(catalog.documents(acme, &query).await.unwrap().len(), 3);
+
+    let bytes = StorageQuota { documents: None, blob_bytes: Some(9) };
+    refused(offer(Some("x"), "four", bytes).await, OverQuota);
+    offer(Some("x"), "abc", bytes).await.unwrap();
+    refused(offer(None, "e", bytes).await, OverQuota);
+    offer(None, "abc", bytes).await.expect("the same bytes again take no more");
+    offer(Some("x"), "abc", three).await.expect("a next version is no more documents");
+    refused(offer(None, "abc", three).await, OverQuota);
+    assert_eq!(catalog.usage(acme).await.unwrap(), Usage { documents: 5, blob_bytes: 9 });
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::Map;
 
 use super::CatalogFixture;
-use crate::catalog::{BlobState, Catalog, CatalogError, ClaimId, JobEnd, Lease, NewDocument, NewPart, PartOutcome};
+use crate::catalog::{
+    BlobState, Catalog, CatalogError, ClaimId, JobEnd, Lease, NewDocument, NewPart, PartOutcome, StorageQuota,
+};
 use crate::clock::Clock;
 use crate::contract::TestClock;
 use crate::document::{Document, Part, PartError, PartFacts};
@@ -95,6 +97,7 @@ impl Stage {
             parts: texts.iter().map(part).collect(),
             claim: claim(),
             once: None,
+            quota: StorageQuota::default(),
         }
     }
 
@@ -224,9 +227,10 @@ pub(super) enum Refused {
     NotFound,
     Conflict,
     LeaseLost,
+    OverQuota,
 }
 
-pub(super) use Refused::{Conflict, LeaseLost, NotFound};
+pub(super) use Refused::{Conflict, LeaseLost, NotFound, OverQuota};
 
 /// Asserts that a call was refused so.
 #[track_caller]
@@ -236,6 +240,7 @@ pub(super) fn refused<T: std::fmt::Debug>(result: Result<T, CatalogError>, wante
         Err(CatalogError::NotFound(_)) => Some(NotFound),
         Err(CatalogError::Conflict(_)) => Some(Conflict),
         Err(CatalogError::LeaseLost) => Some(LeaseLost),
+        Err(CatalogError::OverQuota(_)) => Some(OverQuota),
         _ => None,
     };
     assert_eq!(found, Some(wanted), "{result:?}");

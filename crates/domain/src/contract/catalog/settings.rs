@@ -2,7 +2,7 @@
 
 use super::CatalogFixture;
 use super::sample::{Conflict, HOUR_MS, NotFound, Stage, claim, refused, tenant};
-use crate::catalog::{ApiKey, CatalogStats, Generation, IdempotencyState, NewDocument, ReservedKey};
+use crate::catalog::{ApiKey, CatalogStats, Generation, GenerationState, IdempotencyState, NewDocument, ReservedKey};
 use crate::ids::{BlobHash, KeyId};
 use crate::job::JobState;
 use crate::names::ModelName;
@@ -114,20 +114,37 @@ pub async fn keys_are_found_by_their_secret(fixture: &dyn CatalogFixture) {
     refused(catalog.put_key(&key, &BlobHash::of(b"other")).await, Conflict);
 }
 
-/// The newest generation counts; none is overwritten.
+/// The live generation counts; none is overwritten.
 pub async fn generations_are_only_added(fixture: &dyn CatalogFixture) {
     let stage = Stage::open(fixture).await;
     let catalog = &stage.catalog;
     assert_eq!(catalog.generation().await.unwrap(), None);
     let towers = vec![("shared".to_owned(), Modality::Text, ModelName("minilm@1".to_owned()))];
-    let first = Generation { number: 1, profile: "starter".to_owned(), towers, created_at: stage.clock_now() };
-    let second = Generation { number: 2, profile: "standard".to_owned(), ..first.clone() };
+    let first = Generation {
+        number: 1,
+        profile: "starter".to_owned(),
+        source: None,
+        towers,
+        state: GenerationState::Live,
+        recall: None,
+        min_overlap: 0.25,
+        created_at: stage.clock_now(),
+    };
+    let state = GenerationState::Building;
+    let second = Generation { number: 2, profile: "standard".to_owned(), state, ..first.clone() };
     catalog.put_generation(&first).await.unwrap();
     refused(catalog.put_generation(&Generation { number: 1, ..second.clone() }).await, Conflict);
     assert_eq!(catalog.generation().await.unwrap(), Some(first.clone()));
+    refused(catalog.put_generation(&Generation { state: GenerationState::Live, ..second.clone() }).await, Conflict);
     catalog.put_generation(&second).await.unwrap();
-    refused(catalog.put_generation(&first).await, Conflict);
-    assert_eq!(catalog.generation().await.unwrap(), Some(second));
+    refused(catalog.put_generation(&second).await, Conflict);
+    assert_eq!(catalog.generation().await.unwrap(), Some(first.clone()), "what is being built is not live");
+    let source = Some("own.toml".to_owned());
+    let third = Generation { number: 3, source, towers: Vec::new(), ..second.clone() };
+    catalog.put_generation(&third).await.unwrap();
+    let described = Generation { profile: "own".to_owned(), towers: second.towers.clone(), ..third };
+    catalog.describe_generation(&described).await.unwrap();
+    assert_eq!(catalog.generations().await.unwrap(), [first, second, described]);
     catalog.ping().await.unwrap();
 }
 
