@@ -70,6 +70,10 @@ codes! {
     IdempotencyMismatch = "idempotency_mismatch", 422, "Idempotency key used for another request";
     /// The running profile has no model for it.
     NotInProfile = "not_in_profile", 422, "Not in this profile";
+    /// The tenant sends more requests than it may.
+    RateLimited = "rate_limited", 429, "Too many requests";
+    /// The tenant keeps as much as it may.
+    OverQuota = "over_quota", 429, "Over quota";
     /// Too much at once.
     Overloaded = "overloaded", 429, "Overloaded";
     /// A fault of ours.
@@ -168,6 +172,7 @@ impl From<CatalogError> for ApiError {
             CatalogError::NotFound(what) => Self::new(Code::NotFound, format!("there is no such {what}")),
             CatalogError::Conflict(detail) => Self::new(Code::Conflict, detail),
             CatalogError::Invalid(detail) => Self::new(Code::Invalid, detail),
+            CatalogError::OverQuota(_) => Self::new(Code::OverQuota, error.to_string()),
             CatalogError::LeaseLost => Self::internal("lease lost outside a job"),
             CatalogError::Unavailable(cause) => unavailable("the catalog", &cause),
             CatalogError::Internal(cause) => Self::internal(format!("catalog: {cause}")),

@@ -4,7 +4,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod allowance;
 pub mod auth;
+pub mod backup;
 pub mod blobs;
 pub mod caption;
 pub mod cli;
@@ -23,8 +25,10 @@ pub mod models;
 pub mod on_demand;
 pub mod openapi;
 pub mod profile;
+pub mod reindex;
 pub mod router;
 pub mod search;
 pub mod startup;
+pub mod telemetry;
 pub mod tls;
 pub mod transcribe;

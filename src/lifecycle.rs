@@ -1,26 +1,68 @@
 //! Serves until told to stop, then: readiness off, accept no more, drain requests and jobs, flush the index.
 
 use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use crate::config::Role;
+use crate::config::{Config, Role};
 use crate::jobs::{run_workers, sweep};
+use crate::reindex::keep_noting;
 use crate::router::{router, worker_router};
 use crate::startup::{self, App, StartupError};
 
-/// Serves `app` until a signal comes.
-pub async fn serve(app: App) -> Result<(), StartupError> {
-    let address = app.config.server.listen;
+/// How often a process looks whether another one has made another generation live.
+const LOOK_FOR_GENERATION: Duration = Duration::from_secs(2);
+
+/// Why serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The process was told to stop.
+    Told,
+    /// Another generation of the index is live: an application that runs it takes over.
+    Overtaken,
+}
+
+/// Serves until a signal comes. When another generation of the index becomes live, an application that runs it takes the place of the one
+/// before; the address stays open meanwhile, so that who connects waits for a moment and is not refused.
+pub async fn run(config: Config) -> Result<(), StartupError> {
+    let lock = startup::lock(&config)?;
+    let mut app = startup::start_with(config.clone(), lock.clone()).await?;
+    let address = config.server.listen;
     let at = |error| StartupError::File { path: address.to_string().into(), error };
-    let listener = TcpListener::bind(address).await.map_err(at)?;
-    let bound = listener.local_addr().map_err(at)?;
+    let listener = std::net::TcpListener::bind(address).map_err(at)?;
+    listener.set_nonblocking(true).map_err(at)?;
+    // One listener to signals for all applications: one that comes between two of them counts too.
+    let told = CancellationToken::new();
+    let telling = told.clone();
+    tokio::spawn(async move {
+        signal().await;
+        telling.cancel();
+    });
+    loop {
+        let accepting = listener.try_clone().and_then(TcpListener::from_std).map_err(at)?;
+        let bound = accepting.local_addr().map_err(at)?;
+        if serve(app, accepting, bound, &told).await? == End::Told {
+            return Ok(());
+        }
+        app = startup::start_with(config.clone(), lock.clone()).await?;
+    }
+}
+
+async fn serve(
+    app: App,
+    listener: TcpListener,
+    bound: SocketAddr,
+    told: &CancellationToken,
+) -> Result<End, StartupError> {
     let announcement = startup::announce(&app.config, bound)?;
     let role = app.config.server.role;
     let workers = (role != Role::Api).then(|| tokio::spawn(run_workers(app.clone())));
     let background = [tokio::spawn(sweep(app.clone())), tokio::spawn(optimize_index(app.clone()))];
+    let noting = tokio::spawn(keep_noting(app.clone()));
     tracing::info!(url = app.config.local_url(bound), profile = app.profile.name, ?role, "listening");
     for note in app.profile.notes() {
         tracing::warn!("{note}");
@@ -29,17 +71,42 @@ pub async fn serve(app: App) -> Result<(), StartupError> {
     let routes = if role == Role::Worker { worker_router(&app) } else { router(&app) };
     let server = axum::serve(listener, routes).with_graceful_shutdown(async move { stopping.cancelled().await });
     let server = tokio::spawn(server.into_future());
-    signal().await;
+    let end = tokio::select! {
+        () = told.cancelled() => End::Told,
+        () = overtaken(&app) => End::Overtaken,
+    };
     shut_down(&app, server, workers).await;
     for task in background {
         task.abort();
     }
+    noting.await.ok();
     if let Err(error) = app.index.flush().await {
         tracing::warn!(%error, "the last flush failed; unfinished jobs will run again");
     }
-    std::fs::remove_file(announcement).ok();
-    tracing::info!("stopped");
-    Ok(())
+    if end == End::Told {
+        std::fs::remove_file(announcement).ok();
+    }
+    tracing::info!(?end, "stopped");
+    Ok(end)
+}
+
+/// Waits until another generation than the application's is live.
+async fn overtaken(app: &App) {
+    let mut every = tokio::time::interval(LOOK_FOR_GENERATION);
+    loop {
+        tokio::select! {
+            () = app.overtaken.notified() => {}
+            _ = every.tick() => {}
+        }
+        match app.catalog.generation().await {
+            Ok(Some(live)) if live.number != app.generation => {
+                tracing::info!(was = app.generation, is = live.number, "another generation is live");
+                return;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "the live generation was not asked for"),
+        }
+    }
 }
 
 async fn shut_down(app: &App, server: JoinHandle<std::io::Result<()>>, workers: Option<JoinHandle<()>>) {

@@ -22,7 +22,8 @@ use crate::http::{health, metrics, problem, v1};
         v1::jobs::retry::retry,
         v1::collections::list::list, v1::collections::create::create, v1::collections::get::get,
         v1::collections::patch::patch, v1::collections::delete::delete,
-        v1::keys::create::create, v1::keys::list::list, v1::keys::revoke::revoke, v1::audit::audit,
+        v1::keys::create::create, v1::keys::list::list, v1::keys::revoke::revoke, v1::audit::audit, v1::usage::usage,
+        v1::generations::generations, v1::reindex::reindex,
         v1::models::models, health::livez, health::readyz, metrics::metrics,
     ),
     components(schemas(problem::Problem)),
@@ -45,8 +46,7 @@ struct Bearer;
 
 impl Modify for Bearer {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let scheme =
-            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A JWT (HS256) or an API key")).build();
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A JWT or an API key")).build();
         openapi.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
 }

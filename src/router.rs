@@ -9,7 +9,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::http::{audit, docs, fallback, health, metrics, middleware, v1};
+use crate::http::{audit, docs, fallback, health, metrics, middleware, v1, visit};
 use crate::startup::App;
 
 /// Every address of the server.
@@ -50,6 +50,9 @@ pub fn router(app: &App) -> Router {
         .route("/v1/keys", get(v1::keys::list::list).post(v1::keys::create::create))
         .route("/v1/keys/{id}", delete(v1::keys::revoke::revoke))
         .route("/v1/audit", get(v1::audit::audit))
+        .route("/v1/usage", get(v1::usage::usage))
+        .route("/v1/generations", get(v1::generations::generations))
+        .route("/v1/reindex", post(v1::reindex::reindex))
         // The server itself
         .route("/v1/models", get(v1::models::models))
         .route("/livez", get(health::livez))
@@ -86,6 +89,7 @@ fn surround(routes: Router, app: &App) -> Router {
     routes
         .layer(axum::extract::DefaultBodyLimit::disable()) // bodies are bounded while they are read: http::body_memory
         .layer(axum::middleware::from_fn_with_state(app.clone(), audit::record))
+        .layer(axum::middleware::from_fn(visit::tell_standing))
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(axum::middleware::from_fn_with_state(app.clone(), middleware::time_limit))
         .layer(CompressionLayer::new().compress_when(compressible))
@@ -101,5 +105,12 @@ fn cors(app: &App) -> CorsLayer {
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::RANGE, header::IF_NONE_MATCH])
-        .expose_headers([header::LOCATION, header::RETRY_AFTER, header::ETAG, header::CONTENT_RANGE])
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            header::ETAG,
+            header::CONTENT_RANGE,
+            visit::RATE_LIMIT,
+            visit::RATE_LIMIT_POLICY,
+        ])
 }

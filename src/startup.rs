@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rand::RngCore;
 use sensorium_catalog::{PostgresCatalog, PostgresOptions, SqliteCatalog, SqliteOptions};
-use sensorium_domain::catalog::{ApiKey, Generation};
+use sensorium_domain::catalog::{ApiKey, Generation, GenerationState};
 use sensorium_domain::ids::KeyId;
 use sensorium_domain::index::IndexedSpace;
 use sensorium_domain::{
@@ -18,16 +18,20 @@ use sensorium_domain::{
     VectorIndex,
 };
 use sensorium_index::{EdgeIndex, EdgeOptions, HnswOptions, QdrantIndex, QdrantOptions};
-use tokio::sync::Semaphore;
+use sensorium_sources::ProfileFile;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::allowance::Allowances;
 use crate::auth::{Auth, KEY_PREFIX};
+use crate::backup;
 use crate::blobs::{self, Blobs};
 use crate::config::Config;
 use crate::jobs::Bell;
 use crate::media_pool::MediaPool;
 use crate::metrics::Metrics;
-use crate::profile::{self, Profile};
+use crate::profile::{self, Chosen, Profile};
+use crate::reindex::Recent;
 use crate::search::Rankings;
 
 /// Everything that handlers and jobs share.
@@ -49,7 +53,9 @@ pub struct AppState {
     /// The index's generation.
     pub generation: u32,
     /// Who callers are.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
+    /// What their tenants may use.
+    pub allowances: Arc<Allowances>,
     /// Decoding and cutting.
     pub media_pool: MediaPool,
     /// KiB of request bodies that may be held at once.
@@ -62,8 +68,12 @@ pub struct AppState {
     pub stopping: CancellationToken,
     /// Names this process in leases.
     pub instance: String,
+    /// What was asked lately.
+    pub recent: Recent,
+    /// Told when another generation has become live: this application has to make room for one that runs it.
+    pub overtaken: Notify,
     /// The data folder's lock, held as long as the process lives.
-    _lock: File,
+    lock: Arc<File>,
 }
 
 /// The shared application.
@@ -104,6 +114,9 @@ pub enum StartupError {
     /// The index.
     #[error("index: {0}")]
     Index(#[from] IndexError),
+    /// The client that fetches the token issuer's keys.
+    #[error("auth: {0}")]
+    Auth(#[from] reqwest::Error),
     /// The blobs.
     #[error("blobs: {0}")]
     Blobs(#[from] blobs::OpenError),
@@ -112,7 +125,7 @@ pub enum StartupError {
     Profile(#[from] profile::ProfileError),
     /// The data folder was made with other models.
     #[error(
-        "the data folder was made with the profile {was}, and this is {is}; their vectors do not mix. Use that profile, or another data folder"
+        "the live generation was made with the profile {was}, and this is {is}; their vectors do not mix. Leave profile.name at auto and run `sensorium reindex --profile` for the other one, or take another data folder"
     )]
     Generation {
         /// What the folder has.
@@ -128,13 +141,17 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> StartupError + '_ {
 
 /// Builds the application: SQLite or Postgres, Qdrant Edge or a Qdrant server, a folder or a bucket, models in process.
 pub async fn start(config: Config) -> Result<App, StartupError> {
+    let lock = lock(&config)?;
+    start_with(config, lock).await
+}
+
+/// The same with a lock on the data folder that is held already.
+pub async fn start_with(config: Config, lock: Arc<File>) -> Result<App, StartupError> {
     let folder = config.storage.data_dir.clone();
-    make_private(&folder)?;
-    let lock = lock(&folder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let catalog = open_catalog(&config, &folder, &clock).await?;
     let kept = catalog.generation().await?;
-    let chosen = profile::choose(&config, kept.as_ref().map(|kept| kept.profile.as_str()))?;
+    let chosen = profile::choose(&config, kept.as_ref().map(source))?;
     if let Some(kept) = kept.as_ref().filter(|kept| kept.profile != chosen.file.name) {
         return Err(StartupError::Generation { was: describe(kept), is: chosen.file.name });
     }
@@ -143,14 +160,17 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
     let loading = profile::load(&config, chosen);
     let (profile, index) = tokio::join!(loading, open_index(&config, &spaces, &folder, number));
     let profile = profile?;
-    let generation = generation(&*catalog, kept, &profile, &*clock).await?;
-    let (index, fresh) = index?;
+    let generation = generation(&*catalog, kept, &profile, &config, &*clock).await?;
+    let opened = index?;
+    opened.make_current().await?;
+    let Opened { index, is_fresh, .. } = opened;
     let blobs = open_blobs(&config, &folder)?;
     let secret = hs256_secret(&config, &folder)?;
     first_key(&config, &*catalog, &*clock, &folder).await?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let app = Arc::new(AppState {
-        auth: Auth::new(secret, config.auth.clone(), catalog.clone()),
+        auth: Arc::new(Auth::new(&secret, config.auth.clone(), catalog.clone())?),
+        allowances: Arc::new(Allowances::new(&config.tenants)),
         media_pool: MediaPool::new(cores),
         body_memory: Arc::new(Semaphore::new((config.server.max_body_memory_bytes / 1024).min(Semaphore::MAX_PERMITS))),
         rankings: Rankings::new(config.search.ranking_cache_bytes, config.search.ranking_keep_ms),
@@ -165,12 +185,56 @@ pub async fn start(config: Config) -> Result<App, StartupError> {
         blobs,
         profile,
         metrics: Metrics::default(),
-        _lock: lock,
+        recent: Recent::default(),
+        overtaken: Notify::new(),
+        lock,
     });
-    if fresh {
+    if is_fresh {
         fill_index(&app).await?;
     }
     Ok(app)
+}
+
+/// The application as it would be with another generation live: its profile, its index, its segments; everything else is shared. With the
+/// towers that were loaded, and whether its index is empty.
+pub async fn beside(
+    app: &App,
+    generation: &Generation,
+) -> Result<(App, Vec<(String, Modality, ModelName)>, bool), StartupError> {
+    let config = &app.config;
+    let chosen = Chosen { file: profile::read(source(generation))?, note: None };
+    let spaces = chosen.spaces();
+    let opening = open_index(config, &spaces, &config.storage.data_dir, generation.number);
+    let (profile, opened) = tokio::join!(profile::load(config, chosen), opening);
+    let (profile, Opened { index, is_fresh, .. }) = (profile?, opened?);
+    let towers = towers(&profile);
+    let beside = AppState {
+        config: config.clone(),
+        clock: app.clock.clone(),
+        catalog: app.catalog.at_generation(generation.number),
+        index,
+        blobs: app.blobs.clone(),
+        profile,
+        metrics: Metrics::default(),
+        generation: generation.number,
+        auth: app.auth.clone(),
+        allowances: app.allowances.clone(),
+        media_pool: app.media_pool.clone(),
+        body_memory: app.body_memory.clone(),
+        rankings: Rankings::new(0, 0),
+        bell: Bell::default(),
+        stopping: app.stopping.clone(),
+        instance: app.instance.clone(),
+        recent: Recent::default(),
+        overtaken: Notify::new(),
+        lock: app.lock.clone(),
+    };
+    Ok((Arc::new(beside), towers, is_fresh))
+}
+
+/// Where the profile of a generation is read from.
+fn source(generation: &Generation) -> &str {
+    generation.source.as_deref().unwrap_or(&generation.profile)
 }
 
 /// Postgres where a URL is given, else SQLite in the data folder.
@@ -193,6 +257,22 @@ async fn open_catalog(
     Ok(Arc::new(PostgresCatalog::open(&settings.url, clock.clone(), options).await?))
 }
 
+/// Copies the data folder's catalog, which a server may be writing to, to `to`; what the copy knows.
+pub async fn copy_catalog(folder: &Path, to: &Path) -> Result<backup::Known, CatalogError> {
+    SqliteCatalog::copy(&folder.join("catalog.sqlite"), to).await?;
+    let copy = SqliteCatalog::open(to, Arc::new(SystemClock), SqliteOptions::default()).await?;
+    let known = backup::Known::by(&copy).await;
+    copy.close().await; // so that the file has everything
+    known
+}
+
+/// Brings the schema of the configured catalog up to date, as every start does.
+pub async fn migrate(config: &Config) -> Result<(), StartupError> {
+    let folder = &config.storage.data_dir;
+    let _lock = if config.catalog.url.is_empty() { Some(lock(config)?) } else { None };
+    open_catalog(config, folder, &(Arc::new(SystemClock) as Arc<dyn Clock>)).await.map(drop)
+}
+
 /// In a bucket where a URL is given, else in the data folder.
 fn open_blobs(config: &Config, folder: &Path) -> Result<Blobs, StartupError> {
     if !config.blobs.url.is_empty() {
@@ -213,12 +293,14 @@ fn make_private(folder: &Path) -> Result<(), StartupError> {
     Ok(())
 }
 
-/// One process a data folder. The lock goes with the process, however it ends.
-fn lock(folder: &Path) -> Result<File, StartupError> {
+/// Makes the data folder if need be and locks it: one process a data folder. The lock goes with the process, however it ends.
+pub fn lock(config: &Config) -> Result<Arc<File>, StartupError> {
+    let folder = &config.storage.data_dir;
+    make_private(folder)?;
     let path = folder.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(file_error(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Arc::new(file)),
         Err(TryLockError::WouldBlock) => Err(StartupError::Locked(folder.to_owned())),
         Err(TryLockError::Error(error)) => Err(StartupError::File { path, error }),
     }
@@ -232,19 +314,20 @@ async fn generation(
     catalog: &dyn Catalog,
     kept: Option<Generation>,
     profile: &Profile,
+    config: &Config,
     clock: &dyn Clock,
 ) -> Result<u32, StartupError> {
-    let mut towers: Vec<(String, Modality, ModelName)> = profile
-        .encoder
-        .spaces()
-        .iter()
-        .flat_map(|space| {
-            space.towers.iter().map(|tower| (space.name.to_string(), tower.modality, tower.model.clone()))
-        })
-        .collect();
-    towers.sort();
-    let wanted =
-        Generation { number: FIRST_GENERATION, profile: profile.name.clone(), towers, created_at: clock.now() };
+    let configured = &config.profile.name;
+    let wanted = Generation {
+        number: FIRST_GENERATION,
+        profile: profile.name.clone(),
+        source: ProfileFile::is_path(configured).then(|| configured.clone()),
+        towers: towers(profile),
+        state: GenerationState::Live,
+        recall: None,
+        min_overlap: 0.0,
+        created_at: clock.now(),
+    };
     let mut found = kept;
     if found.is_none() {
         match catalog.put_generation(&wanted).await {
@@ -261,28 +344,74 @@ async fn generation(
     }
 }
 
+/// Space, modality and model of every tower, in order.
+fn towers(profile: &Profile) -> Vec<(String, Modality, ModelName)> {
+    let spaces = profile.encoder.spaces().iter();
+    let mut towers: Vec<_> = spaces
+        .flat_map(|space| {
+            space.towers.iter().map(|tower| (space.name.to_string(), tower.modality, tower.model.clone()))
+        })
+        .collect();
+    towers.sort();
+    towers
+}
+
 fn describe(generation: &Generation) -> String {
     let towers: Vec<_> = generation.towers.iter().map(|(_, modality, model)| format!("{modality}: {model}")).collect();
     format!("{} ({})", generation.profile, towers.join(", "))
 }
 
-/// Opens the index: on the server that the settings name, or else in the data folder. The second value says whether it must be filled.
+/// An index that was opened.
+struct Opened {
+    index: Arc<dyn VectorIndex>,
+    /// It is empty and must be filled.
+    is_fresh: bool,
+    /// Where it is on a server, to be named as the current one.
+    on_server: Option<Arc<QdrantIndex>>,
+}
+
+impl Opened {
+    async fn make_current(&self) -> Result<(), IndexError> {
+        match &self.on_server {
+            Some(index) => index.make_current().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Opens the index of a generation: on the server that the settings name, or else in the data folder.
 async fn open_index(
     config: &Config,
     spaces: &[IndexedSpace],
     folder: &Path,
     generation: u32,
-) -> Result<(Arc<dyn VectorIndex>, bool), StartupError> {
+) -> Result<Opened, StartupError> {
     if config.index.url.is_empty() {
-        let (config, spaces, folder) = (config.clone(), spaces.to_vec(), folder.to_owned());
-        let opening = tokio::task::spawn_blocking(move || open_edge(&config, &spaces, &folder));
-        let (index, fresh) = opening.await.map_err(|panic| IndexError::Internal(panic.to_string()))??;
-        return Ok((Arc::new(index), fresh));
+        let (config, spaces, path) = (config.clone(), spaces.to_vec(), index_folder(folder, generation));
+        let opening = tokio::task::spawn_blocking(move || open_edge(&config, &spaces, &path));
+        let (index, is_fresh) = opening.await.map_err(|panic| IndexError::Internal(panic.to_string()))??;
+        return Ok(Opened { index: Arc::new(index), is_fresh, on_server: None });
     }
-    let index = QdrantIndex::open(server_options(config), spaces, generation).await?;
-    index.make_current().await?;
-    let fresh = index.stats().await?.points == 0;
-    Ok((Arc::new(index), fresh))
+    let index = Arc::new(QdrantIndex::open(server_options(config), spaces, generation).await?);
+    let is_fresh = index.stats().await?.points == 0;
+    Ok(Opened { index: index.clone(), is_fresh, on_server: Some(index) })
+}
+
+/// The folder of a generation's index.
+fn index_folder(folder: &Path, generation: u32) -> PathBuf {
+    folder.join(if generation == FIRST_GENERATION { "index".to_owned() } else { format!("index-g{generation}") })
+}
+
+/// Removes the index of a generation that is not live and that nobody has open.
+pub async fn remove_index(config: &Config, generation: u32) -> Result<(), StartupError> {
+    if !config.index.url.is_empty() {
+        return Ok(QdrantIndex::remove(server_options(config), generation).await?);
+    }
+    let path = index_folder(&config.storage.data_dir, generation);
+    let removed = tokio::fs::remove_dir_all(&path).await;
+    removed.or_else(
+        |error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(file_error(&path)(error)) },
+    )
 }
 
 fn hnsw_options(config: &Config) -> HnswOptions {
@@ -315,8 +444,7 @@ fn server_options(config: &Config) -> QdrantOptions {
 }
 
 /// Opens the folder's index. One that is damaged or of another version is put aside and made anew.
-fn open_edge(config: &Config, spaces: &[IndexedSpace], folder: &Path) -> Result<(EdgeIndex, bool), StartupError> {
-    let path = folder.join("index");
+fn open_edge(config: &Config, spaces: &[IndexedSpace], path: &Path) -> Result<(EdgeIndex, bool), StartupError> {
     let fresh = !path.exists();
     let mut options = EdgeOptions {
         search_threads: NonZeroUsize::new(config.search.concurrency),
@@ -324,13 +452,13 @@ fn open_edge(config: &Config, spaces: &[IndexedSpace], folder: &Path) -> Result<
         ..EdgeOptions::default()
     };
     options.optimizer.indexing_threshold_kb = config.index.graph_above_kb;
-    match EdgeIndex::open(&path, spaces, options.clone()) {
+    match EdgeIndex::open(path, spaces, options.clone()) {
         Ok(index) => Ok((index, fresh)),
         Err(error @ (IndexError::Corrupt(_) | IndexError::Outdated(_))) => {
-            let aside = folder.join(format!("index.aside-{:08x}", rand::rng().next_u32()));
+            let aside = path.with_extension(format!("aside-{:08x}", rand::rng().next_u32()));
             tracing::error!(cause = %error, aside = %aside.display(), "the index cannot be read; it is put aside and built anew from the kept vectors");
-            fs::rename(&path, &aside).map_err(file_error(&path))?;
-            Ok((EdgeIndex::open(&path, spaces, options)?, true))
+            fs::rename(path, &aside).map_err(file_error(path))?;
+            Ok((EdgeIndex::open(path, spaces, options)?, true))
         }
         Err(error) => Err(error.into()),
     }

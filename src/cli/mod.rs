@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod client;
 mod fsck;
 mod models;
@@ -31,6 +32,12 @@ enum Command {
     CheckConfig(SettingsArgs),
     /// Compare catalog, blobs and index of a stopped server, and repair them
     Fsck(fsck::FsckArgs),
+    /// Bring the catalog's schema up to date, as every start of a server does
+    Migrate(SettingsArgs),
+    /// Write everything that a data folder holds into one archive, also while its server runs
+    Backup(backup::BackupArgs),
+    /// Make a data folder of such an archive
+    Restore(backup::RestoreArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Add files and folders
@@ -43,6 +50,8 @@ enum Command {
     Jobs(Remote<client::jobs::JobsArgs>),
     /// List, make and delete collections
     Collections(Remote<client::collections::CollectionsArgs>),
+    /// Build another generation of the index (other models, another cut) beside the live one, and switch to it
+    Reindex(Remote<client::reindex::ReindexArgs>),
     /// List, fetch, check and remove models, and ask what a server runs
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -86,6 +95,12 @@ impl SettingsArgs {
     }
 }
 
+async fn migrate(args: &SettingsArgs) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    crate::startup::migrate(&args.load(Vec::new())?).await?;
+    println!("the catalog's schema is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Runs the command line.
 pub async fn run() -> ExitCode {
     let outcome: Result<ExitCode, Box<dyn std::error::Error>> = match Cli::parse().command {
@@ -96,6 +111,9 @@ pub async fn run() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Fsck(args) => fsck::run(args).await,
+        Command::Migrate(args) => migrate(&args).await,
+        Command::Backup(args) => backup::write(args).await,
+        Command::Restore(args) => backup::restore(args).await,
         Command::Openapi => {
             print!("{}", crate::openapi::text());
             Ok(ExitCode::SUCCESS)
@@ -105,6 +123,7 @@ pub async fn run() -> ExitCode {
         Command::Documents(c) => Ok(client::finish(client::documents::run(c.args, c.connection).await)),
         Command::Jobs(c) => Ok(client::finish(client::jobs::run(c.args, c.connection).await)),
         Command::Collections(c) => Ok(client::finish(client::collections::run(c.args, c.connection).await)),
+        Command::Reindex(c) => Ok(client::finish(client::reindex::run(c.args, c.connection).await)),
         Command::Models(ModelsCommand::Here(command)) => Ok(client::finish(models::run(command).await)),
         Command::Models(ModelsCommand::Running(c)) => {
             Ok(client::finish(client::models::run(c.args, c.connection).await))

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::SettingsArgs;
-use crate::config::Log;
-use crate::{lifecycle, startup};
+use crate::lifecycle;
+use crate::telemetry::Telemetry;
 
 /// Flags of `serve`.
 #[derive(Args)]
@@ -32,19 +31,8 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Box<dyn std::error::Error>
     overrides.extend(args.profile.map(|profile| ("profile.name", profile)));
     overrides.extend(args.role.map(|role| ("server.role", role)));
     let config = args.settings.load(overrides)?;
-    log_to_stderr(&config.log)?;
-    let app = startup::start(config).await?;
-    lifecycle::serve(app).await?;
+    let telemetry = Telemetry::start(&config.log, &config.traces)?;
+    lifecycle::run(config).await?;
+    telemetry.end().await;
     Ok(ExitCode::SUCCESS)
-}
-
-fn log_to_stderr(settings: &Log) -> Result<(), Box<dyn std::error::Error>> {
-    let filter = EnvFilter::try_new(&settings.filter).map_err(|error| format!("log.filter: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if settings.format == "json" {
-        builder.json().init();
-    } else {
-        builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
-    }
-    Ok(())
 }

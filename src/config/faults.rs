@@ -19,7 +19,7 @@ impl Config {
     /// Every fault, a line each.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Faults::default();
-        for check in [server, blobs, catalog, index, models, ingest, jobs, search] {
+        for check in [server, auth, traces, blobs, catalog, index, models, ingest, jobs, search] {
             check(self, &mut faults);
         }
         faults.0
@@ -31,15 +31,14 @@ fn server(config: &Config, faults: &mut Faults) {
     let secret = config.auth.hs256_secret.len();
     faults.require(secret == 0 || secret >= 32, "auth.hs256_secret: must have at least 32 bytes");
     faults.require(
-        config.server.listen.ip().is_loopback() || secret > 0,
-        "server.listen: refuses to listen beyond loopback without auth.hs256_secret; set a secret or listen on 127.0.0.1",
+        config.server.listen.ip().is_loopback() || secret > 0 || config.auth.key_source().is_some(),
+        "server.listen: refuses to listen beyond loopback without auth.hs256_secret, auth.jwks_url or auth.oidc_discovery; set one or listen on 127.0.0.1",
     );
     let apart = !config.catalog.url.is_empty() && !config.index.url.is_empty() && !config.blobs.url.is_empty();
     faults.require(
         config.server.role == Role::All || apart,
         "server.role: api and worker need catalog.url, index.url and blobs.url, which they share",
     );
-    faults.require(!config.auth.tenant_claim.is_empty(), "auth.tenant_claim: must not be empty");
     faults.require(config.server.max_body_bytes > 0, "server.max_body_bytes: must be above 0");
     faults.require(
         config.server.max_body_memory_bytes >= config.server.max_body_bytes,
@@ -47,6 +46,48 @@ fn server(config: &Config, faults: &mut Faults) {
     );
     faults.require(config.server.request_timeout_ms >= 100, "server.request_timeout_ms: must be at least 100");
     faults.require(matches!(config.log.format.as_str(), "text" | "json"), "log.format: must be text or json");
+}
+
+/// Tokens and what their tenants may use.
+fn auth(config: &Config, faults: &mut Faults) {
+    let auth = &config.auth;
+    let is_address = |text: &str| text.starts_with("https://") || text.starts_with("http://");
+    faults.require(!auth.tenant_claim.is_empty(), "auth.tenant_claim: must not be empty");
+    faults.require(!auth.scope_claim.is_empty(), "auth.scope_claim: must not be empty");
+    faults.require(
+        auth.jwks_url.is_empty() || is_address(&auth.jwks_url),
+        "auth.jwks_url: must be empty or an address that begins with https:// (or http://, where nobody listens in between)",
+    );
+    faults.require(
+        !auth.oidc_discovery || is_address(&auth.issuer),
+        "auth.oidc_discovery: needs auth.issuer, an address that begins with https://",
+    );
+    faults.require(
+        !auth.oidc_discovery || auth.jwks_url.is_empty(),
+        "auth.jwks_url and auth.oidc_discovery: only one of them can say where the keys are",
+    );
+    faults.require(
+        auth.key_source().is_none() || !auth.audience.is_empty(),
+        "auth.audience: must be set where tokens come from an issuer, or tokens that it made for other services would be taken",
+    );
+    faults.require(
+        auth.jwks_fresh_ms > 0 && auth.jwks_retry_ms > 0 && auth.jwks_timeout_ms > 0 && auth.jwks_max_bytes > 0,
+        "auth: jwks_fresh_ms, jwks_retry_ms, jwks_timeout_ms and jwks_max_bytes must be above 0",
+    );
+    let mut names: Vec<_> = config.tenants.own.iter().map(|own| &own.name).collect();
+    names.sort();
+    faults.require(names.windows(2).all(|pair| pair[0] != pair[1]), "tenants.own: a tenant is named twice");
+}
+
+/// Spans.
+fn traces(config: &Config, faults: &mut Faults) {
+    let endpoint = config.traces.otlp_endpoint.as_str();
+    faults.require(
+        endpoint.is_empty() || endpoint.starts_with("http://") || endpoint.starts_with("https://"),
+        "traces.otlp_endpoint: must be empty or an address like http://otel-collector:4317",
+    );
+    faults.require((0.0..=1.0).contains(&config.traces.sample_ratio), "traces.sample_ratio: must be from 0 to 1");
+    faults.require(config.traces.timeout_ms > 0, "traces.timeout_ms: must be above 0");
 }
 
 /// Where bytes lie.
@@ -167,6 +208,10 @@ fn search(config: &Config, faults: &mut Faults) {
     faults.require(
         config.search.lexical_weight.is_finite() && config.search.lexical_weight >= 0.0,
         "search.lexical_weight: must be 0 or more",
+    );
+    faults.require(
+        config.reindex.note_interval_ms >= 100 && config.reindex.compare_depth > 0,
+        "reindex: note_interval_ms must be at least 100, and compare_depth above 0",
     );
     faults.require(config.search.ranking_keep_ms >= 0, "search.ranking_keep_ms: must be 0 or more");
 }

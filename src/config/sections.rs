@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub use sensorium_index::Quantization;
 pub use sensorium_media::Limits;
 
+use crate::auth::Source;
+
 /// All settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,7 @@ pub use sensorium_media::Limits;
 pub struct Config {
     pub server: Server,
     pub auth: Auth,
+    pub tenants: Tenants,
     pub storage: Storage,
     pub blobs: Blobs,
     pub catalog: Catalog,
@@ -28,7 +31,9 @@ pub struct Config {
     pub ingest: Ingest,
     pub jobs: Jobs,
     pub search: Search,
+    pub reindex: Reindex,
     pub log: Log,
+    pub traces: Traces,
 }
 
 /// The HTTP server.
@@ -67,7 +72,15 @@ pub struct Auth {
     pub issuer: String,
     pub audience: String,
     pub tenant_claim: String,
+    pub scope_claim: String,
     pub leeway_s: u64,
+    pub jwks_url: String,
+    pub oidc_discovery: bool,
+    pub jwks_fresh_ms: u64,
+    pub jwks_stale_ms: u64,
+    pub jwks_retry_ms: u64,
+    pub jwks_timeout_ms: u64,
+    pub jwks_max_bytes: usize,
     pub first_tenant: sensorium_domain::TenantId,
 }
 
@@ -75,6 +88,40 @@ impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Auth").field("tenant_claim", &self.tenant_claim).finish_non_exhaustive()
     }
+}
+
+impl Auth {
+    /// Where the keys of the tokens' issuer are, if there is one.
+    pub fn key_source(&self) -> Option<Source> {
+        if !self.jwks_url.is_empty() {
+            return Some(Source::Keys(self.jwks_url.clone()));
+        }
+        self.oidc_discovery.then(|| Source::Issuer(self.issuer.clone()))
+    }
+}
+
+/// What one tenant may use; 0 sets no bound.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Tenants {
+    pub requests_per_minute: u32,
+    pub request_burst: u32,
+    pub max_documents: u64,
+    pub max_blob_bytes: u64,
+    pub own: Vec<OwnBounds>,
+}
+
+/// The bounds of a tenant of its own; what is left out is as for the others.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct OwnBounds {
+    pub name: sensorium_domain::TenantId,
+    pub requests_per_minute: Option<u32>,
+    pub request_burst: Option<u32>,
+    pub max_documents: Option<u64>,
+    pub max_blob_bytes: Option<u64>,
 }
 
 /// Where things are kept.
@@ -258,6 +305,27 @@ pub struct Search {
     pub concurrency: usize,
     pub ranking_cache_bytes: usize,
     pub ranking_keep_ms: i64,
+}
+
+/// Where spans are sent.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Traces {
+    pub otlp_endpoint: String,
+    pub service_name: String,
+    pub sample_ratio: f64,
+    pub timeout_ms: u64,
+}
+
+/// How generations are compared.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Reindex {
+    pub keep_queries: u32,
+    pub note_interval_ms: u64,
+    pub compare_depth: usize,
 }
 
 /// What is logged and how.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, Code};
-use crate::http::audit::Author;
+use crate::http::visit::Visit;
 use crate::startup::App;
 
 /// An authenticated caller.
@@ -23,6 +23,17 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
     /// Who they are: a token's `sub` or a key's id.
     pub subject: String,
+}
+
+impl Caller {
+    /// Refuses whoever does not administer the first tenant, whose administrators operate the server.
+    pub fn must_operate(&self, app: &App) -> Result<(), ApiError> {
+        if self.tenant == app.config.auth.first_tenant {
+            return Ok(());
+        }
+        let detail = "this concerns all tenants: it is for administrators of the first one (auth.first_tenant)";
+        Err(ApiError::new(Code::Forbidden, detail))
+    }
 }
 
 /// A permission.
@@ -114,9 +125,18 @@ impl<D: Demand> FromRequestParts<App> for Allowed<D> {
             ));
         };
         let caller = app.auth.authenticate(credentials, app.clock.now()).await?;
+        let visit = parts.extensions.get::<Visit>().cloned().unwrap_or_default();
+        visit.is_by(&caller);
+        if let Some(standing) = app.allowances.count_request(&caller.tenant) {
+            visit.stands(standing);
+            if let Some(wait_ms) = standing.refused_for_ms {
+                let detail = format!("the tenant may send {} requests a minute", standing.rate.per_minute);
+                return Err(ApiError::new(Code::RateLimited, detail).retry_after(wait_ms));
+            }
+        }
         if caller.scopes.contains(&D::SCOPE) || caller.scopes.contains(&Scope::Admin) {
-            if let Some(author) = parts.extensions.get::<Author>().filter(|_| D::SCOPE.changes_things()) {
-                author.is(&caller);
+            if D::SCOPE.changes_things() {
+                visit.changes_by(&caller);
             }
             return Ok(Self(caller, PhantomData));
         }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 use crate::http::access::Admin;
 use crate::http::problem::Problems;
 use crate::metrics::text;
@@ -14,10 +14,7 @@ use crate::startup::App;
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "server",
     responses((status = 200, body = String, content_type = "text/plain"), Problems))]
 pub async fn metrics(State(app): State<App>, caller: Admin) -> Result<Response, ApiError> {
-    if caller.tenant != app.config.auth.first_tenant {
-        let detail = "these are the numbers of all tenants: for administrators of the first one (auth.first_tenant)";
-        return Err(ApiError::new(Code::Forbidden, detail));
-    }
+    caller.must_operate(&app)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text(&app).await?).into_response())
 }

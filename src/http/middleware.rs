@@ -10,7 +10,9 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
 use crate::error::{ApiError, Code};
+use crate::http::visit::Visit;
 use crate::startup::App;
+use crate::telemetry;
 
 /// The header that carries the request id in and out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,7 +36,7 @@ pub fn current_request() -> RequestFacts {
 }
 
 /// Gives the request an id (its own, if it is a plain one), a span and a log line.
-pub async fn identify(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok());
     let plain = |id: &&str| {
         (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
@@ -43,17 +45,39 @@ pub async fn identify(State(app): State<App>, request: Request, next: Next) -> R
     let facts = RequestFacts { id: id.clone(), path: request.uri().path().to_owned() };
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request_id = %id, %method, route = route.as_str());
-    let answered = (method, route);
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        request_id = %id,
+        http.request.method = %method,
+        http.route = route.as_str(),
+        http.response.status_code = tracing::field::Empty,
+    );
+    telemetry::take_up_trace(&span, request.headers());
+    let visit = Visit::default();
+    request.extensions_mut().insert(visit.clone());
     let started = std::time::Instant::now();
     let mut response = REQUEST.scope(facts, next.run(request)).instrument(span.clone()).await;
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let took = started.elapsed();
-    app.metrics.answered(&answered.1, &answered.0, response.status().as_u16(), took);
-    let ms = took.as_secs_f64() * 1000.0;
-    span.in_scope(|| tracing::info!(status = response.status().as_u16(), ms, "request done"));
+    let status = response.status().as_u16();
+    app.metrics.answered(&route, &method, status, took);
+    span.record("http.response.status_code", i64::from(status));
+    // The one line of a request: everything that an operator asks of it, in its own fields.
+    tracing::info!(
+        request_id = %id,
+        %method,
+        route,
+        status,
+        ms = took.as_secs_f64() * 1000.0,
+        tenant = visit.caller().map(|caller| caller.tenant.as_str()),
+        actor = visit.caller().map(|caller| caller.subject.as_str()),
+        trace_id = telemetry::trace_id(&span),
+        "request done"
+    );
     response
 }
 

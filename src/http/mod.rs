@@ -13,3 +13,4 @@ pub mod page;
 pub mod problem;
 pub mod upload;
 pub mod v1;
+pub mod visit;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart, ReservedKey};
+use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart, Quota, ReservedKey};
 use sensorium_domain::document::PartError;
-use sensorium_domain::{BlobHash, Document, DocumentId, Job, JobId, Modality, PartId, TenantId};
+use sensorium_domain::{BlobHash, CatalogError, Document, DocumentId, Job, JobId, Modality, PartId, TenantId};
 use sensorium_media as media;
 
 use crate::error::{ApiError, Code};
@@ -38,6 +38,7 @@ pub async fn accept(
     if refusals.len() == sniffed.len() {
         return Err(refuse(refusals));
     }
+    look_at_quota(app, tenant).await?;
     let claim = ClaimId(app.randomness());
     let stored = store(app, tenant, claim, &sniffed).await;
     let accepted = match stored {
@@ -54,6 +55,7 @@ pub async fn accept(
                 parts: sniffed.into_iter().map(|entry| entry.part).collect(),
                 claim,
                 once,
+                quota: app.allowances.storage(tenant),
             };
             app.catalog.accept_document(tenant, new).await.map_err(ApiError::from)
         }
@@ -71,6 +73,15 @@ pub async fn accept(
             Err(error)
         }
     }
+}
+
+/// Refuses before the bytes are stored where not one more would be taken; the transaction has the last word.
+async fn look_at_quota(app: &App, tenant: &TenantId) -> Result<(), ApiError> {
+    let Some(most) = app.allowances.storage(tenant).blob_bytes else { return Ok(()) };
+    if app.catalog.usage(tenant).await?.blob_bytes >= most {
+        return Err(CatalogError::OverQuota(Quota::BlobBytes(most)).into());
+    }
+    Ok(())
 }
 
 /// Tells the type and, for files that are not too large, reads the file through, so that a broken one is refused at once.

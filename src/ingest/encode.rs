@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use sensorium_domain::encoder::SpaceInfo;
 use sensorium_domain::job::Progress;
-use sensorium_domain::{ContentKey, EncodeError, EncodeInput, ModelName, Priority, SpaceName};
+use sensorium_domain::{ContentKey, EncodeError, EncodeInput, Priority, SpaceName, TenantId};
 
 use crate::error::ApiError;
 use crate::ingest::cut::{Cut, Piece};
@@ -19,9 +19,11 @@ pub type EncodedPiece = (Piece, ContentKey, Vec<(SpaceName, Vec<f32>)>);
 
 /// Encodes every piece into every space that takes its modality. Equal content is encoded once; what is kept from before is
 /// not encoded at all. New vectors are kept before this returns.
+#[tracing::instrument(name = "encode", skip_all)]
 pub async fn encode_pieces(
     app: &App,
     running: &Running,
+    tenant: &TenantId,
     mut cut: Cut,
     progress: &mut Progress,
 ) -> Result<Vec<EncodedPiece>, JobFailure> {
@@ -31,7 +33,7 @@ pub async fn encode_pieces(
         pieces.into_iter().zip(keys).map(|(piece, key)| (piece, key, Vec::new())).collect();
     let cut = Arc::new(cut);
     for space in app.profile.encoder.spaces() {
-        encode_space(app, running, &cut, space, &mut encoded, progress).await?;
+        encode_space(app, running, tenant, &cut, space, &mut encoded, progress).await?;
     }
     Ok(encoded)
 }
@@ -39,6 +41,7 @@ pub async fn encode_pieces(
 async fn encode_space(
     app: &App,
     running: &Running,
+    tenant: &TenantId,
     cut: &Arc<Cut>,
     space: &SpaceInfo,
     encoded: &mut [EncodedPiece],
@@ -46,7 +49,7 @@ async fn encode_space(
 ) -> Result<(), JobFailure> {
     let Some(tower) = encoded.first().and_then(|(piece, ..)| space.tower(piece.modality)) else { return Ok(()) };
     let keys: Vec<ContentKey> = encoded.iter().map(|(_, key, _)| *key).collect();
-    let kept = app.catalog.vectors(&running.lease.tenant, &tower.model, &keys).await?;
+    let kept = app.catalog.vectors(tenant, &tower.model, &keys).await?;
     let mut missing = Vec::new();
     for (index, vector) in kept.into_iter().enumerate() {
         match vector {
@@ -60,7 +63,9 @@ async fn encode_space(
     for batch in missing.chunks(app.config.ingest.encode_concurrency.saturating_mul(4)) {
         running.check()?;
         let fresh = encode_batch(app, cut, space, encoded, batch).await?;
-        keep(app, running, &tower.model, &fresh).await?;
+        if !fresh.is_empty() {
+            app.catalog.put_vectors(tenant, &tower.model, &fresh).await?;
+        }
         for (index, (_, vector)) in batch.iter().zip(fresh) {
             encoded[*index].2.push((space.name.clone(), vector));
         }
@@ -107,16 +112,4 @@ async fn encode_patiently(app: &App, space: &SpaceName, input: EncodeInput) -> R
             other => return other.map_err(ApiError::from),
         }
     }
-}
-
-async fn keep(
-    app: &App,
-    running: &Running,
-    model: &ModelName,
-    fresh: &[(ContentKey, Vec<f32>)],
-) -> Result<(), JobFailure> {
-    if !fresh.is_empty() {
-        app.catalog.put_vectors(&running.lease.tenant, model, fresh).await?;
-    }
-    Ok(())
 }

@@ -15,4 +15,4 @@ pub use delete::{delete_collection, delete_document};
 pub use points::{rebuild_document, rebuild_index, scrub};
 pub use refresh::refresh;
 pub use request::{DocumentRequest, PartBytes, PartRequest, decode_base64, metadata_fault, tag_faults};
-pub use run::ingest;
+pub use run::{ingest, ingest_part};

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use sensorium_domain::catalog::{JobEnd, Lease, PartOutcome};
+use sensorium_domain::catalog::{JobEnd, PartOutcome};
 use sensorium_domain::document::PartError;
 use sensorium_domain::index::Point;
 use sensorium_domain::job::Progress;
-use sensorium_domain::{Document, DocumentId, Part, Segment, SegmentId};
+use sensorium_domain::{Document, DocumentId, Part, Segment, SegmentId, TenantId};
 use sensorium_media as media;
 
 use crate::error::{ApiError, Code};
@@ -31,7 +31,7 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     for part in &parts {
         running.check()?;
         app.catalog.progress(lease, &progress).await?;
-        let outcome = ingest_part(app, running, &document, part, &mut progress).await?;
+        let outcome = ingest_part(app, running, &lease.tenant, &document, part, &mut progress).await?;
         outcomes.push(outcome);
         progress.done += 1;
     }
@@ -64,9 +64,12 @@ async fn scrub_after_abandoned(app: &App, running: &Running, document: &Document
     Ok(())
 }
 
-async fn ingest_part(
+/// Cuts, encodes and indexes one part into the application's generation.
+#[tracing::instrument(name = "part", skip_all)]
+pub async fn ingest_part(
     app: &App,
     running: &Running,
+    tenant: &TenantId,
     document: &Document,
     part: &Part,
     progress: &mut Progress,
@@ -76,7 +79,7 @@ async fn ingest_part(
         return Ok(failed(error.clone()));
     }
     let started = Instant::now();
-    let cut = cut_part(app, &running.lease, part).await?;
+    let cut = cut_part(app, tenant, part).await?;
     app.metrics.ingested("decode", started.elapsed());
     let cut = match cut {
         Ok(cut) => cut,
@@ -86,7 +89,7 @@ async fn ingest_part(
     };
     let facts = cut.facts.clone();
     let started = Instant::now();
-    let encoded = encode_pieces(app, running, cut, progress).await;
+    let encoded = encode_pieces(app, running, tenant, cut, progress).await;
     app.metrics.ingested("encode", started.elapsed());
     let encoded = match encoded {
         Ok(encoded) => encoded,
@@ -100,7 +103,7 @@ async fn ingest_part(
     let mut points: Vec<Point> = Vec::with_capacity(UPSERT_BATCH);
     for (ordinal, (piece, content, vectors)) in (0u32..).zip(encoded) {
         let segment = Segment {
-            id: SegmentId::derive(part.id, piece.kind.as_str(), ordinal),
+            id: SegmentId::derive_in(app.generation, part.id, piece.kind.as_str(), ordinal),
             document: document.id,
             part: part.id,
             modality: piece.modality,
@@ -113,18 +116,19 @@ async fn ingest_part(
         points.push(point(&segment, payload(document, part, &segment), vectors));
         segments.push(segment);
         if points.len() == UPSERT_BATCH {
-            app.index.upsert(&running.lease.tenant, std::mem::take(&mut points)).await?;
+            app.index.upsert(tenant, std::mem::take(&mut points)).await?;
         }
     }
     if !points.is_empty() {
-        app.index.upsert(&running.lease.tenant, points).await?;
+        app.index.upsert(tenant, points).await?;
     }
     progress.segments += segments.len() as u64;
     Ok(PartOutcome { part: part.id, facts, result: Ok(segments) })
 }
 
-async fn cut_part(app: &App, lease: &Lease, part: &Part) -> Result<Result<Cut, media::MediaError>, JobFailure> {
-    let bytes = app.blobs.get(&lease.tenant, part.blob).await?;
+#[tracing::instrument(name = "decode", skip_all)]
+async fn cut_part(app: &App, tenant: &TenantId, part: &Part) -> Result<Result<Cut, media::MediaError>, JobFailure> {
+    let bytes = app.blobs.get(tenant, part.blob).await?;
     let cutting = Cutting::of(app);
     let name = part.name.clone();
     Ok(app

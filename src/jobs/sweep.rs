@@ -1,4 +1,4 @@
-//! Removes what nobody needs any more: blobs without an owner, jobs that ended long ago.
+//! Removes what nobody needs any more: blobs without an owner, jobs that ended long ago, counts of tenants that are quiet.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,7 @@ use crate::startup::App;
 pub async fn sweep(app: App) {
     remove_leftovers(&app).await;
     loop {
+        app.allowances.forget_the_quiet();
         if let Err(error) = sweep_blobs(&app).await {
             tracing::warn!(%error, "sweep failed");
         }

@@ -13,6 +13,7 @@ use tracing::Instrument;
 use crate::error::ApiError;
 use crate::ingest;
 use crate::jobs::{JobFailure, Running};
+use crate::reindex;
 use crate::startup::App;
 
 /// The longest sleep between looks at the catalog: another process may have enqueued a job.
@@ -132,6 +133,7 @@ async fn dispatch(app: &App, running: &Running) -> Result<(), JobFailure> {
         JobKind::Delete { document } => ingest::delete_document(app, running, *document).await,
         JobKind::DeleteCollection { collection } => ingest::delete_collection(app, running, collection).await,
         JobKind::Rebuild => ingest::rebuild_index(app, running).await,
+        JobKind::Reindex { generation } => reindex::reindex(app, running, *generation).await,
     }
 }
 

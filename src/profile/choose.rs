@@ -23,13 +23,15 @@ pub struct Chosen {
     pub note: Option<String>,
 }
 
-/// The profile of the settings. `auto` stays with `kept`, the profile that the data folder was made with.
+/// The profile of the settings. `auto` stays with `kept`, the name or path of the profile that the live generation has.
 pub fn choose(config: &Config, kept: Option<&str>) -> Result<Chosen, ProfileError> {
     let name = config.profile.name.as_str();
     if name != "auto" {
         return Ok(Chosen { file: read(name)?, note: None });
     }
-    if let Some(kept) = kept.filter(|kept| ProfileFile::bundled_names().any(|known| known == *kept)) {
+    let is_readable =
+        |kept: &&str| ProfileFile::is_path(kept) || ProfileFile::bundled_names().any(|known| known == *kept);
+    if let Some(kept) = kept.filter(is_readable) {
         return Ok(Chosen { file: read(kept)?, note: None });
     }
     let preferred = read(PREFERRED)?;
@@ -52,6 +54,11 @@ pub fn read(name: &str) -> Result<ProfileFile, ProfileError> {
     }
     let names = ProfileFile::bundled_names().collect::<Vec<_>>().join(", ");
     Err(ProfileError::Unknown { name: name.to_owned(), names })
+}
+
+/// Whether the models of a profile's towers are on this machine.
+pub fn is_here(config: &Config, profile: &ProfileFile) -> Result<bool, ModelsError> {
+    all_here(&Models::new(config)?, profile)
 }
 
 fn all_here(models: &Models, profile: &ProfileFile) -> Result<bool, ModelsError> {

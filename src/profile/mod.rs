@@ -12,7 +12,7 @@ use sensorium_inference::{LocalEncoder, Metrics, SetupError};
 use sensorium_models::ModelError;
 use sensorium_models::labels::Labels;
 
-pub use choose::{Chosen, choose, read};
+pub use choose::{Chosen, choose, is_here, read};
 
 use crate::caption::Captioner;
 use crate::config::Config;

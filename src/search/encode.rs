@@ -33,6 +33,7 @@ pub struct EncodedInput {
 }
 
 /// Encodes one input in every space that takes it, or in those of `spaces` where some are named.
+#[tracing::instrument(name = "encode", skip_all)]
 pub async fn encode_input(
     app: &App,
     tenant: &TenantId,

@@ -157,6 +157,7 @@ fn joined_legs(app: &App, inputs: &[EncodedInput], space: &SpaceInfo, targets: &
 }
 
 /// Runs the legs in one call to the index. The second value says whether a list was as long as it may be.
+#[tracing::instrument(name = "query_index", skip_all, fields(legs = legs.len(), depth))]
 pub async fn run(
     app: &App,
     tenant: &TenantId,

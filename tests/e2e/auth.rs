@@ -55,7 +55,7 @@ impl Operation {
         let asks = ["/v1/search", "/v1/embeddings", "/v1/classify"].contains(&self.path.as_str());
         match self.path.as_str() {
             "/v1/captions" | "/v1/audio/transcriptions" | "/v1/audio/translations" => "caption",
-            "/v1/audit" | "/metrics" => "admin",
+            "/v1/audit" | "/metrics" | "/v1/generations" | "/v1/reindex" => "admin",
             path if path.starts_with("/v1/keys") => "admin",
             _ if asks || self.method == Method::GET => "read",
             _ => "write",
@@ -92,7 +92,8 @@ async fn every_operation_asks_for_its_scope(server: Arc<Server>) {
             operation.path_with(&format!("doc_{NO_ID}"), &format!("prt_{NO_ID}"), &format!("job_{NO_ID}"), "nothing");
         let what = format!("{} {path}", operation.method);
         // What tells of all tenants is for the first one.
-        let tenant = if operation.path == "/metrics" { "default" } else { "scopes" };
+        let for_operators = ["/metrics", "/v1/generations", "/v1/reindex"].contains(&operation.path.as_str());
+        let tenant = if for_operators { "default" } else { "scopes" };
         let stranger = operation.send(&server.stranger(), &path).await;
         if operation.open {
             assert_eq!(stranger.status, 200, "{what}");

@@ -61,9 +61,14 @@ impl Book {
     }
 }
 
+/// How often the server is killed: `SENSORIUM_CRASH_ROUNDS`, which `make bench-crash` sets, or so many.
+fn rounds(usual: usize) -> usize {
+    std::env::var("SENSORIUM_CRASH_ROUNDS").map_or(usual, |rounds| rounds.parse().expect("a number of rounds"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_was_accepted_is_lost() {
-    survive(Server::start().await, ROUNDS).await;
+    survive(Server::start().await, rounds(ROUNDS)).await;
 }
 
 /// The databases live on; what a dead process held there runs out.
@@ -80,7 +85,7 @@ async fn nothing_is_lost_on_postgres_and_qdrant() {
         ("jobs.max_attempts", "100"),
         ("jobs.retry_cap_ms", "1000"),
     ];
-    survive(Server::start_with(&settings).await, ROUNDS_ON_SERVERS).await;
+    survive(Server::start_with(&settings).await, rounds(ROUNDS_ON_SERVERS)).await;
     spawn_blocking(|| drop((postgres, qdrant))).await.unwrap();
 }
 

@@ -10,7 +10,9 @@
     clippy::precedence
 )] // tests say it plainly
 
+mod allowance;
 mod auth;
+mod backup;
 mod cases;
 mod cli;
 mod client;
@@ -20,18 +22,22 @@ mod crash;
 mod documents;
 mod errors;
 mod index_folder;
+mod issuer;
 mod jobs;
 mod layering;
 mod media;
 mod metrics;
 mod openapi;
+mod outages;
 mod postgres_process;
 mod profiles;
 mod qdrant;
 #[path = "../../crates/index/tests/index/server/process.rs"]
 mod qdrant_process;
+mod reindex;
 mod retrieval;
 mod roles;
 mod s3;
 mod search;
 mod server;
+mod traces;

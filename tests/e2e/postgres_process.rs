@@ -28,6 +28,16 @@ impl Server {
         server
     }
 
+    /// Stops it as a crash would. Blocks.
+    pub fn stop(&self) {
+        self.script("stop");
+    }
+
+    /// Starts it again with what it had. Blocks.
+    pub fn start_again(&self) {
+        self.script("start");
+    }
+
     fn script(&self, command: &str) -> String {
         let script = root().join("scripts/test-postgres");
         let output = Command::new(script).arg(command).arg(&self.folder).output().unwrap();

@@ -22,7 +22,7 @@ fn models() -> PathBuf {
 }
 
 /// A profile as `standard` is one: pictures, sounds and texts in three spaces.
-fn profile(folder: &Path, more: &str) -> PathBuf {
+pub fn profile(folder: &Path, more: &str) -> PathBuf {
     let small = models();
     let small = small.display();
     let uses = [("whisper-mini", "transcriber"), ("blip-small", "captioner")];

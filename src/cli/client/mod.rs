@@ -1,5 +1,5 @@
 //! The commands that talk to a running server over its public API: `add`, `search`, `documents`, `jobs`,
-//! `collections` and `models running`.
+//! `collections`, `reindex` and `models running`.
 //!
 //! Each command has an `Args` struct and a `run(args, connection)`; [`problem::finish`] prints what went wrong
 //! and gives the process its exit code.
@@ -12,6 +12,7 @@ pub mod jobs;
 pub mod models;
 pub mod output;
 pub mod problem;
+pub mod reindex;
 pub mod search;
 pub mod table;
 

@@ -35,6 +35,7 @@ pub struct SearchForm {
 pub async fn search(State(app): State<App>, caller: Read, request: Request) -> Result<Response, ApiError> {
     let upload = read_upload::<SearchRequest>(request, &app, "query").await?;
     let query = upload.json.ok_or_else(|| ApiError::invalid("/query", "the form has no field \"query\""))?;
+    app.recent.note(&caller.tenant, &query, app.config.reindex.keep_queries as usize);
     let answer = search::search(&app, &caller.tenant, query, &upload.files).await?;
     let timing = server_timing(&answer.timing);
     Ok(([(HeaderName::from_static("server-timing"), timing)], Json(answer)).into_response())

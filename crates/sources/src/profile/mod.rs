@@ -132,8 +132,12 @@ impl ProfileFile {
 
     /// Whether this can be a profile: the name of a bundled one, or a file by its ending.
     pub fn is_name(name: &str) -> bool {
-        Self::bundled_names().any(|known| known == name)
-            || Path::new(name).extension().is_some_and(|ending| ending == "toml")
+        Self::bundled_names().any(|known| known == name) || Self::is_path(name)
+    }
+
+    /// Whether this names a file.
+    pub fn is_path(name: &str) -> bool {
+        Path::new(name).extension().is_some_and(|ending| ending == "toml")
     }
 
     /// A bundled profile by its name.

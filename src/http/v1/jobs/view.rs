@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 pub struct JobView {
     /// Its id.
     pub id: JobId,
-    /// What it does: `ingest`, `refresh`, `delete`, `delete_collection`, `rebuild`.
+    /// What it does: `ingest`, `refresh`, `delete`, `delete_collection`, `rebuild`, `reindex`.
     #[schema(example = "ingest")]
     pub kind: String,
     /// The document that it works on.

@@ -1,14 +1,19 @@
 //! Tells who a caller is from a token or an API key.
 
+mod claims;
+mod key_set;
+
 use std::sync::Arc;
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, decode_header, encode};
 use sensorium_domain::{BlobHash, Catalog, TenantId, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::config;
 use crate::error::{ApiError, Code};
 use crate::http::access::{Caller, Scope};
+
+pub use key_set::{KeySet, Source};
 
 /// API keys begin with this, so that leaked ones can be found.
 pub const KEY_PREFIX: &str = "sk_";
@@ -17,15 +22,17 @@ const NOTED_EVERY_MS: i64 = 60_000;
 
 /// Checks credentials.
 pub struct Auth {
-    secret: Vec<u8>,
+    secret: DecodingKey,
+    issuer_keys: Option<Arc<KeySet>>,
     settings: config::Auth,
     catalog: Arc<dyn Catalog>,
 }
 
 impl Auth {
-    /// With the HS256 secret in force.
-    pub fn new(secret: Vec<u8>, settings: config::Auth, catalog: Arc<dyn Catalog>) -> Self {
-        Self { secret, settings, catalog }
+    /// With the HS256 secret in force, and the keys of an issuer where the settings name one.
+    pub fn new(secret: &[u8], settings: config::Auth, catalog: Arc<dyn Catalog>) -> Result<Self, reqwest::Error> {
+        let issuer_keys = KeySet::of(&settings)?.map(Arc::new);
+        Ok(Self { secret: DecodingKey::from_secret(secret), issuer_keys, settings, catalog })
     }
 
     /// The caller behind a bearer credential.
@@ -33,7 +40,7 @@ impl Auth {
         if credentials.starts_with(KEY_PREFIX) {
             self.by_key(credentials, now).await
         } else {
-            self.by_token(credentials)
+            self.by_token(credentials, now).await
         }
     }
 
@@ -53,37 +60,17 @@ impl Auth {
         Ok(Caller { tenant: key.tenant, scopes, subject: key.id.to_string() })
     }
 
-    fn by_token(&self, token: &str) -> Result<Caller, ApiError> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = self.settings.leeway_s;
-        validation.validate_nbf = true;
-        validation.set_required_spec_claims(&["exp"]);
-        if self.settings.issuer.is_empty() {
-            validation.iss = None;
-        } else {
-            validation.set_issuer(&[&self.settings.issuer]);
-            validation.required_spec_claims.insert("iss".to_owned());
+    /// What a token says, checked by the one key that may have signed it. The token chooses among keys, never the algorithm: each key has its own.
+    async fn by_token(&self, token: &str, now: Timestamp) -> Result<Caller, ApiError> {
+        let header = decode_header(token).map_err(|error| claims::refused(&error))?;
+        if header.alg == Algorithm::HS256 {
+            return claims::check(token, &self.secret, Algorithm::HS256, &self.settings);
         }
-        if self.settings.audience.is_empty() {
-            validation.validate_aud = false;
-        } else {
-            validation.set_audience(&[&self.settings.audience]);
-            validation.required_spec_claims.insert("aud".to_owned());
-        }
-        let claims = decode::<Map<String, Value>>(token, &DecodingKey::from_secret(&self.secret), &validation)
-            .map_err(|error| ApiError::new(Code::Unauthorized, format!("this token is not valid: {error}")))?
-            .claims;
-        let tenant = claims.get(&self.settings.tenant_claim).and_then(Value::as_str).unwrap_or_default();
-        let tenant: TenantId = tenant.parse().map_err(|_| {
-            ApiError::new(
-                Code::Unauthorized,
-                format!("the token's claim \"{}\" does not name a tenant", self.settings.tenant_claim),
-            )
-        })?;
-        let scopes = claims.get("scope").and_then(Value::as_str).unwrap_or_default();
-        let scopes = scopes.split([' ', ',']).filter_map(Scope::parse).collect();
-        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or("token").to_owned();
-        Ok(Caller { tenant, scopes, subject })
+        let Some(keys) = &self.issuer_keys else {
+            return Err(claims::refused(&format!("it is signed by {:?}, and no auth.jwks_url is set", header.alg)));
+        };
+        let key = keys.find(header.kid.as_deref(), header.alg, now).await?;
+        claims::check(token, &key.key, key.algorithm, &self.settings)
     }
 }
 
@@ -99,10 +86,10 @@ pub fn sign_token(
     let scope = scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
     let mut claims = json!({
         "sub": "cli",
-        "scope": scope,
         "iat": now.as_millis() / 1000,
         "exp": expires.as_millis() / 1000,
     });
+    claims[settings.scope_claim.as_str()] = scope.into();
     claims[settings.tenant_claim.as_str()] = tenant.as_str().into();
     if !settings.issuer.is_empty() {
         claims["iss"] = settings.issuer.as_str().into();
