@@ -34,6 +34,19 @@ bench: ## measure: documents a second, search latency, start, memory
 	@scripts/fetch-text-model
 	@cargo bench --locked --bench serving
 
+.PHONY: bench-crash
+bench-crash: ## kill the server ROUNDS times (200) while documents come, on both backends, and look whether anything is lost
+	@scripts/prepare test
+	@scripts/fetch-text-model
+	@SENSORIUM_CRASH_ROUNDS=$(or $(ROUNDS),200) cargo nextest run --locked --workspace -E 'test(/^crash::/)' --no-capture
+
+.PHONY: bench-stack
+bench-stack: ## measure beside FastAPI + Transformers + qdrant-client, on Postgres and Qdrant (STACK="--quick" for less)
+	@scripts/prepare test
+	@scripts/fetch-text-model
+	@cargo build --release --locked --bin sensorium
+	@scripts/bench-stack $(STACK)
+
 .PHONY: parity
 parity: ## compare every model with Hugging Face Transformers at full size (hours; CASES="clip-b32 ..." for some)
 	@scripts/parity $(CASES)
