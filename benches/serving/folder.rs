@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 use sensorium::config;
 use sensorium::ingest::rebuild_document;
 use sensorium::startup::{self, App};
-use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart, PartOutcome};
+use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart, PartOutcome, StorageQuota};
 use sensorium_domain::document::PartFacts;
 use sensorium_domain::{
     BlobHash, ContentKey, DocumentId, EncodeInput, JobId, Modality, Part, PartId, Place, Priority, Segment, SegmentId,
@@ -110,6 +110,7 @@ impl<'a> Filler<'a> {
             parts: parts.collect(),
             claim,
             once: None,
+            quota: StorageQuota::default(),
         };
         let (document, _) = app.catalog.accept_document(&tenant, new).await.unwrap();
         let lease = app.catalog.lease_job("bench", 600_000).await.unwrap().expect("the document's job");

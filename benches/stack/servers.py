@@ -62,7 +62,7 @@ def get(port: int, path: str) -> bytes | None:
 class Process:
     """A program that was started here."""
 
-    def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path):
+    def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path, working: Path = ROOT):
         self.name = name
         self.log = folder / f"{name}.log"
         # What the caller has set for servers of its own must not lead these astray, nor a proxy; where the caches are does count.
@@ -73,7 +73,7 @@ class Process:
             # The kernel ends the program with this one.
             self.child = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *command],
-                cwd=ROOT,
+                cwd=working,
                 env=inherited | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -151,7 +151,7 @@ class Qdrant(Process):
             "QDRANT__STORAGE__SNAPSHOTS_PATH": str(home / "snapshots"),
             "QDRANT__TELEMETRY_DISABLED": "true",
         }
-        super().__init__("qdrant", [program], settings, folder)
+        super().__init__("qdrant", [os.path.abspath(program)], settings, folder, working=home)  # it leaves a file where it works
         self.wait_until(lambda: get(self.http, "/readyz") is not None and listens(self.grpc))
 
     def points(self) -> dict[str, int]:

@@ -67,7 +67,7 @@ impl Seen {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn databases_that_go_and_come_back_under_load() {
+async fn databases_go_and_come_back_on_postgres_and_qdrant() {
     let (postgres, qdrant) = spawn_blocking(|| (Arc::new(Postgres::start()), Qdrant::start())).await.unwrap();
     let qdrant_url = qdrant.url();
     let settings = [

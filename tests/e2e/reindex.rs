@@ -223,7 +223,7 @@ async fn a_killed_reindex_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_process_follows() {
+async fn every_process_follows_on_postgres_and_qdrant() {
     const SECRET: &str = "a secret of more than thirty-two characters";
     let (postgres, qdrant) = spawn_blocking(|| (Postgres::start(), Qdrant::start())).await.unwrap();
     let store = store_with_a_bucket().await;

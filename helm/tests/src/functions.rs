@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use gtmpl::{Context, Func, FuncError, Template, Value};
@@ -38,8 +39,8 @@ const FUNCTIONS: &[(&str, Func)] = &[
 
 type Answer = Result<Value, FuncError>;
 
-/// The files whose definitions every template sees, and those definitions that have been asked for. `include` needs them, and
-/// a function gets nothing but its arguments.
+/// The files whose definitions every template sees, and those definitions that have been asked for. `include` needs
+/// them, and a function gets nothing but its arguments.
 #[derive(Default)]
 struct Definitions {
     files: Vec<(String, String)>,
@@ -52,18 +53,22 @@ thread_local! {
 
 /// Makes these files' definitions those of this thread.
 pub fn define(files: &[(String, String)]) {
-    DEFINITIONS.set(Definitions { files: files.to_vec(), parsed: HashMap::new() });
+    DEFINITIONS.with_borrow_mut(|definitions| {
+        if definitions.files != files {
+            *definitions = Definitions { files: files.to_vec(), parsed: HashMap::new() };
+        }
+    });
 }
 
 /// A template that sees the functions and this thread's definitions.
-pub fn template(name: &str, text: &str) -> Result<Template, gtmpl::TemplateError> {
+pub fn template(name: &str, text: &str) -> Result<Template, FuncError> {
     let mut template = Template::with_name(name);
     template.add_funcs(FUNCTIONS);
     let files = DEFINITIONS.with_borrow(|definitions| definitions.files.clone());
     for (file, definitions) in files {
-        template.add_template(file, definitions)?;
+        template.add_template(file, definitions).map_err(told)?;
     }
-    template.parse(text)?;
+    template.parse(text).map_err(told)?;
     Ok(template)
 }
 
@@ -72,7 +77,7 @@ fn include(values: &[Value]) -> Answer {
     let parsed = DEFINITIONS.with_borrow(|definitions| definitions.parsed.get(name).cloned());
     let parsed = match parsed {
         Some(parsed) => parsed,
-        None => Rc::new(template(&format!("include {name}"), &format!("{{{{ template {name:?} . }}}}")).map_err(told)?),
+        None => Rc::new(template(&format!("include {name}"), &format!("{{{{ template {name:?} . }}}}"))?),
     };
     DEFINITIONS.with_borrow_mut(|definitions| definitions.parsed.insert(name.clone(), parsed.clone()));
     parsed.render(&Context::from(dot.clone())).map(Value::from).map_err(told)
@@ -145,13 +150,13 @@ fn kind_is(values: &[Value]) -> Answer {
         Value::Bool(_) => "bool",
         Value::Map(_) | Value::Object(_) => "map",
         Value::Array(_) => "slice",
-        Value::Number(number) if number.as_f64().is_some() => "float64",
-        Value::Number(_) => "int64",
+        Value::Number(_) => "float64",
         _ => "invalid",
     };
     Ok(Value::Bool(kind == found))
 }
 
+#[allow(clippy::unnecessary_wraps)] // the form of every function
 fn list(values: &[Value]) -> Answer {
     Ok(Value::Array(values.to_vec()))
 }
@@ -232,5 +237,9 @@ fn upper(values: &[Value]) -> Answer {
 
 fn sha256sum(values: &[Value]) -> Answer {
     let [Value::String(text)] = values else { return wrong("sha256sum", values) };
-    Ok(Value::String(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()))
+    let mut hex = String::new();
+    for byte in Sha256::digest(text) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    Ok(Value::String(hex))
 }

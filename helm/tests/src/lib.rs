@@ -1,5 +1,5 @@
-//! The Helm chart `helm/sensorium` without Helm: its templates are rendered as Helm renders them, and every object is read
-//! strictly. For the tests of this package; nothing of the server uses it.
+//! The Helm chart `helm/sensorium` without Helm: its templates are rendered as Helm renders them, and every object is
+//! read strictly. For the tests of this package; nothing of the server uses it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -57,7 +57,8 @@ fn read_object(template: &str, json: Json) -> Result<Object, ChartError> {
     }
 }
 
-/// The types pass over fields that they do not know. What is not there any more after reading and writing was no field.
+/// The types pass over fields that they do not know, and make up those that have to be there. What is not there any
+/// more after reading and writing was no field, and what is new was missing.
 fn strict<T: DeserializeOwned + Serialize>(json: &Json) -> Result<(), String> {
     let typed: T = serde_json::from_value(json.clone()).map_err(|error| error.to_string())?;
     let again = serde_json::to_value(&typed).map_err(|error| error.to_string())?;
@@ -72,12 +73,16 @@ fn compare(given: &Json, kept: &Json, place: &str, lost: &mut Vec<String>) {
             for (key, value) in given {
                 compare(value, kept.get(key).unwrap_or(&Json::Null), &format!("{place}/{key}"), lost);
             }
+            let new = kept.iter().filter(|(key, value)| !given.contains_key(*key) && !value.is_null());
+            lost.extend(new.map(|(key, _)| format!("{place}/{key} (missing)")));
         }
         (Json::Array(given), Json::Array(kept)) if given.len() == kept.len() => {
             for (index, (given, kept)) in given.iter().zip(kept).enumerate() {
                 compare(given, kept, &format!("{place}/{index}"), lost);
             }
         }
+        // A quantity may be written as a number.
+        (Json::Number(given), Json::String(kept)) if given.to_string() == *kept => {}
         // Null says nothing, and no template should write it.
         (given, kept) if given != kept || given.is_null() => lost.push(place.to_owned()),
         _ => {}
@@ -103,7 +108,7 @@ mod tests {
     #[test]
     fn what_it_has_not_is_found() {
         let spoilt = [
-            ("- port: 80", "- prot: 80", "missing field `port`"),
+            ("- port: 80", "- prot: 80", "/spec/ports/0/prot, /spec/ports/0/port (missing)"),
             ("  ports:", "  selektor: {a: b}\n  ports:", "not of this kind: /spec/selektor"),
             ("- port: 80", "- port: 80\n      targetport: http", "/spec/ports/0/targetport"),
             ("port: 80", "port: \"80\"", "invalid type"),

@@ -20,7 +20,7 @@ pub fn merge(base: &mut Json, over: &Json) {
     }
 }
 
-/// For a template. Helm reads every number as a float, which shows where a template prints a large one.
+/// For a template.
 pub fn to_template(json: &Json) -> Value {
     match json {
         Json::Null => Value::NoValue,
@@ -32,12 +32,15 @@ pub fn to_template(json: &Json) -> Value {
     }
 }
 
-/// From a template. A float without a fraction becomes a whole number, as in Go's JSON.
+/// From a template.
 pub fn to_json(value: &Value) -> Json {
     match value {
         Value::NoValue | Value::Nil | Value::Function(_) => Json::Null,
         Value::Bool(value) => Json::Bool(*value),
-        Value::Number(number) => number_of(value, number.as_f64()),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) => Number::from_f64(float).map_or(Json::Null, Json::Number),
+            None => number.as_i64().map_or(Json::Null, Json::from),
+        },
         Value::String(text) => Json::String(text.clone()),
         Value::Array(items) => Json::Array(items.iter().map(to_json).collect()),
         Value::Map(map) | Value::Object(map) => Json::Object(sorted(map)),
@@ -50,42 +53,27 @@ fn sorted(map: &HashMap<String, Value>) -> Map<String, Json> {
     entries.into_iter().map(|(key, value)| (key.clone(), to_json(value))).collect()
 }
 
-fn number_of(value: &Value, float: Option<f64>) -> Json {
-    let whole = float.filter(|float| float.fract() == 0.0 && float.abs() < 9e15).map(|float| float as i64);
-    let number = match (whole.or_else(|| whole_number(value)), float) {
-        (Some(whole), _) => Some(Number::from(whole)),
-        (None, Some(float)) => Number::from_f64(float),
-        (None, None) => None,
-    };
-    number.map_or(Json::Null, Json::Number)
-}
-
 /// The number, where it is one without a fraction.
 pub fn whole_number(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(number) => match number.as_f64() {
-            Some(float) => (float.fract() == 0.0).then_some(float as i64),
-            None => number.as_i64(),
-        },
+        Value::Number(number) => number.as_i64(),
         Value::String(text) => text.parse().ok(),
         _ => None,
     }
 }
 
-/// A scalar as Go prints it: a float of a million or more gets an exponent, which no setting and no port wants.
+/// A scalar as Go prints it. Helm reads every number as a float, and one of a million or more gets an exponent then,
+/// which no setting and no port wants.
 pub fn printed(value: &Value) -> String {
-    match value {
-        Value::Number(number) => match number.as_f64() {
-            Some(float) if float != 0.0 && !(1e-4..1e6).contains(&float.abs()) => {
-                let text = format!("{float:e}");
-                let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-                let (sign, size) = exponent.strip_prefix('-').map_or(('+', exponent), |size| ('-', size));
-                format!("{digits}e{sign}{size:0>2}")
-            }
-            _ => value.to_string(),
-        },
-        _ => value.to_string(),
+    let Value::Number(number) = value else { return value.to_string() };
+    let float = number.as_f64().or_else(|| number.as_i64().map(|whole| whole as f64)).unwrap_or_default();
+    if float == 0.0 || (1e-4..1e6).contains(&float.abs()) {
+        return float.to_string();
     }
+    let text = format!("{float:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, size) = exponent.strip_prefix('-').map_or(('+', exponent), |size| ('-', size));
+    format!("{digits}e{sign}{size:0>2}")
 }
 
 #[cfg(test)]

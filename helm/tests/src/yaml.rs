@@ -13,8 +13,8 @@ pub fn read_yaml(place: &str, text: &str) -> Result<Vec<Json>, ChartError> {
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 
-/// Writes lines as Helm's `toYaml` does: keys in order, lists not indented below their key, no line end at the end. The lines
-/// are real ones, so that a wrong indentation of them shows.
+/// Writes lines as Helm's `toYaml` does: keys in order, lists not indented below their key, no line end at the end. The
+/// lines are real ones, so that a wrong indentation of them shows.
 pub fn write_yaml(value: &Json) -> String {
     let mut lines = String::new();
     write_block(&mut lines, value, 0);

@@ -254,17 +254,20 @@ pub(super) async fn superseded_segments(
     document: DocumentId,
     version: u32,
 ) -> Result<Vec<SegmentId>> {
-    sqlx::query(
-        "SELECT id FROM segments WHERE document = $1 AND version < $2 AND tenant = $3 AND generation = $4 \
-         ORDER BY version, generation, position",
+    let rows = sqlx::query(
+        "SELECT id, version, position FROM segments \
+         WHERE document = $1 AND version < $2 AND tenant = $3 AND generation = $4",
     )
     .bind(uuid_value(document.uuid()))
     .bind(i64::from(version))
     .bind(tenant.as_str())
     .bind(i64::from(catalog.generation))
     .fetch_all(catalog.reader())
-    .await?
-    .iter()
-    .map(|row| Ok(SegmentId::from_uuid(row.uuid("id")?)))
-    .collect()
+    .await?;
+    let mut segments = rows
+        .iter()
+        .map(|row| Ok((row.int("version")?, row.int("position")?, SegmentId::from_uuid(row.uuid("id")?))))
+        .collect::<Result<Vec<_>>>()?;
+    segments.sort_unstable_by_key(|(version, position, _)| (*version, *position));
+    Ok(segments.into_iter().map(|(.., id)| id).collect())
 }

@@ -356,14 +356,12 @@ pub(super) async fn drop_generation(catalog: &Store, number: u32) -> Result<()> 
 async fn remove_all_segments(catalog: &Store, number: u32) -> Result<()> {
     let mut after = uuid::Uuid::nil();
     loop {
-        let last = sqlx::query(
-            "SELECT id FROM (SELECT id FROM segments WHERE id > $1 ORDER BY id LIMIT $2) page ORDER BY id DESC LIMIT 1",
-        )
-        .bind(uuid_value(after))
-        .bind(ROWS)
-        .fetch_optional(catalog.reader())
-        .await?;
-        let Some(last) = last else { return Ok(()) };
+        let page = sqlx::query("SELECT id FROM segments WHERE id > $1 ORDER BY id LIMIT $2")
+            .bind(uuid_value(after))
+            .bind(ROWS)
+            .fetch_all(catalog.reader())
+            .await?;
+        let Some(last) = page.last() else { return Ok(()) };
         let last = last.uuid("id")?;
         let mut tx = catalog.writer().begin().await?;
         for statement in [

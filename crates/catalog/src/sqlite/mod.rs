@@ -103,7 +103,7 @@ impl SqliteCatalog {
 
     /// Copies the database at `from`, which others may be writing to, to the new file `to`, as it is at one moment.
     pub async fn copy(from: &Path, to: &Path) -> Result<(), CatalogError> {
-        let options = SqliteConnectOptions::new().filename(from).read_only(true).busy_timeout(Duration::from_secs(60));
+        let options = SqliteConnectOptions::new().filename(from).read_only(true).busy_timeout(Duration::from_mins(1));
         let mut connection = SqliteConnection::connect_with(&options).await.map_err(Fail::from)?;
         let copied = sqlx::query("VACUUM INTO $1").bind(to.display().to_string()).execute(&mut connection).await;
         connection.close().await.map_err(Fail::from)?;

@@ -31,7 +31,7 @@ fn containers_may_do_nothing_that_they_need_not() {
     }
 }
 
-fn writable<'a>(container: &'a Container) -> impl Iterator<Item = &'a str> {
+fn writable(container: &Container) -> impl Iterator<Item = &str> {
     let mounts = container.volume_mounts.iter().flatten();
     mounts.filter(|mount| mount.read_only != Some(true)).map(|mount| mount.mount_path.as_str())
 }
