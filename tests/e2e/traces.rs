@@ -56,8 +56,12 @@ async fn collect(stream: TcpStream, spans: Spans) {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+/// An id of a trace (16 bytes) or of a span (8) as `traceparent` writes it.
+fn hex(id: &[u8]) -> String {
+    match <[u8; 16]>::try_from(id) {
+        Ok(trace) => format!("{:032x}", u128::from_be_bytes(trace)),
+        Err(_) => format!("{:016x}", u64::from_be_bytes(id.try_into().unwrap_or_default())),
+    }
 }
 
 #[tokio::test]
