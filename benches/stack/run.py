@@ -108,7 +108,7 @@ def print_memory_after(ours: Memory, theirs: Memory, postgres: Postgres, qdrant:
     ]
     print_table("Memory after all of this", ["memory", "Sensorium", "peer", "Sensorium / peer"], rows)
     stores = [f"{share_of_memory(pid):.0f} MiB" for pid in (postgres.pid, qdrant.pid)]
-    print(f"\nBeside that Postgres, which only Sensorium uses, takes {stores[0]} (Pss), and Qdrant with what both have put there {stores[1]}.")
+    print(f"\nPostgres, which only Sensorium uses, takes {stores[0]} beside that (Pss); Qdrant, with the points of both, {stores[1]}.")
 
 
 async def load_both(plan: Plan, sensorium: Sensorium, peer: Peer, qdrant: Qdrant, postgres: Postgres) -> None:
