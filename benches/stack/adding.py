@@ -46,24 +46,37 @@ async def warm_up(contest: Contest, texts: Texts) -> None:
         await side.search([texts.question() for _ in range(50)], 8, {})
 
 
-async def measure_new(contest: Contest, texts: Texts, short_texts: list[Document], long_count: int, rounds: int) -> list[Row]:
-    """Texts that neither side has seen: `short_texts` and others, each in both ways."""
-    rows = []
-    for in_bulk in (False, True):
-        documents = [(f"bulk-{name}", texts.sentence()) for name, _ in short_texts] if in_bulk else short_texts
-        rows.append(await _add(contest, "short, one sentence", documents, rounds, in_bulk, "aim >= 3"))
-    for in_bulk in (False, True):
-        documents = [(f"long-{in_bulk}-{number}", texts.long(LONG_SENTENCES)) for number in range(long_count)]
-        rows.append(await _add(contest, "long, four chunks", documents, rounds, in_bulk, "aim >= 1"))
-    return rows
+@dataclass
+class New:
+    """Rows of texts that were new, and the short ones among them."""
+
+    rows: list[Row]
+    short: list[Document]
 
 
-async def measure_again(contest: Contest, short_texts: list[Document], rounds: int) -> list[Row]:
+async def measure_new(contest: Contest, texts: Texts, short_count: int, long_count: int, rounds: int) -> New:
+    """Texts that neither side has seen, each kind in both ways."""
+    kinds = (
+        ("label, three words", texts.label, short_count, "aim >= 3"),
+        ("short, one sentence", texts.sentence, short_count, "aim >= 3"),
+        ("long, four chunks", lambda: texts.long(LONG_SENTENCES), long_count, "aim >= 1"),
+    )
+    new = New([], [])
+    for what, make, count, aim in kinds:
+        for in_bulk in (False, True):
+            documents = [(f"{what.split(',')[0]}-{in_bulk}-{number}", make()) for number in range(count)]
+            new.rows.append(await _add(contest, what, documents, rounds, in_bulk, aim))
+            if make == texts.sentence and not in_bulk:
+                new.short = documents
+    return new
+
+
+async def measure_again(contest: Contest, documents: list[Document], rounds: int) -> list[Row]:
     """Texts that are there, under other ids. Sensorium keeps vectors by content; the peer encodes again."""
     rows = []
     for in_bulk in (False, True):
-        documents = [(f"again-{in_bulk}-{name}", text) for name, text in short_texts]
-        rows.append(await _add(contest, "the same short texts under other ids", documents, rounds, in_bulk, ""))
+        renamed = [(f"again-{in_bulk}-{name}", text) for name, text in documents]
+        rows.append(await _add(contest, "short, there under another id", renamed, rounds, in_bulk, ""))
     return rows
 
 

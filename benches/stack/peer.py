@@ -27,7 +27,7 @@ from transformers import AutoModel, AutoTokenizer
 
 COLLECTION = "peer"
 DIMENSIONS = 384
-# Tokens of a text that the model reads (its `max_seq_length`), of a chunk, and those that neighbours share.
+# Tokens of a text that the model reads (its `max_seq_length`); of a chunk, beside [CLS] and [SEP]; and those that neighbours share.
 MODEL_TOKENS = 256
 CHUNK_TOKENS = 200
 OVERLAP_TOKENS = 30
@@ -67,15 +67,14 @@ class Encoder:
 
     def chunks(self, text: str) -> list[str]:
         """Runs of whole sentences that fit a chunk; each begins with the last sentences of the one before."""
-        budget = CHUNK_TOKENS - 2  # [CLS] and [SEP]
-        if len(text) <= budget:  # a token has at least one character
+        if len(text) <= CHUNK_TOKENS:  # a token has at least one character
             return [text]
         sentences = SENTENCE_END.split(text)
         lengths = [len(ids) for ids in self.tokenizer(sentences, add_special_tokens=False)["input_ids"]]
         chunks, begin = [], 0
         while True:
             end, tokens = begin, 0
-            while end < len(sentences) and (end == begin or tokens + lengths[end] <= budget):
+            while end < len(sentences) and (end == begin or tokens + lengths[end] <= CHUNK_TOKENS):
                 tokens += lengths[end]
                 end += 1
             chunks.append(" ".join(sentences[begin:end]))

@@ -58,7 +58,7 @@ class Plan:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Plan":
         """As the command line asks."""
-        plan = cls(160, 16, 100, 2, 1) if arguments.quick else cls(1_000, 60, 1_000, 4, 3)
+        plan = cls(160, 16, 100, 2, 1) if arguments.quick else cls(800, 60, 1_000, 4, 3)
         for name in vars(plan):
             if (value := getattr(arguments, name)) is not None:
                 setattr(plan, name, value)
@@ -117,12 +117,10 @@ async def load_both(plan: Plan, sensorium: Sensorium, peer: Peer, qdrant: Qdrant
     contest = Contest(sensorium, peer, qdrant, postgres)
     try:
         await adding.warm_up(contest, texts)
-        short_texts = [(f"short-{number}", texts.sentence()) for number in range(plan.short)]
-        rows = await adding.measure_new(contest, texts, short_texts, plan.long, plan.rounds)
-        adding.print_rows(rows)
+        new = await adding.measure_new(contest, texts, plan.short, plan.long, plan.rounds)
+        adding.print_rows(new.rows)
         await searching.measure(contest, texts, plan.searches, plan.rounds)
-        rows = await adding.measure_again(contest, short_texts, plan.rounds)
-        adding.print_rows(rows)
+        adding.print_rows(await adding.measure_again(contest, new.short, plan.rounds))
         refused = {side.name: side.refused for side in contest.order(0) if side.refused}
         if refused:
             print(f"\nAnswered 429 or 503 and asked again: {refused}.")
@@ -172,13 +170,13 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer of everything")
     parser.add_argument("--binary", type=Path, default=target / "release/sensorium", help="the program to measure")
     for name, what in (
-        ("short", "short texts"),
+        ("short", "labels and short texts, of each"),
         ("long", "long texts"),
         ("searches", "searches of each kind"),
         ("rounds", "turns of each side"),
         ("starts", "starts of each side"),
     ):
-        parser.add_argument(f"--{name}", type=int, choices=range(1, 100_001), metavar="N", help=what)
+        parser.add_argument(f"--{name}", type=int, choices=range(1, 10_001), metavar="N", help=what)
     arguments = parser.parse_args()
     if not os.access(arguments.binary, os.X_OK):
         print(f"bench-stack: there is no {arguments.binary}; use: make bench-stack", file=sys.stderr)

@@ -39,6 +39,14 @@ class Texts:
                 self.given.add(text)
                 return text
 
+    def label(self) -> str:
+        """Three words."""
+        while True:
+            text = " ".join([*self.random.sample(ADJECTIVES, 2), self.random.choice(THINGS)])
+            if text not in self.given:
+                self.given.add(text)
+                return text
+
     def long(self, sentences: int) -> str:
         """Many sentences in one paragraph."""
         return " ".join(self.sentence() for _ in range(sentences))
