@@ -22,6 +22,10 @@ impl Fail {
         Self(CatalogError::Conflict(why.into()))
     }
 
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self.0, CatalogError::Conflict(_))
+    }
+
     pub(crate) fn over_quota(quota: Quota) -> Self {
         Self(CatalogError::OverQuota(quota))
     }

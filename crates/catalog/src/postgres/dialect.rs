@@ -18,6 +18,13 @@ macro_rules! for_update {
     };
 }
 
+/// Keeps the rows that a transaction reads from others until it ends, taken in the order of a column.
+macro_rules! for_update_by {
+    ($column:literal) => {
+        concat!(" ORDER BY ", $column, " FOR UPDATE")
+    };
+}
+
 /// Keeps a row that a transaction reads from being changed until it ends.
 macro_rules! for_share {
     () => {
@@ -60,7 +67,7 @@ macro_rules! next_seq {
     };
 }
 
-pub(super) use {among, external_id_is, for_share, for_update, next_seq, row_number, skip_locked};
+pub(super) use {among, external_id_is, for_share, for_update, for_update_by, next_seq, row_number, skip_locked};
 
 impl Columns for Row {
     plain_columns!();

@@ -6,6 +6,11 @@
 //! not wait for each other. Each statement sees what was committed before it (`READ COMMITTED`), so after the lock
 //! everything of the transactions before.
 //!
+//! Most of what happens while documents come does not need the tenant for itself: blobs are claimed and stored, vectors are
+//! kept, new documents are accepted, first versions are finished. Such transactions share the lock: they keep out those that
+//! look and then write, and not each other. Where two of them may write the same rows, they do so in the order of the rows'
+//! keys (blobs, then vectors, then candidates), so that neither waits for the other in turn.
+//!
 //! Taking a job needs no such lock (`SKIP LOCKED` keeps workers apart) and must not wait for a long transaction. It only
 //! must not fall between a sweep's look for ingests under way and its deletion of vectors, on which an ingest counts from
 //! its first moment: hence a second lock, shared by those who take jobs and held for the short end of a transaction by
@@ -20,7 +25,7 @@ use crate::error::Result;
 /// time only.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Lock {
-    /// Held by transactions that look and then write.
+    /// Held by transactions that look and then write, shared by those that go beside each other.
     Tenant = 0x5e50_0001,
     /// Shared by those who take jobs, held by those who sweep.
     Leases = 0x5e50_0002,

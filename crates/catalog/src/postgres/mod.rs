@@ -63,6 +63,9 @@ pub struct PostgresCatalog {
     generation: u32,
 }
 
+/// The commit does not wait for the disk. A later one that does brings it there too.
+const BEGIN_UNPROMISED: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+
 impl PostgresCatalog {
     /// Opens the database at `url` (`postgres://user:password@host:port/database?sslmode=verify-full`), brought up to date
     /// if need be; processes that start together wait for the one that does it. A database of a newer version of
@@ -107,6 +110,21 @@ impl PostgresCatalog {
     async fn begin(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
         let mut tx = self.pool.begin().await?;
         Lock::Tenant.exclusive(&mut tx, tenant).await?;
+        Ok(tx)
+    }
+
+    /// A transaction that goes beside others of its kind: what it does is right whatever they write. No transaction that looks and then
+    /// writes is under way meanwhile.
+    async fn begin_beside(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
+        let mut tx = self.pool.begin().await?;
+        Lock::Tenant.shared(&mut tx, tenant).await?;
+        Ok(tx)
+    }
+
+    /// The same for what nobody has been promised yet: a crash of the server may take it back, unless a later transaction was committed.
+    async fn begin_beside_unpromised(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
+        let mut tx = self.pool.begin_with(BEGIN_UNPROMISED).await?;
+        Lock::Tenant.shared(&mut tx, tenant).await?;
         Ok(tx)
     }
 

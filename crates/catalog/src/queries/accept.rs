@@ -9,48 +9,87 @@ use super::settings::usage_with;
 use super::{Connection, Store, blobs, collections, idempotency, jobs};
 use crate::error::{Fail, Result, is_duplicate};
 
+/// Accepts a document. One that nobody knows comes beside others of its tenant. For a next version, for a tenant whose things are counted, and
+/// where something clashes, the tenant is locked.
 pub(super) async fn accept(catalog: &Store, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job)> {
-    let now = catalog.now();
+    if new.quota == StorageQuota::default() {
+        let mut tx = catalog.begin_beside(tenant).await?;
+        if known(&mut tx, tenant, &new).await?.is_none() {
+            match write(catalog, &mut tx, tenant, &new, None).await {
+                Ok(accepted) => {
+                    tx.commit().await?;
+                    return Ok(accepted);
+                }
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
     let mut tx = catalog.begin(tenant).await?;
     let is_bounded = new.quota != StorageQuota::default();
     let before = if is_bounded { usage_with(&mut tx, tenant).await? } else { Usage::default() };
-    if let Some(reserved) = &new.once {
-        idempotency::accepted(&mut tx, tenant, reserved, new.job).await?;
-    }
-    collections::ensure(catalog, &mut tx, tenant, &new.collection).await?;
-    let known = match &new.external_id {
-        Some(external_id) => by_external_id_with(&mut tx, tenant, &new.collection, external_id).await?,
-        None => None,
-    };
-    let document = Document {
-        id: known.as_ref().map_or(new.id, |known| known.id),
-        collection: new.collection,
-        external_id: new.external_id,
-        title: new.title,
-        tags: new.tags,
-        metadata: new.metadata,
-        status: DocumentStatus::Processing,
-        version: known.as_ref().map_or(1, |known| known.version + 1),
-        created_at: known.as_ref().map_or(now, |known| known.created_at),
-        updated_at: now,
-    };
-    if known.is_some() {
-        update(&mut tx, &document).await?;
-        jobs::stop_jobs_of_document(&mut tx, tenant, document.id, now, jobs::Stop::Ingests).await?;
-    } else {
-        insert(&mut tx, tenant, &document).await?;
-    }
-    for (ordinal, part) in new.parts.iter().enumerate() {
-        insert_part(&mut tx, tenant, &document, ordinal, part).await?;
-    }
-    // The rows above have counted themselves, and a tenant's count is locked by who changes it: others wait for this to end.
+    let known = known(&mut tx, tenant, &new).await?;
+    let accepted = write(catalog, &mut tx, tenant, &new, known.as_ref()).await?;
+    // The rows have counted themselves, and a tenant's count is locked by who changes it: others wait for this to end.
     if is_bounded && let Some(broken) = new.quota.broken(before, usage_with(&mut tx, tenant).await?) {
         return Err(Fail::over_quota(broken));
     }
-    blobs::release_with(&mut tx, tenant, new.claim).await?;
-    let kind = JobKind::Ingest { document: document.id, version: document.version };
-    let job = jobs::insert(&mut tx, tenant, new.job, &kind, Some(document.collection.as_str()), now).await?;
     tx.commit().await?;
+    Ok(accepted)
+}
+
+/// The document that has its external id.
+async fn known(connection: &mut Connection, tenant: &TenantId, new: &NewDocument) -> Result<Option<Document>> {
+    match &new.external_id {
+        Some(external_id) => by_external_id_with(connection, tenant, &new.collection, external_id).await,
+        None => Ok(None),
+    }
+}
+
+/// Writes the document, or the next version of the known one, its parts and its job. The row of the tenant's usage, which all who add have to
+/// change, is changed last.
+async fn write(
+    catalog: &Store,
+    connection: &mut Connection,
+    tenant: &TenantId,
+    new: &NewDocument,
+    known: Option<&Document>,
+) -> Result<(Document, Job)> {
+    let now = catalog.now();
+    if let Some(reserved) = &new.once {
+        idempotency::accepted(connection, tenant, reserved, new.job).await?;
+    }
+    collections::ensure(catalog, connection, tenant, &new.collection).await?;
+    let stored = blobs::hold_stored(connection, tenant, new.parts.iter().map(|part| &part.blob)).await?;
+    // A part that was refused on sight need not have its bytes kept.
+    if let Some(part) = new.parts.iter().find(|part| part.error.is_none() && !stored.contains(&part.blob)) {
+        return Err(Fail::conflict(format!("the blob {} is not stored; its claim may have expired", part.blob)));
+    }
+    let document = Document {
+        id: known.map_or(new.id, |known| known.id),
+        collection: new.collection.clone(),
+        external_id: new.external_id.clone(),
+        title: new.title.clone(),
+        tags: new.tags.clone(),
+        metadata: new.metadata.clone(),
+        status: DocumentStatus::Processing,
+        version: known.map_or(1, |known| known.version + 1),
+        created_at: known.map_or(now, |known| known.created_at),
+        updated_at: now,
+    };
+    if known.is_some() {
+        update(connection, &document).await?;
+        jobs::stop_jobs_of_document(connection, tenant, document.id, now, jobs::Stop::Ingests).await?;
+    }
+    blobs::release_with(connection, tenant, new.claim).await?;
+    let kind = JobKind::Ingest { document: document.id, version: document.version };
+    let job = jobs::insert(connection, tenant, new.job, &kind, Some(document.collection.as_str()), now).await?;
+    if known.is_none() {
+        insert(connection, tenant, &document).await?;
+    }
+    for (ordinal, part) in new.parts.iter().enumerate() {
+        insert_part(connection, tenant, &document, ordinal, part).await?;
+    }
     Ok((document, job))
 }
 
@@ -105,10 +144,6 @@ async fn insert_part(
     ordinal: usize,
     part: &NewPart,
 ) -> Result<()> {
-    // A part that was refused on sight need not have its bytes kept.
-    if part.error.is_none() && !blobs::is_stored(connection, tenant, part.blob).await? {
-        return Err(Fail::conflict(format!("the blob {} is not stored; its claim may have expired", part.blob)));
-    }
     let status = if part.error.is_some() { PartStatus::Failed } else { PartStatus::Pending };
     let inserted = sqlx::query(
         "INSERT INTO parts \

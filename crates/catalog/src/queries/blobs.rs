@@ -3,13 +3,13 @@
 //! The bytes lie elsewhere, so no transaction covers both. A claim or an owner keeps a blob; a blob that has neither is
 //! marked as being deleted before its bytes go, and nobody can claim it until they are gone and its row with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sensorium_domain::catalog::{BlobState, ClaimId};
 use sensorium_domain::{BlobHash, TenantId, Timestamp};
 use uuid::Uuid;
 
-use super::dialect::{skip_locked, uuid_value};
+use super::dialect::{among, digest_list, for_update_by, skip_locked, uuid_value};
 use super::{Connection, Row, Store};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
@@ -26,10 +26,10 @@ pub(super) async fn claim(
     expires: Timestamp,
 ) -> Result<Vec<BlobState>> {
     let died_before = catalog.now().plus_ms(-catalog.blob_deletion_ms);
-    let mut tx = catalog.begin(tenant).await?;
-    let mut states = Vec::with_capacity(blobs.len());
-    for (hash, size) in blobs {
-        let state = state_for_claimer(&mut tx, tenant, *hash, *size, died_before).await?;
+    let mut tx = catalog.begin_beside_unpromised(tenant).await?;
+    let mut states = BTreeMap::new();
+    for (hash, size) in blobs.iter().copied().collect::<BTreeMap<_, _>>() {
+        let state = state_for_claimer(&mut tx, tenant, hash, size, died_before).await?;
         if state != BlobState::Deleting {
             sqlx::query(
                 "INSERT INTO blob_claims (tenant, claim, hash, expires_at) VALUES ($1, $2, $3, $4) \
@@ -42,10 +42,10 @@ pub(super) async fn claim(
             .execute(&mut *tx)
             .await?;
         }
-        states.push(state);
+        states.insert(hash, state);
     }
     tx.commit().await?;
-    Ok(states)
+    Ok(blobs.iter().map(|(hash, _)| states[hash]).collect())
 }
 
 /// What the claimer has to do, with the row made or freed from a deleter that died.
@@ -84,14 +84,29 @@ async fn state(connection: &mut Connection, tenant: &TenantId, hash: BlobHash) -
     row.map(|row| row.text("state")).transpose()
 }
 
-/// Whether the bytes of a blob are known to be stored and not about to go.
-pub(super) async fn is_stored(connection: &mut Connection, tenant: &TenantId, hash: BlobHash) -> Result<bool> {
-    Ok(state(connection, tenant, hash).await?.as_deref() == Some("stored"))
+/// Those blobs whose bytes are known to be stored and not about to go. Until the transaction ends nobody else becomes their owner or ceases to
+/// be.
+pub(super) async fn hold_stored(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    hashes: impl IntoIterator<Item = &BlobHash>,
+) -> Result<BTreeSet<BlobHash>> {
+    let rows = sqlx::query(concat!(
+        "SELECT b.hash FROM blobs b WHERE b.tenant = $1 AND ",
+        among!("b.hash", "$2"),
+        " AND b.state = 'stored'",
+        for_update_by!("b.hash")
+    ))
+    .bind(tenant.as_str())
+    .bind(digest_list(hashes.into_iter().map(BlobHash::as_bytes)))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok(BlobHash::from_bytes(row.digest("hash")?))).collect()
 }
 
 pub(super) async fn stored(catalog: &Store, tenant: &TenantId, claim: ClaimId, blobs: &[BlobHash]) -> Result<()> {
-    let mut tx = catalog.begin(tenant).await?;
-    for hash in blobs {
+    let mut tx = catalog.begin_beside_unpromised(tenant).await?;
+    for hash in blobs.iter().collect::<BTreeSet<_>>() {
         let changed = sqlx::query(
             "UPDATE blobs SET state = 'stored' WHERE tenant = $1 AND hash = $2 AND state <> 'deleting' \
              AND EXISTS (SELECT 1 FROM blob_claims c WHERE c.tenant = $1 AND c.claim = $3 AND c.hash = $2)",

@@ -129,19 +129,22 @@ pub(super) async fn ensure(
     tenant: &TenantId,
     name: &CollectionName,
 ) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO collections (tenant, name, metadata, created_at, updated_at) VALUES ($1, $2, '{}', $3, $3) \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(tenant.as_str())
-    .bind(name.as_str())
-    .bind(catalog.now().as_millis())
-    .execute(&mut *connection)
-    .await?;
-    if is_doomed(connection, tenant, name).await? == Some(true) {
-        return Err(Fail::conflict(format!("the collection \"{name}\" is being deleted")));
+    match is_doomed(connection, tenant, name).await? {
+        Some(false) => Ok(()),
+        Some(true) => Err(Fail::conflict(format!("the collection \"{name}\" is being deleted"))),
+        None => {
+            sqlx::query(
+                "INSERT INTO collections (tenant, name, metadata, created_at, updated_at) \
+                 VALUES ($1, $2, '{}', $3, $3) ON CONFLICT DO NOTHING",
+            )
+            .bind(tenant.as_str())
+            .bind(name.as_str())
+            .bind(catalog.now().as_millis())
+            .execute(connection)
+            .await?;
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// Whether the collection is being deleted; `None` where there is none.

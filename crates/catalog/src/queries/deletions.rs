@@ -4,16 +4,15 @@ use sensorium_domain::catalog::Lease;
 use sensorium_domain::{CollectionName, DocumentId, DocumentStatus, JobKind, JobState, TenantId};
 
 use super::dialect::uuid_value;
-use super::endings::remove_segments;
-use super::{Connection, Store, generations, leases, vectors, versions};
+use super::endings::{ANY, remove_segments};
+use super::{Connection, Store, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
 pub(super) async fn finish_delete(catalog: &Store, lease: &Lease, document: DocumentId) -> Result<()> {
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
-    leases::check_held(&mut tx, lease).await?;
-    generations::check_current(catalog, &mut tx, lease).await?;
+    leases::check_may_finish(catalog, &mut tx, lease).await?;
     if lease.job.kind != (JobKind::Delete { document }) {
         return Err(Fail::conflict("the job is not the deletion of this document"));
     }
@@ -26,8 +25,7 @@ pub(super) async fn finish_delete(catalog: &Store, lease: &Lease, document: Docu
 
 pub(super) async fn remove_document(catalog: &Store, lease: &Lease, document: DocumentId) -> Result<()> {
     let mut tx = catalog.begin(&lease.tenant).await?;
-    leases::check_held(&mut tx, lease).await?;
-    generations::check_current(catalog, &mut tx, lease).await?;
+    leases::check_may_finish(catalog, &mut tx, lease).await?;
     if !matches!(lease.job.kind, JobKind::DeleteCollection { .. }) {
         return Err(Fail::conflict("the job is not the deletion of a collection"));
     }
@@ -45,7 +43,7 @@ async fn remove_rows(connection: &mut Connection, tenant: &TenantId, document: D
     if versions.status != DocumentStatus::Deleting {
         return Err(Fail::conflict("the document is not being deleted"));
     }
-    remove_segments(connection, tenant, document, 0, versions.newest).await?;
+    remove_segments(connection, tenant, document, 0..=versions.newest, ANY).await?;
     for statement in ["DELETE FROM parts WHERE document = $1", "DELETE FROM documents WHERE id = $1"] {
         sqlx::query(statement).bind(uuid_value(document.uuid())).execute(&mut *connection).await?;
     }
@@ -78,8 +76,7 @@ pub(super) async fn finish_delete_collection(
 ) -> Result<()> {
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
-    leases::check_held(&mut tx, lease).await?;
-    generations::check_current(catalog, &mut tx, lease).await?;
+    leases::check_may_finish(catalog, &mut tx, lease).await?;
     if !matches!(&lease.job.kind, JobKind::DeleteCollection { collection: leased } if leased == collection) {
         return Err(Fail::conflict("the job is not the deletion of this collection"));
     }

@@ -1,5 +1,7 @@
 //! The end of an ingest: a version becomes live, and the last one goes.
 
+use std::ops::RangeInclusive;
+
 use sensorium_domain::catalog::{Lease, PartOutcome};
 use sensorium_domain::document::{PartError, PartFacts};
 use sensorium_domain::job::PartResult;
@@ -8,11 +10,11 @@ use sqlx::QueryBuilder;
 
 use super::dialect::{storable, uuid_value};
 use super::documents::{read_part, select_part};
-use super::{Connection, Database, Store, generations, leases, vectors, versions};
+use super::{Connection, Database, Store, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
-/// Ends an ingest.
+/// Ends an ingest. The first version of a document has nothing that others could change meanwhile, and goes beside them.
 ///
 /// The version becomes live unless all of its parts failed. If they did and an older version is live, that one stays,
 /// and the document is `partial`; the parts of the failed version are kept to say why. While a newer version waits for
@@ -24,9 +26,9 @@ pub(super) async fn finish_ingest(
     outcomes: Vec<PartOutcome>,
 ) -> Result<()> {
     let now = catalog.now();
-    let mut tx = catalog.begin(&lease.tenant).await?;
-    leases::check_held(&mut tx, lease).await?;
-    generations::check_current(catalog, &mut tx, lease).await?;
+    let mut tx =
+        if version == 1 { catalog.begin_beside(&lease.tenant).await? } else { catalog.begin(&lease.tenant).await? };
+    leases::check_may_finish(catalog, &mut tx, lease).await?;
     let JobKind::Ingest { document, version: leased } = lease.job.kind else {
         return Err(Fail::conflict("the job is no ingest"));
     };
@@ -40,7 +42,6 @@ pub(super) async fn finish_ingest(
         return Ok(());
     };
 
-    remove_segments(&mut tx, &lease.tenant, document, version, version).await?;
     let settled = settle_parts(&mut tx, document, version, outcomes).await?;
     let all_failed = settled.failed > 0 && settled.ready == 0;
     let live = if all_failed { found.live.filter(|live| *live < version) } else { Some(version) };
@@ -62,8 +63,9 @@ pub(super) async fn finish_ingest(
         .await?;
     leases::close(&mut tx, lease, JobState::Succeeded, &settled.results, None, now).await?;
     vectors::forget_candidates_of(&mut tx, &lease.tenant, document, version).await?;
-    vectors::sweep(&mut tx, &lease.tenant).await?;
     tx.commit().await?;
+    // The ingest has ended whatever becomes of this, and the end of the next one comes by here too.
+    let _ = vectors::sweep_when_idle(catalog, &lease.tenant).await;
     Ok(())
 }
 
@@ -170,54 +172,37 @@ pub(super) async fn insert_segments(
     Ok(())
 }
 
-/// Removes the segments of the versions from `first` to `last`; their vectors become candidates for the sweep.
+/// Every version, or every generation.
+pub(super) const ANY: RangeInclusive<u32> = 0..=u32::MAX;
+
+/// Removes a document's segments of these versions in these generations; their vectors become candidates for the sweep.
 pub(super) async fn remove_segments(
     connection: &mut Connection,
     tenant: &TenantId,
     document: DocumentId,
-    first: u32,
-    last: u32,
+    versions: RangeInclusive<u32>,
+    generations: RangeInclusive<u32>,
 ) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO vector_candidates (tenant, content) \
-         SELECT $1, content FROM segments WHERE document = $2 AND version BETWEEN $3 AND $4 ON CONFLICT DO NOTHING",
-    )
-    .bind(tenant.as_str())
-    .bind(uuid_value(document.uuid()))
-    .bind(i64::from(first))
-    .bind(i64::from(last))
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query("DELETE FROM segments WHERE document = $1 AND version BETWEEN $2 AND $3")
-        .bind(uuid_value(document.uuid()))
-        .bind(i64::from(first))
-        .bind(i64::from(last))
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Removes a document's segments of one generation; their vectors become candidates for the sweep.
-pub(super) async fn remove_segments_of(
-    connection: &mut Connection,
-    tenant: &TenantId,
-    document: DocumentId,
-    generation: u32,
-) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO vector_candidates (tenant, content) \
-         SELECT $1, content FROM segments WHERE document = $2 AND generation = $3 ON CONFLICT DO NOTHING",
-    )
-    .bind(tenant.as_str())
-    .bind(uuid_value(document.uuid()))
-    .bind(i64::from(generation))
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query("DELETE FROM segments WHERE document = $1 AND generation = $2")
-        .bind(uuid_value(document.uuid()))
-        .bind(i64::from(generation))
-        .execute(connection)
-        .await?;
+    macro_rules! which {
+        () => {
+            "document = $1 AND version BETWEEN $2 AND $3 AND generation BETWEEN $4 AND $5"
+        };
+    }
+    let bounds =
+        [versions.start(), versions.end(), generations.start(), generations.end()].map(|bound| i64::from(*bound));
+    let mut candidates = sqlx::query(concat!(
+        "INSERT INTO vector_candidates (tenant, content) SELECT $6, content FROM segments WHERE ",
+        which!(),
+        " ON CONFLICT DO NOTHING"
+    ))
+    .bind(uuid_value(document.uuid()));
+    let mut removal = sqlx::query(concat!("DELETE FROM segments WHERE ", which!())).bind(uuid_value(document.uuid()));
+    for bound in bounds {
+        candidates = candidates.bind(bound);
+        removal = removal.bind(bound);
+    }
+    candidates.bind(tenant.as_str()).execute(&mut *connection).await?;
+    removal.execute(connection).await?;
     Ok(())
 }
 
@@ -239,7 +224,7 @@ async fn remove_versions_before(
             .await?;
         return Ok(());
     }
-    remove_segments(connection, tenant, document, 0, version - 1).await?;
+    remove_segments(connection, tenant, document, 0..=version - 1, ANY).await?;
     sqlx::query("DELETE FROM parts WHERE document = $1 AND version < $2")
         .bind(uuid_value(document.uuid()))
         .bind(i64::from(version))

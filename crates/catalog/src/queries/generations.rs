@@ -8,6 +8,15 @@ use super::{Connection, Row, Store, documents, endings, leases, vectors};
 use crate::columns::Columns;
 use crate::error::{Fail, Result, is_duplicate};
 
+macro_rules! select_generation {
+    ($tail:literal) => {
+        concat!(
+            "SELECT number, profile, source, towers, state, recall, min_overlap, created_at FROM generations ",
+            $tail
+        )
+    };
+}
+
 fn read(row: &Row) -> Result<Generation> {
     let recall = row.maybe_text("recall")?;
     Ok(Generation {
@@ -23,20 +32,12 @@ fn read(row: &Row) -> Result<Generation> {
 }
 
 pub(in super::super) async fn live(catalog: &Store) -> Result<Option<Generation>> {
-    let row = sqlx::query(
-        "SELECT number, profile, source, towers, state, recall, min_overlap, created_at FROM generations WHERE state = 'live'",
-    )
-    .fetch_optional(catalog.reader())
-    .await?;
+    let row = sqlx::query(select_generation!("WHERE state = 'live'")).fetch_optional(catalog.reader()).await?;
     row.as_ref().map(read).transpose()
 }
 
 pub(super) async fn all(catalog: &Store) -> Result<Vec<Generation>> {
-    let rows = sqlx::query(
-        "SELECT number, profile, source, towers, state, recall, min_overlap, created_at FROM generations ORDER BY number",
-    )
-    .fetch_all(catalog.reader())
-    .await?;
+    let rows = sqlx::query(select_generation!("ORDER BY number")).fetch_all(catalog.reader()).await?;
     rows.iter().map(read).collect()
 }
 
@@ -79,29 +80,53 @@ pub(super) async fn describe(catalog: &Store, generation: &Generation) -> Result
     Ok(())
 }
 
+macro_rules! live_number {
+    ($lock:expr) => {
+        concat!("SELECT number FROM generations WHERE state = 'live'", $lock)
+    };
+}
+
 /// Refuses the end of a job that was worked on for a generation which is live no more: its process has still to follow. Until the transaction
 /// ends, no other generation becomes live.
 pub(super) async fn check_current(catalog: &Store, connection: &mut Connection, lease: &Lease) -> Result<()> {
     if matches!(lease.job.kind, JobKind::Reindex { .. }) {
         return Ok(());
     }
-    let live = sqlx::query(concat!("SELECT number FROM generations WHERE state = 'live'", for_share!()))
-        .fetch_all(&mut *connection)
-        .await?;
-    // A switch that this waited for has taken the row out of the answer: look again.
-    let live = if live.is_empty() { live_number(connection).await? } else { Some(live[0].count("number")?) };
+    let live = match live_number(connection, live_number!(for_share!())).await? {
+        // A switch that this waited for has taken the row out of the answer: look again.
+        None => live_number(connection, live_number!("")).await?,
+        live => live,
+    };
     if live.is_none_or(|live| live == catalog.generation) { Ok(()) } else { Err(Fail::lease_lost()) }
 }
 
-async fn live_number(connection: &mut Connection) -> Result<Option<u32>> {
-    let row = sqlx::query("SELECT number FROM generations WHERE state = 'live'").fetch_optional(connection).await?;
+async fn live_number(connection: &mut Connection, statement: &'static str) -> Result<Option<u32>> {
+    let row = sqlx::query(statement).fetch_optional(connection).await?;
     row.map(|row| row.count("number")).transpose()
 }
 
-/// Whether another generation than this handle's is live.
-pub(super) async fn is_overtaken(catalog: &Store) -> Result<bool> {
-    let live = live_number(&mut *catalog.reader().acquire().await?).await?;
-    Ok(live.is_some_and(|live| live != catalog.generation))
+/// Which jobs a handle may take.
+pub(super) enum MayTake {
+    All,
+    /// A generation is about to be live: the others wait for that.
+    Reindexes,
+    /// Another generation than the handle's is live.
+    None,
+}
+
+pub(super) async fn may_take(catalog: &Store) -> Result<MayTake> {
+    let rows = sqlx::query("SELECT number, state FROM generations WHERE state IN ('live', 'switching')")
+        .fetch_all(catalog.reader())
+        .await?;
+    let mut may_take = MayTake::All;
+    for row in rows {
+        match row.word::<GenerationState>("state")? {
+            GenerationState::Switching => may_take = MayTake::Reindexes,
+            _ if row.count::<u32>("number")? != catalog.generation => return Ok(MayTake::None),
+            _ => {}
+        }
+    }
+    Ok(may_take)
 }
 
 /// Documents that have a live version, and that the generation has not as they are now. What a version that waits for its ingest has changed
@@ -149,9 +174,13 @@ pub(super) async fn unstaged(
 }
 
 pub(super) async fn count_unstaged(catalog: &Store, generation: u32) -> Result<u64> {
+    count_unstaged_with(&mut *catalog.reader().acquire().await?, generation).await
+}
+
+async fn count_unstaged_with(connection: &mut Connection, generation: u32) -> Result<u64> {
     sqlx::query(unstaged!("count(*) AS documents", ""))
         .bind(i64::from(generation))
-        .fetch_one(catalog.reader())
+        .fetch_one(connection)
         .await?
         .count("documents")
 }
@@ -169,7 +198,8 @@ pub(super) async fn stage(catalog: &Store, lease: &Lease, staged: Staged) -> Res
         // It has gone or moved on meanwhile; what was made of it is found by a later look.
         return Ok(());
     }
-    endings::remove_segments_of(&mut tx, &tenant, document, catalog.generation).await?;
+    let generation = catalog.generation..=catalog.generation;
+    endings::remove_segments(&mut tx, &tenant, document, endings::ANY, generation).await?;
     endings::insert_segments(catalog, &mut tx, &tenant, version, &segments).await?;
     sqlx::query(
         "INSERT INTO generation_documents (generation, document, tenant, version, updated_at) \
@@ -208,13 +238,17 @@ pub(super) async fn gone(catalog: &Store, generation: u32, limit: u32) -> Result
 }
 
 pub(super) async fn forget(catalog: &Store, generation: u32, document: Option<DocumentId>) -> Result<()> {
+    forget_with(&mut *catalog.writer().acquire().await?, generation, document).await
+}
+
+async fn forget_with(connection: &mut Connection, generation: u32, document: Option<DocumentId>) -> Result<()> {
     let delete = match document {
         Some(document) => sqlx::query("DELETE FROM generation_documents WHERE generation = $1 AND document = $2")
             .bind(i64::from(generation))
             .bind(uuid_value(document.uuid())),
         None => sqlx::query("DELETE FROM generation_documents WHERE generation = $1").bind(i64::from(generation)),
     };
-    delete.execute(catalog.writer()).await?;
+    delete.execute(connection).await?;
     Ok(())
 }
 
@@ -246,36 +280,21 @@ pub(super) async fn release_jobs(connection: &mut Connection, lease: &Lease) -> 
     Ok(())
 }
 
-/// Whether jobs wait for a generation to become live.
-pub(super) async fn is_held(catalog: &Store) -> Result<bool> {
-    let row =
-        sqlx::query("SELECT 1 FROM generations WHERE state = 'switching'").fetch_optional(catalog.reader()).await?;
-    Ok(row.is_some())
-}
-
 pub(super) async fn switch(catalog: &Store, lease: &Lease, number: u32, recall: Option<&Recall>) -> Result<()> {
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
     leases::check_held(&mut tx, lease).await?;
     // The rows are locked first: whoever ends a job holds the live one until it has, and then this sees what it wrote.
-    let before = sqlx::query(concat!("SELECT number FROM generations WHERE state = 'live'", for_update!()))
-        .fetch_optional(&mut *tx)
-        .await?
-        .map(|row| row.int("number"))
-        .transpose()?;
-    if before == Some(i64::from(number)) {
+    let before = live_number(&mut tx, live_number!(for_update!())).await?;
+    if before == Some(number) {
         return Err(Fail::conflict(format!("generation {number} is live already")));
     }
-    let unstaged = sqlx::query(unstaged!("count(*) AS documents", ""))
-        .bind(i64::from(number))
-        .fetch_one(&mut *tx)
-        .await?
-        .int("documents")?;
+    let unstaged = count_unstaged_with(&mut tx, number).await?;
     let gone = sqlx::query(concat!("SELECT count(*) AS documents FROM generation_documents g WHERE ", gone!()))
         .bind(i64::from(number))
         .fetch_one(&mut *tx)
         .await?
-        .int("documents")?;
+        .count::<u64>("documents")?;
     if unstaged + gone > 0 {
         return Err(Fail::conflict(format!("generation {number} lacks {unstaged} documents and has {gone} too many")));
     }
@@ -286,18 +305,15 @@ pub(super) async fn switch(catalog: &Store, lease: &Lease, number: u32, recall: 
              SELECT CAST($1 AS BIGINT), id, tenant, live_version, updated_at FROM documents \
              WHERE live_version IS NOT NULL AND status <> 'deleting'",
         )
-        .bind(before)
+        .bind(i64::from(before))
         .execute(&mut *tx)
         .await?;
         sqlx::query("UPDATE generations SET state = 'retired' WHERE number = $1")
-            .bind(before)
+            .bind(i64::from(before))
             .execute(&mut *tx)
             .await?;
     }
-    sqlx::query("DELETE FROM generation_documents WHERE generation = $1")
-        .bind(i64::from(number))
-        .execute(&mut *tx)
-        .await?;
+    forget_with(&mut tx, number, None).await?;
     let switched = sqlx::query("UPDATE generations SET state = 'live', recall = $2 WHERE number = $1")
         .bind(i64::from(number))
         .bind(recall.map(serde_json::to_string).transpose()?)

@@ -5,6 +5,7 @@ use sensorium_domain::job::{PartResult, Progress};
 use sensorium_domain::{JobState, Timestamp};
 
 use super::dialect::{for_update, skip_locked, uuid_value};
+use super::generations::MayTake;
 use super::jobs::{self, job_columns};
 use super::versions::{self, Abandoned};
 use super::{Connection, Store, generations, vectors};
@@ -56,13 +57,12 @@ const TAKE: &str = concat!(
 );
 
 pub(super) async fn lease(catalog: &Store, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
-    if generations::is_overtaken(catalog).await? {
-        return Ok(None);
+    match generations::may_take(catalog).await? {
+        MayTake::All => {}
+        MayTake::Reindexes => return lease_reindex(catalog, worker, lease_ms).await,
+        MayTake::None => return Ok(None),
     }
     let now = catalog.now();
-    if generations::is_held(catalog).await? {
-        return lease_reindex(catalog, worker, lease_ms).await;
-    }
     for waiting in sqlx::query(WAITING).bind(now.as_millis()).fetch_all(catalog.reader()).await? {
         let tenant = waiting.word("tenant")?;
         let mut tx = catalog.begin_lease(&tenant).await?;
@@ -149,6 +149,12 @@ pub(super) async fn check_held(connection: &mut Connection, lease: &Lease) -> Re
     .await?
     .ok_or_else(Fail::lease_lost)?;
     Ok(if row.flag("cancel_requested")? { LeaseState::CancelRequested } else { LeaseState::Held })
+}
+
+/// The same of a worker that ends its job well, which it may not for a generation that is live no more.
+pub(super) async fn check_may_finish(catalog: &Store, connection: &mut Connection, lease: &Lease) -> Result<()> {
+    check_held(connection, lease).await?;
+    generations::check_current(catalog, connection, lease).await
 }
 
 pub(super) async fn end(catalog: &Store, lease: &Lease, end: JobEnd) -> Result<()> {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use sensorium_domain::{ContentKey, DocumentId, ModelName, TenantId};
 use sqlx::QueryBuilder;
 
-use super::dialect::{among, digest_list, exclude_leases, uuid_value};
+use super::dialect::{among, digest_list, exclude_leases, for_update_by, uuid_value};
 use super::{Connection, Database, Store, jobs};
 use crate::columns::Columns;
 use crate::error::Result;
@@ -50,7 +50,7 @@ pub(super) async fn put(
     // Each key once and in order: a statement writes a row once.
     let encoded: BTreeMap<_, _> = vectors.iter().map(|(key, vector)| (key, encode(vector))).collect();
     let encoded: Vec<_> = encoded.into_iter().collect();
-    let mut tx = catalog.begin(tenant).await?;
+    let mut tx = catalog.begin_beside_unpromised(tenant).await?;
     let model = number_of(&mut tx, model).await?;
     for rows in encoded.chunks(ROWS) {
         let mut sql = QueryBuilder::<Database>::new("INSERT INTO vectors (tenant, content, model, vector) ");
@@ -59,6 +59,8 @@ pub(super) async fn put(
         });
         sql.push(" ON CONFLICT (tenant, content, model) DO UPDATE SET vector = excluded.vector");
         sql.build().persistent(false).execute(&mut *tx).await?;
+    }
+    for rows in encoded.chunks(ROWS) {
         let mut sql = QueryBuilder::<Database>::new("INSERT INTO vector_candidates (tenant, content) ");
         sql.push_values(rows, |mut row, (key, _)| {
             row.push_bind(tenant.as_str()).push_bind(&key.as_bytes()[..]);
@@ -90,15 +92,35 @@ pub(super) async fn forget_candidates_of(
     document: DocumentId,
     version: u32,
 ) -> Result<()> {
-    sqlx::query(
-        "DELETE FROM vector_candidates WHERE tenant = $1 \
-         AND content IN (SELECT content FROM segments WHERE document = $2 AND version = $3)",
-    )
+    sqlx::query(concat!(
+        "DELETE FROM vector_candidates WHERE tenant = $1 AND content IN \
+         (SELECT c.content FROM vector_candidates c WHERE c.tenant = $1 \
+          AND c.content IN (SELECT content FROM segments WHERE document = $2 AND version = $3)",
+        for_update_by!("c.content"),
+        ")"
+    ))
     .bind(tenant.as_str())
     .bind(uuid_value(document.uuid()))
     .bind(i64::from(version))
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Sweeps in a transaction of its own, if there is something to sweep and no ingest of the tenant is under way.
+pub(super) async fn sweep_when_idle(catalog: &Store, tenant: &TenantId) -> Result<()> {
+    let mut reader = catalog.reader().acquire().await?;
+    let candidates = sqlx::query("SELECT 1 FROM vector_candidates WHERE tenant = $1 LIMIT 1")
+        .bind(tenant.as_str())
+        .fetch_optional(&mut *reader)
+        .await?;
+    if candidates.is_none() || jobs::ingest_under_way(&mut reader, tenant).await? {
+        return Ok(());
+    }
+    drop(reader);
+    let mut tx = catalog.begin(tenant).await?;
+    sweep(&mut tx, tenant).await?;
+    tx.commit().await?;
     Ok(())
 }
 

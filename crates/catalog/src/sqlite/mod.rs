@@ -142,6 +142,16 @@ impl SqliteCatalog {
         self.begin_write().await
     }
 
+    /// A transaction that could go beside others of its kind; here all go one by one.
+    async fn begin_beside(&self, _: &TenantId) -> Result<Transaction<'static, Sqlite>> {
+        self.begin_write().await
+    }
+
+    /// The same for what nobody has been promised yet; here it is as safe as all else.
+    async fn begin_beside_unpromised(&self, _: &TenantId) -> Result<Transaction<'static, Sqlite>> {
+        self.begin_write().await
+    }
+
     /// A transaction that takes a job of the tenant.
     async fn begin_lease(&self, _: &TenantId) -> Result<Transaction<'static, Sqlite>> {
         self.begin_write().await

@@ -9,11 +9,6 @@ use crate::server::Database;
 /// Tables of a few rows, or of a bounded number.
 const SMALL: [&str; 3] = ["Seq Scan on generations", "Seq Scan on models", "Seq Scan on recent_queries"];
 
-/// What a reindex asks once for each round, or once in all: it concerns every document.
-fn is_of_all_documents(statement: &str) -> bool {
-    statement.contains("generation_documents") || statement.starts_with("UPDATE parts SET segments = (SELECT count(*)")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_statement_finds_an_index() {
     let statements = recorder::statements(async || Database::fresh().await).await;
@@ -36,7 +31,7 @@ async fn every_statement_finds_an_index() {
         let plan = connection.fetch_all(AssertSqlSafe(format!("EXPLAIN EXECUTE asked{values}"))).await.unwrap();
         let steps: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
         let walks = |step: &&String| step.contains("Seq Scan") && !SMALL.iter().any(|table| step.contains(table));
-        if let Some(step) = steps.iter().find(walks).filter(|_| !is_of_all_documents(&statement)) {
+        if let Some(step) = steps.iter().find(walks).filter(|_| !recorder::is_of_all_documents(&statement)) {
             faults.push(format!("{step}\n    {statement}"));
         }
         connection.execute("DEALLOCATE asked").await.unwrap();

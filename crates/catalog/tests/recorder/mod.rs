@@ -75,6 +75,7 @@ pub async fn statements<F: CatalogFixture>(fresh: impl AsyncFn() -> F) -> BTreeS
     contract::numbers_add_up(&fresh().await).await;
     contract::paging_meets_every_document_once(&fresh().await).await;
     contract::segments_are_seen_with_part_and_document(&fresh().await).await;
+    contract::documents_come_and_go_side_by_side(&fresh().await).await;
     contract::vectors_go_with_their_last_segment(&fresh().await).await;
     contract::workers_know_how_long_to_sleep(&fresh().await).await;
     contract::a_failed_job_is_tried_again(&fresh().await).await;
@@ -92,4 +93,15 @@ pub async fn statements<F: CatalogFixture>(fresh: impl AsyncFn() -> F) -> BTreeS
     found.retain(|statement| asks.iter().any(|word| statement.starts_with(word)) && !statement.contains("sqlx"));
     assert!(found.len() > 60, "only {} statements were seen", found.len());
     found
+}
+
+/// What a reindex asks once for each round, or once in all: it concerns every document.
+pub fn is_of_all_documents(statement: &str) -> bool {
+    [
+        "SELECT count(*) AS documents FROM documents d LEFT JOIN generation_documents",
+        "INSERT INTO generation_documents (generation, document, tenant, version, updated_at) SELECT",
+        "UPDATE parts SET segments = (SELECT count(*)",
+    ]
+    .iter()
+    .any(|beginning| statement.starts_with(beginning))
 }

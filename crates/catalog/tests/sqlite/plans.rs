@@ -19,11 +19,6 @@ const ALLOWED: [&str; 9] = [
     "ROW VALUES CLAUSE",
 ];
 
-/// What a reindex asks once for each round, or once in all: it concerns every document.
-fn is_of_all_documents(statement: &str) -> bool {
-    statement.contains("generation_documents") || statement.starts_with("UPDATE parts SET segments = (SELECT count(*)")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_statement_walks_over_a_table() {
     let statements = recorder::statements(async || Folder::fresh()).await;
@@ -40,7 +35,10 @@ async fn no_statement_walks_over_a_table() {
             if sorts {
                 faults.push(format!("{step}\n    {statement}"));
             }
-            if walks && !is_of_all_documents(&statement) && !ALLOWED.iter().any(|allowed| step.contains(allowed)) {
+            if walks
+                && !recorder::is_of_all_documents(&statement)
+                && !ALLOWED.iter().any(|allowed| step.contains(allowed))
+            {
                 faults.push(format!("{step}\n    {statement}"));
             }
         }

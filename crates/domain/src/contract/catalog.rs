@@ -27,6 +27,7 @@ mod operations;
 mod sample;
 mod segments;
 mod settings;
+mod side_by_side;
 mod texts;
 
 pub use blobs::{
@@ -65,6 +66,7 @@ pub use operations::{
 pub use segments::{
     segments_are_seen_with_part_and_document, vectors_come_back_as_halves, vectors_go_with_their_last_segment,
 };
+pub use side_by_side::documents_come_and_go_side_by_side;
 pub use settings::{
     a_key_is_taken_with_its_document, generations_are_only_added, idempotency_keys_answer_once,
     keys_are_found_by_their_secret, numbers_add_up,
@@ -135,6 +137,7 @@ macro_rules! catalog_contract {
             jobs_wait_for_a_switch,
             questions_are_remembered_for_a_while,
             a_tenant_keeps_no_more_than_it_may,
+            documents_come_and_go_side_by_side,
             segments_are_seen_with_part_and_document,
             vectors_come_back_as_halves,
             vectors_go_with_their_last_segment,

@@ -1,0 +1,94 @@
+//! Many at once: documents of one tenant come and go beside each other, and share content.
+
+use std::sync::Arc;
+
+use super::CatalogFixture;
+use super::sample::{Chance, LEASE_MS, Stage, content, outcome};
+use crate::catalog::{DocumentQuery, JobEnd, Usage};
+use crate::ids::BlobHash;
+use crate::job::JobKind;
+use crate::names::ModelName;
+
+const TEXTS: [&str; 4] = ["red", "blue", "green", "grey"];
+
+/// Nobody waits for another in turn, so every call succeeds; afterwards owners, usage and vectors are what the documents make them.
+pub async fn documents_come_and_go_side_by_side(fixture: &dyn CatalogFixture) {
+    let stage = Arc::new(Stage::open(fixture).await);
+    let tasks: Vec<_> = (0..6)
+        .map(|task| {
+            let stage = stage.clone();
+            tokio::spawn(async move { come_and_go(&stage, task).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    while run_one_job(&stage, "last").await {}
+
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    let documents = catalog.documents(acme, &DocumentQuery { limit: 1000, ..DocumentQuery::default() }).await.unwrap();
+    assert!(!documents.is_empty());
+    let usage = catalog.usage(acme).await.unwrap();
+    assert_eq!(usage.documents, documents.len() as u64);
+    for document in &documents {
+        assert_eq!(stage.live_ids(document.id).await.len(), 2 * TEXTS.len());
+    }
+    assert_eq!(kept(&stage).await, TEXTS.len(), "all are used");
+    assert_eq!(usage.blob_bytes, TEXTS.iter().map(|text| text.len() as u64).sum::<u64>());
+
+    for document in documents {
+        stage.delete(document.id).await;
+    }
+    assert_eq!(catalog.usage(acme).await.unwrap(), Usage::default());
+    assert_eq!(stage.orphans().await.len(), TEXTS.len());
+    assert_eq!(kept(&stage).await, 0, "none is used any more");
+}
+
+/// Adds documents with the same parts in ever another order, each under an id that another task may take too, and deletes some.
+async fn come_and_go(stage: &Stage, task: u64) {
+    let mut chance = Chance(task);
+    let worker = format!("worker-{task}");
+    for _ in 0..8 {
+        let mut texts = TEXTS.to_vec();
+        texts.sort_by_cached_key(|_| chance.below(1000));
+        let id = format!("{}", chance.below(12));
+        let (document, _) = stage.accept(chance.one_in(2).then_some(id.as_str()), &texts).await;
+        run_one_job(stage, &worker).await;
+        if chance.one_in(4) {
+            // Another may have deleted it, and ended that, before.
+            let _ = stage.catalog.delete_document(&stage.acme, document.id, stage.job_id()).await;
+        }
+        run_one_job(stage, &worker).await;
+    }
+}
+
+/// Does a job as a worker does, its vectors in the order of its parts. The ingest of a document that is being deleted meanwhile is given up.
+async fn run_one_job(stage: &Stage, worker: &str) -> bool {
+    let Some(lease) = stage.catalog.lease_job(worker, LEASE_MS).await.unwrap() else { return false };
+    match lease.job.kind {
+        JobKind::Ingest { document, version } => {
+            let Ok(parts) = stage.catalog.parts(&lease.tenant, document, Some(version)).await else {
+                stage.end(&lease, JobEnd::Cancelled).await;
+                return true;
+            };
+            let outcomes: Vec<_> = parts.iter().map(|part| outcome(part, 2)).collect();
+            let segments = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().ok()).flatten();
+            let vectors: Vec<_> = segments.map(|segment| (segment.content, vec![1.0])).collect();
+            stage.catalog.put_vectors(&lease.tenant, &model(), &vectors).await.unwrap();
+            stage.catalog.finish_ingest(&lease, version, outcomes).await.unwrap();
+        }
+        JobKind::Delete { document } => stage.catalog.finish_delete(&lease, document).await.unwrap(),
+        ref other => panic!("nobody enqueued {other:?}"),
+    }
+    true
+}
+
+fn model() -> ModelName {
+    ModelName("text@1".to_owned())
+}
+
+/// How many of the texts have the vector of their first segment.
+async fn kept(stage: &Stage) -> usize {
+    let keys = TEXTS.map(|text| content(BlobHash::of(text.as_bytes()), 0));
+    stage.catalog.vectors(&stage.acme, &model(), &keys).await.unwrap().iter().flatten().count()
+}
