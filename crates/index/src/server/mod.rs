@@ -9,6 +9,7 @@ mod collection;
 mod error;
 mod fields;
 mod filter;
+mod gathering;
 mod options;
 mod points;
 mod query;
@@ -26,6 +27,7 @@ use serde_json::Value;
 pub use options::{QdrantOptions, Quantization};
 
 use client::Client;
+use gathering::Gathering;
 
 use crate::filter::{of_document, of_scope, of_segments};
 use crate::legs::{Plan, by_leg};
@@ -37,7 +39,8 @@ use crate::words::Words;
 /// A vector index in a collection of a server, for any number of processes.
 pub struct QdrantIndex {
     reads: Client,
-    writes: Client,
+    writes: Arc<Client>,
+    gathering: Gathering,
     collection: String,
     shape: Shape,
     words: Arc<Words>,
@@ -61,10 +64,11 @@ impl QdrantIndex {
         let shape = Shape::new(spaces, &options.words)?;
         let words = Words::new(&options.words)?;
         let collection = format!("{}_g{generation}", options.name);
-        let writes = Client::new(&options, options.write_timeout)?;
+        let writes = Arc::new(Client::new(&options, options.write_timeout)?);
         collection::prepare(&writes, &collection, &shape, &options).await?;
         Ok(Self {
             reads: Client::new(&options, options.read_timeout)?,
+            gathering: Gathering::start(writes.clone(), collection.clone()),
             writes,
             collection,
             shape,
@@ -99,7 +103,7 @@ impl VectorIndex for QdrantIndex {
             let place = (point.payload.document, point.payload.modality);
             (point.id, place)
         }));
-        write::upsert(&self.writes, &self.collection, &self.words, tenant, points).await
+        write::upsert(&self.gathering, &self.words, tenant, points).await
     }
 
     async fn flush(&self) -> Result<(), IndexError> {

@@ -9,6 +9,7 @@ use sensorium_domain::index::Point;
 use sensorium_domain::{IndexError, TenantId};
 
 use super::client::Client;
+use super::gathering::Gathering;
 use super::{filter, points};
 use crate::filter::Clauses;
 use crate::points::{BATCH, last_of_each};
@@ -17,8 +18,7 @@ use crate::words::Words;
 
 /// Writes points, those of equal id being replaced whole; of two with one id, the last counts.
 pub(super) async fn upsert(
-    client: &Client,
-    collection: &str,
+    gathering: &Gathering,
     words: &Arc<Words>,
     tenant: &TenantId,
     points: Vec<Point>,
@@ -30,17 +30,22 @@ pub(super) async fn upsert(
     })
     .await?;
     while encoded.len() > 0 {
-        let batch: Vec<PointStruct> = encoded.by_ref().take(BATCH).collect();
-        let request = UpsertPoints {
-            collection_name: collection.to_owned(),
-            wait: Some(true),
-            points: batch,
-            ordering: Some(in_one_order()),
-            timeout: Some(client.timeout_s()),
-            ..UpsertPoints::default()
-        };
-        client.answer(client.ask().upsert_points(request)).await?;
+        gathering.write(encoded.by_ref().take(BATCH).collect()).await?;
     }
+    Ok(())
+}
+
+/// Writes the points of one request.
+pub(super) async fn send(client: &Client, collection: &str, points: Vec<PointStruct>) -> Result<(), IndexError> {
+    let request = UpsertPoints {
+        collection_name: collection.to_owned(),
+        wait: Some(true),
+        points,
+        ordering: Some(in_one_order()),
+        timeout: Some(client.timeout_s()),
+        ..UpsertPoints::default()
+    };
+    client.answer(client.ask().upsert_points(request)).await?;
     Ok(())
 }
 
