@@ -112,7 +112,6 @@ async fn overtaken(app: &App) {
 async fn shut_down(app: &App, server: JoinHandle<std::io::Result<()>>, workers: Option<JoinHandle<()>>) {
     tracing::info!("stopping");
     app.stopping.cancel();
-    app.bell.changed();
     let deadline = Duration::from_millis(app.config.server.shutdown_deadline_ms);
     let drained = tokio::time::timeout(deadline, async {
         server.await.ok();

@@ -70,6 +70,7 @@ pub async fn accept(
             if let Err(release) = app.catalog.release_claim(tenant, claim).await {
                 tracing::warn!(%release, "claim not released; it will expire");
             }
+            app.bell.sweep();
             Err(error)
         }
     }

@@ -1,6 +1,6 @@
 //! The ingest job: every part is cut, encoded and indexed; the document becomes ready only after the index has flushed.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sensorium_domain::catalog::{JobEnd, PartOutcome};
 use sensorium_domain::document::PartError;
@@ -16,6 +16,9 @@ use crate::ingest::points::{UPSERT_BATCH, payload, point, scrub};
 use crate::jobs::{JobFailure, Running};
 use crate::startup::App;
 
+/// How often a job says how far it has come: one that takes less time than that says so at its end only.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
 /// Runs an ingest. Safe to run again at any point: segment ids are derived, vectors are kept by content.
 pub async fn ingest(app: &App, running: &Running, document: DocumentId, version: u32) -> Result<(), JobFailure> {
     let lease = &running.lease;
@@ -28,19 +31,30 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     let parts = app.catalog.parts(&lease.tenant, document.id, Some(version)).await?;
     let mut progress = Progress { stage: "encode".to_owned(), total: parts.len() as u64, ..Progress::default() };
     let mut outcomes = Vec::with_capacity(parts.len());
+    let mut told = tokio::time::Instant::now();
     for part in &parts {
         running.check()?;
-        app.catalog.progress(lease, &progress).await?;
-        let outcome = ingest_part(app, running, &lease.tenant, &document, part, &mut progress).await?;
+        let so_far = progress.clone();
+        let outcome = {
+            let mut work = std::pin::pin!(ingest_part(app, running, &lease.tenant, &document, part, &mut progress));
+            tokio::select! {
+                outcome = &mut work => outcome?,
+                () = tokio::time::sleep_until(told + TELL_EVERY) => {
+                    app.catalog.progress(lease, &so_far).await?;
+                    told = tokio::time::Instant::now();
+                    work.await?
+                }
+            }
+        };
         outcomes.push(outcome);
         progress.done += 1;
     }
     "index".clone_into(&mut progress.stage);
     app.catalog.progress(lease, &progress).await?;
     let started = Instant::now();
-    let old = app.catalog.superseded_segments(&lease.tenant, document.id, version).await?;
     let any_ready = outcomes.iter().any(|outcome| outcome.result.is_ok());
-    if any_ready {
+    if version > 1 && any_ready {
+        let old = app.catalog.superseded_segments(&lease.tenant, document.id, version).await?;
         for batch in old.chunks(UPSERT_BATCH) {
             app.index.delete_segments(&lease.tenant, batch).await?;
         }
@@ -49,16 +63,21 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     app.metrics.ingested("index", started.elapsed());
     running.check()?;
     app.catalog.finish_ingest(lease, version, outcomes).await?;
-    app.bell.sweep();
+    if version > 1 {
+        app.bell.sweep();
+    }
     Ok(())
 }
 
 /// A version that was overtaken before it was done may have written points that no row knows. They go before this version's
 /// come; when the version before this one is live, there are none.
 async fn scrub_after_abandoned(app: &App, running: &Running, document: &Document) -> Result<(), JobFailure> {
+    if document.version == 1 {
+        return Ok(());
+    }
     let shown = app.catalog.parts(&running.lease.tenant, document.id, None).await?;
     let live = shown.first().map(|part| part.version).filter(|version| *version < document.version);
-    if document.version > 1 && live != Some(document.version - 1) {
+    if live != Some(document.version - 1) {
         scrub(app, &running.lease.tenant, document.id).await?;
     }
     Ok(())

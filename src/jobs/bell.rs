@@ -1,12 +1,16 @@
 //! Wakes workers and waiting requests of this process. Other processes are found by polling the catalog.
 
-use tokio::sync::{Notify, watch};
+use sensorium_domain::JobId;
+use tokio::sync::{Notify, broadcast, watch};
+
+/// Changes that a waiting request may be behind before it is told to look for itself.
+const BACKLOG: usize = 256;
 
 /// The bells: there is a job; a job has changed; a job is to stop; there may be blobs to sweep.
 #[derive(Debug)]
 pub struct Bell {
     jobs: Notify,
-    changes: watch::Sender<u64>,
+    changes: broadcast::Sender<JobId>,
     cancels: watch::Sender<u64>,
     sweeps: Notify,
 }
@@ -15,7 +19,7 @@ impl Default for Bell {
     fn default() -> Self {
         Self {
             jobs: Notify::new(),
-            changes: watch::Sender::new(0),
+            changes: broadcast::Sender::new(BACKLOG),
             cancels: watch::Sender::new(0),
             sweeps: Notify::new(),
         }
@@ -26,7 +30,6 @@ impl Bell {
     /// A job was enqueued.
     pub fn ring(&self) {
         self.jobs.notify_one();
-        self.changed();
     }
 
     /// Waits for the next job.
@@ -35,19 +38,19 @@ impl Bell {
     }
 
     /// A job has changed.
-    pub fn changed(&self) {
-        self.changes.send_modify(|count| *count += 1);
+    pub fn changed(&self, job: JobId) {
+        // That nobody waits for it is no fault.
+        let _ = self.changes.send(job);
     }
 
-    /// Changes from now on.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    /// Changes of a job from now on.
+    pub fn changes_of(&self, job: JobId) -> Changes {
+        Changes { all: self.changes.subscribe(), job }
     }
 
-    /// A job was asked to stop.
+    /// Some jobs were asked to stop.
     pub fn cancel(&self) {
         self.cancels.send_modify(|count| *count += 1);
-        self.changed();
     }
 
     /// Requests to stop from now on.
@@ -55,7 +58,7 @@ impl Bell {
         self.cancels.subscribe()
     }
 
-    /// Something was deleted or replaced.
+    /// Something was deleted, replaced or refused.
     pub fn sweep(&self) {
         self.sweeps.notify_one();
     }
@@ -63,5 +66,25 @@ impl Bell {
     /// Waits for the next reason to sweep.
     pub async fn next_sweep(&self) {
         self.sweeps.notified().await;
+    }
+}
+
+/// The changes of one job.
+#[derive(Debug)]
+pub struct Changes {
+    all: broadcast::Receiver<JobId>,
+    job: JobId,
+}
+
+impl Changes {
+    /// Waits for the next change; also returns when it may have been missed.
+    pub async fn next(&mut self) {
+        loop {
+            match self.all.recv().await {
+                Ok(job) if job != self.job => {}
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ mod sweep;
 mod wait;
 mod worker;
 
-pub use bell::Bell;
+pub use bell::{Bell, Changes};
 pub use failure::JobFailure;
 pub use running::Running;
 pub use sweep::sweep;

@@ -7,19 +7,20 @@ use sensorium_domain::{Job, JobId, TenantId};
 use crate::error::ApiError;
 use crate::startup::App;
 
-/// The job as it is when it reaches a final state or `patience` is over.
+/// The job as it is when it reaches a final state, `patience` is over or the server stops.
 pub async fn wait_for_job(app: &App, tenant: &TenantId, id: JobId, patience: Duration) -> Result<Job, ApiError> {
     let deadline = tokio::time::Instant::now() + patience;
-    let mut changes = app.bell.changes();
+    let mut changes = app.bell.changes_of(id);
     loop {
         let job = app.catalog.job(tenant, id).await?;
-        if job.state.is_final() || tokio::time::Instant::now() >= deadline {
+        if job.state.is_final() || app.stopping.is_cancelled() || tokio::time::Instant::now() >= deadline {
             return Ok(job);
         }
         // Jobs of other processes ring no bell here, so look again after a while all the same.
         let look_again = tokio::time::Instant::now() + Duration::from_millis(500);
         tokio::select! {
-            _ = changes.changed() => {}
+            () = changes.next() => {}
+            () = app.stopping.cancelled() => {}
             () = tokio::time::sleep_until(deadline.min(look_again)) => {}
         }
     }

@@ -37,9 +37,11 @@ async fn work(app: &App, name: &str) {
         match app.catalog.lease_job(name, app.config.jobs.lease_ms).await {
             Ok(Some(lease)) => {
                 app.bell.ring(); // another worker may find the next one
+                let id = lease.job.id;
+                app.bell.changed(id);
                 let span = tracing::info_span!("job", job = %lease.job.id, kind = lease.job.kind.as_str(), attempt = lease.job.attempts);
                 run(app, lease).instrument(span).await;
-                app.bell.ring(); // a job that waited for this one, of the same document, may go now
+                app.bell.changed(id);
             }
             Ok(None) => sleep_until_next(app).await,
             Err(error) => {

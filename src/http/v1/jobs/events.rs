@@ -15,6 +15,7 @@ use crate::http::access::Read;
 use crate::http::extract::Id;
 use crate::http::problem::Problems;
 use crate::http::v1::jobs::view::JobView;
+use crate::jobs::Changes;
 use crate::startup::App;
 
 /// A job's changes. Each event `job` holds the job as it then was and has its revision as id; the stream ends after the final
@@ -30,7 +31,7 @@ pub async fn events(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     app.catalog.job(&caller.tenant, id).await?;
     let seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let watch = Watch { changes: app.bell.changes(), app, tenant: caller.tenant.clone(), id, seen, ended: false };
+    let watch = Watch { changes: app.bell.changes_of(id), app, tenant: caller.tenant.clone(), id, seen, ended: false };
     let events = stream::unfold(watch, |mut watch| async move {
         let job = watch.next().await?;
         let view = JobView::new(job, watch.app.clock.now());
@@ -47,7 +48,7 @@ struct Watch {
     id: JobId,
     seen: Option<u64>,
     ended: bool,
-    changes: tokio::sync::watch::Receiver<u64>,
+    changes: Changes,
 }
 
 impl Watch {
@@ -65,7 +66,7 @@ impl Watch {
             }
             tokio::select! {
                 () = self.app.stopping.cancelled() => return None,
-                _ = self.changes.changed() => {}
+                () = self.changes.next() => {}
                 () = tokio::time::sleep(Duration::from_millis(250)) => {}
             }
         }
