@@ -51,6 +51,8 @@ pub struct Located {
     pub folder: PathBuf,
     /// Twelve hexadecimal digits that tell its weights from others: of the commit, or of their SHA-256.
     pub revision: String,
+    /// Bytes of its files of weights.
+    pub weights_bytes: u64,
 }
 
 /// Why a model is not here, or is not the right one.
@@ -153,17 +155,20 @@ impl Models {
     /// As [`Self::check`], and says which weights they are.
     pub fn locate(&self, name: &str, entry: &ModelEntry, check: Check) -> Result<Located, ModelsError> {
         let folder = self.check(name, entry, check, &mut |_| {})?;
+        let only = bundled_file(entry).filter(|_| entry.origin == Origin::Bundled);
+        let weights = weights(&folder, only);
         let revision = match &entry.origin {
             Origin::Hub { model, .. } => match (self.state(name, entry)?, model.sha256.get(WEIGHTS[0])) {
                 (State::Here { commit: Some(commit), .. }, None) => commit,
                 // The same files count as the same model wherever they come from; `check` has compared them.
                 (_, Some(sha256)) => sha256.clone(),
-                (_, None) => hash_of_weights(&folder, None)?,
+                (_, None) => hash_of(&weights)?,
             },
-            Origin::Bundled => hash_of_weights(&folder, bundled_file(entry))?,
-            Origin::Folder(_) => hash_of_weights(&folder, None)?,
+            Origin::Bundled | Origin::Folder(_) => hash_of(&weights)?,
         };
-        Ok(Located { folder, revision: revision.chars().take(REVISION_DIGITS).collect() })
+        let revision = revision.chars().take(REVISION_DIGITS).collect();
+        let weights_bytes = weights.iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
+        Ok(Located { folder, revision, weights_bytes })
     }
 
     /// Removes what was pulled, and says how many bytes that freed. What is bundled, in the user's folder or from a package stays.
@@ -222,11 +227,11 @@ fn bundled_file(entry: &ModelEntry) -> Option<&'static str> {
     }
 }
 
-/// The SHA-256 of one file; or of the file of weights, or of the hashes of the several, by name.
-fn hash_of_weights(folder: &Path, only: Option<&str>) -> Result<String, ModelsError> {
-    let single = only.unwrap_or(WEIGHTS[0]);
-    if folder.join(single).is_file() {
-        return Ok(sha256_of(&folder.join(single))?);
+/// The file of weights, which is `only` where that is given; or the several, by name.
+fn weights(folder: &Path, only: Option<&str>) -> Vec<PathBuf> {
+    let single = folder.join(only.unwrap_or(WEIGHTS[0]));
+    if single.is_file() {
+        return vec![single];
     }
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
@@ -235,7 +240,15 @@ fn hash_of_weights(folder: &Path, only: Option<&str>) -> Result<String, ModelsEr
         .filter(|path| path.extension().is_some_and(|ending| ending == "safetensors"))
         .collect();
     files.sort();
-    let hashes = files.iter().map(|path| sha256_of(path)).collect::<Result<Vec<_>, _>>()?;
+    files
+}
+
+/// The SHA-256 of the file of weights, or of the hashes of the several.
+fn hash_of(weights: &[PathBuf]) -> Result<String, ModelsError> {
+    if let [single] = weights {
+        return Ok(sha256_of(single)?);
+    }
+    let hashes = weights.iter().map(|path| sha256_of(path)).collect::<Result<Vec<_>, _>>()?;
     Ok(BlobHash::of(hashes.concat().as_bytes()).to_string())
 }
 

@@ -70,6 +70,11 @@ impl<T: Send + Sync + 'static> OnDemand<T> {
         Ok(done)
     }
 
+    /// Whether it has been asked, and its weights are in memory.
+    pub fn is_loaded(&self) -> bool {
+        self.loaded.initialized()
+    }
+
     async fn model(&self) -> Result<Arc<T>, ApiError> {
         let load = async || {
             let load = self.load.clone();

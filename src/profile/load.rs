@@ -14,10 +14,10 @@ use sensorium_models::{BlipCaptioner, Likeness, Source, Whisper};
 use sensorium_sources::{Check, ModelEntry, Origin, PoolingDefault, Precision, ProfileFile, SpaceEntry};
 
 use super::reading::{Fitted, Reading};
-use super::{Chosen, Profile, ProfileError, Space};
+use super::{Chosen, ModelFacts, Profile, ProfileError, Space};
 use crate::caption::Captioner;
 use crate::config::{self, Config};
-use crate::models::{Models, State, starter_dir};
+use crate::models::{Located, Models, State, starter_dir};
 use crate::transcribe::{SAMPLE_RATE_HZ, Transcriber};
 
 /// How sounds are cut where no tower takes any; they are kept and not found.
@@ -35,6 +35,7 @@ struct Wanted<'a> {
 struct Loaded {
     tower: Arc<dyn Tower>,
     info: TowerInfo,
+    facts: ModelFacts,
     source: Source,
 }
 
@@ -50,6 +51,7 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
     let mut loaded = wanted.into_iter().zip(loaded?).peekable();
     let mut spaces = Vec::new();
     let mut described = Vec::new();
+    let mut facts = Vec::new();
     for entry in &file.spaces {
         let mut own = Vec::new();
         while let Some((_, tower)) = loaded.next_if(|(wanted, _)| wanted.space.name == entry.name) {
@@ -62,6 +64,7 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
             towers: own.iter().map(|loaded| loaded.info.clone()).collect(),
         };
         spaces.push(Space { name: entry.name.clone(), reading });
+        facts.extend(own.iter().map(|loaded| (loaded.info.model.clone(), loaded.facts.clone())));
         described.push((info, own.into_iter().map(|loaded| loaded.tower).collect::<Vec<_>>()));
     }
     let sound = sound_format(&described)?;
@@ -75,15 +78,17 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
     };
     let mut unused = Vec::new();
     let transcriber = writer(&file, file.transcriber.as_ref(), &models, "no speech is written down", &mut unused)?;
+    facts.extend(transcriber.iter().map(|found| (found.model.clone(), found.facts.clone())));
     let transcriber = transcriber.map(|found| transcriber_of(config, found)).transpose()?;
     let captioner =
         writer(&file, file.captioner.as_ref(), &models, "no picture is described in a sentence", &mut unused)?;
+    facts.extend(captioner.iter().map(|found| (found.model.clone(), found.facts.clone())));
     let captioner = captioner.map(|found| captioner_of(config, found)).transpose()?;
     let local = Arc::new(LocalEncoder::new(described, options(&config.encoder))?);
     Ok(Profile {
         encoder: local.clone(),
         local,
-        licences: licences(&file),
+        models: facts,
         name: file.name,
         summary: file.summary,
         transcriber,
@@ -100,6 +105,7 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
 /// A model that writes, with its files.
 struct Writer {
     model: ModelName,
+    facts: ModelFacts,
     source: Source,
     dtype: DType,
 }
@@ -120,12 +126,13 @@ fn writer(
     }
     let located = models.locate(name, entry, Check::Quick)?;
     let model = ModelName(format!("{name}@{}", located.revision));
-    Ok(Some(Writer { model, source: Source::Folder(located.folder), dtype: dtype(entry.precision) }))
+    let facts = facts_of(name, entry, &located);
+    Ok(Some(Writer { model, facts, source: Source::Folder(located.folder), dtype: dtype(entry.precision) }))
 }
 
 /// The model is read when it is first asked; that it is one is found out now.
 fn transcriber_of(config: &Config, found: Writer) -> Result<Transcriber, ProfileError> {
-    let Writer { model, source, dtype } = found;
+    let Writer { model, source, dtype, .. } = found;
     let rate_hz = Whisper::check(&source)?;
     if rate_hz != SAMPLE_RATE_HZ {
         return Err(ProfileError::SampleRate { model, rate_hz });
@@ -135,7 +142,7 @@ fn transcriber_of(config: &Config, found: Writer) -> Result<Transcriber, Profile
 }
 
 fn captioner_of(config: &Config, found: Writer) -> Result<Captioner, ProfileError> {
-    let Writer { model, source, dtype } = found;
+    let Writer { model, source, dtype, .. } = found;
     BlipCaptioner::check(&source)?;
     let load = move || BlipCaptioner::load(&source, dtype, &Device::Cpu);
     Ok(Captioner::new(model, config.captioner.queue, "captioner.queue", load))
@@ -155,6 +162,7 @@ fn wanted(file: &ProfileFile) -> Vec<Wanted<'_>> {
 impl Wanted<'_> {
     fn load(&self, models: &Models) -> Result<Loaded, ProfileError> {
         let located = models.locate(self.model, self.entry, Check::Quick)?;
+        let facts = facts_of(self.model, self.entry, &located);
         let source = match self.entry.origin {
             Origin::Bundled => Source::Bundled(located.folder),
             _ => Source::Folder(located.folder),
@@ -172,7 +180,7 @@ impl Wanted<'_> {
         };
         let tower = registry::load(&source, self.modality, &with)?;
         let info = TowerInfo { modality: self.modality, model: self.name(&located.revision) };
-        Ok(Loaded { tower: Arc::from(tower), info, source })
+        Ok(Loaded { tower: Arc::from(tower), info, facts, source })
     }
 
     /// The name under which the tower's vectors are kept: all that they depend on beside their content goes into it.
@@ -255,8 +263,16 @@ fn token_counter(spaces: &[(SpaceInfo, Vec<Arc<dyn Tower>>)]) -> Option<Arc<dyn 
     texts.first().map(|(_, tower)| Arc::clone(tower))
 }
 
-fn licences(file: &ProfileFile) -> Vec<(String, String)> {
-    file.models.iter().map(|(name, entry)| (name.clone(), entry.licence.clone())).collect()
+fn facts_of(name: &str, entry: &ModelEntry, located: &Located) -> ModelFacts {
+    let licence = &entry.licence;
+    ModelFacts {
+        licence: match entry.origin {
+            Origin::Bundled if name.starts_with("starter-") => format!("{licence} (ingredients: models/starter/README.md)"),
+            _ => licence.clone(),
+        },
+        precision: entry.precision.as_str(),
+        weights_bytes: located.weights_bytes,
+    }
 }
 
 fn options(settings: &config::Encoder) -> Options {

@@ -37,10 +37,21 @@ pub struct Profile {
     counter: Option<Arc<dyn Tower>>,
     sound: SoundFormat,
     labels: Option<Labels>,
-    licences: Vec<(String, String)>,
+    models: Vec<(ModelName, ModelFacts)>,
     /// What the profile's file names and is not used: it is not here, or not in this version.
     unused: Vec<String>,
     note: Option<String>,
+}
+
+/// What there is to know about a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFacts {
+    /// Its licence.
+    pub licence: String,
+    /// In which it computes: `f32`, `bf16` or `f16`.
+    pub precision: &'static str,
+    /// Bytes of its files of weights.
+    pub weights_bytes: u64,
 }
 
 struct Space {
@@ -195,15 +206,9 @@ impl Profile {
         nearest.map(|label| (label.text.to_owned(), label.cosine, label.confidence)).collect()
     }
 
-    /// The licence of a model.
-    pub fn licence(&self, model: &ModelName) -> String {
-        let name = model.0.split_once('@').map_or(model.0.as_str(), |(name, _)| name);
-        let known = self.licences.iter().find(|(known, _)| known == name);
-        let licence = known.map_or("not known", |(_, licence)| licence.as_str());
-        if name.starts_with("starter-") {
-            return format!("{licence} (ingredients: models/starter/README.md)");
-        }
-        licence.to_owned()
+    /// What there is to know about a model that the profile runs.
+    pub fn facts(&self, model: &ModelName) -> Option<&ModelFacts> {
+        self.models.iter().find(|(known, _)| known == model).map(|(_, facts)| facts)
     }
 
     /// What users should know.

@@ -532,5 +532,13 @@ async fn models_are_told(server: Arc<Server>) {
             .all(|tower| tower["model"].as_str().unwrap().contains('@')
                 && !tower["licence"].as_str().unwrap().is_empty())
     );
+    for tower in towers {
+        assert_eq!((&tower["precision"], &tower["device"], &tower["state"]), (&json!("f32"), &json!("cpu"), &json!("loaded")));
+        assert!(tower["weights_bytes"].as_u64().unwrap() > 1_000_000, "{tower}");
+    }
+    // Readiness is told by a vector of the text tower.
+    let measured = &towers.iter().find(|tower| tower["modality"] == "text").unwrap()["measured"];
+    assert!(measured["encoded"].as_u64().unwrap() > 0 && measured["failed"] == 0, "{measured}");
+    assert!(measured["per_second"].as_f64().unwrap() > 1.0, "{measured}");
     assert!(!list(&models, "/notes").is_empty());
 }

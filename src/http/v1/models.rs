@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use sensorium_domain::{Modality, ModelName, SpaceName};
+use sensorium_inference::Metrics;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,9 +22,9 @@ pub struct Models {
     /// The spaces with their towers.
     pub spaces: Vec<Space>,
     /// The model that writes down speech; null where the profile has none here.
-    pub transcriber: Option<Writer>,
+    pub transcriber: Option<Model>,
     /// The model that describes pictures in sentences; null where the profile has none here.
-    pub captioner: Option<Writer>,
+    pub captioner: Option<Model>,
     /// What to know about the profile.
     pub notes: Vec<String>,
 }
@@ -44,25 +45,62 @@ pub struct Space {
 pub struct Tower {
     /// What it takes.
     pub modality: Modality,
-    /// `name@revision`.
-    pub model: ModelName,
-    /// Its licence.
-    pub licence: String,
+    /// The model.
+    #[serde(flatten)]
+    pub model: Model,
+    /// What it has done since the start.
+    pub measured: Measured,
 }
 
-/// A model that writes.
+/// A model.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Writer {
+pub struct Model {
     /// `name@revision`.
     pub model: ModelName,
     /// Its licence.
     pub licence: String,
+    /// In which it computes.
+    #[schema(example = "f32")]
+    pub precision: &'static str,
+    /// On what it computes.
+    #[schema(example = "cpu")]
+    pub device: &'static str,
+    /// Whether its weights are in memory.
+    pub state: ModelState,
+    /// Bytes of its files of weights.
+    pub weights_bytes: u64,
+}
+
+/// Whether a model's weights are in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelState {
+    /// They are.
+    Loaded,
+    /// They come with the first request.
+    OnDemand,
+}
+
+/// What a tower has done since the start.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Measured {
+    /// Inputs that came out as vectors.
+    pub encoded: u64,
+    /// Inputs that did not.
+    pub failed: u64,
+    /// Batches of them.
+    pub batches: u64,
+    /// Seconds in the model.
+    pub busy_seconds: f64,
+    /// Inputs for each of these seconds; null before the first.
+    pub per_second: Option<f64>,
 }
 
 /// The profile, its spaces and the models that they run.
 #[utoipa::path(get, path = "/v1/models", operation_id = "list_models", tag = "models",
     responses((status = 200, body = Models), Problems))]
 pub async fn models(State(app): State<App>, _caller: Read) -> Json<Models> {
+    let metrics = app.profile.encoder_metrics();
     let spaces = app.profile.encoder.spaces().iter().map(|space| Space {
         name: space.name.clone(),
         dimensions: space.dimensions,
@@ -71,21 +109,42 @@ pub async fn models(State(app): State<App>, _caller: Read) -> Json<Models> {
             .iter()
             .map(|tower| Tower {
                 modality: tower.modality,
-                model: tower.model.clone(),
-                licence: app.profile.licence(&tower.model),
+                model: model(&app, &tower.model, ModelState::Loaded),
+                measured: measured(&metrics, &space.name, tower.modality),
             })
             .collect(),
     });
+    let profile = &app.profile;
     Json(Models {
-        profile: app.profile.name.clone(),
+        profile: profile.name.clone(),
         generation: app.generation,
         spaces: spaces.collect(),
-        transcriber: app.profile.transcriber.as_ref().map(|transcriber| writer(&app, &transcriber.model)),
-        captioner: app.profile.captioner.as_ref().map(|captioner| writer(&app, &captioner.model)),
-        notes: app.profile.notes(),
+        transcriber: profile.transcriber.as_ref().map(|found| writer(&app, &found.model, found.is_loaded())),
+        captioner: profile.captioner.as_ref().map(|found| writer(&app, &found.model, found.is_loaded())),
+        notes: profile.notes(),
     })
 }
 
-fn writer(app: &App, model: &ModelName) -> Writer {
-    Writer { model: model.clone(), licence: app.profile.licence(model) }
+fn writer(app: &App, name: &ModelName, is_loaded: bool) -> Model {
+    model(app, name, if is_loaded { ModelState::Loaded } else { ModelState::OnDemand })
+}
+
+fn model(app: &App, name: &ModelName, state: ModelState) -> Model {
+    let facts = app.profile.facts(name);
+    Model {
+        model: name.clone(),
+        licence: facts.map_or("not known", |facts| &facts.licence).to_owned(),
+        precision: facts.map_or("f32", |facts| facts.precision),
+        device: "cpu",
+        state,
+        weights_bytes: facts.map_or(0, |facts| facts.weights_bytes),
+    }
+}
+
+fn measured(metrics: &Metrics, space: &SpaceName, modality: Modality) -> Measured {
+    let found = metrics.towers.iter().find(|tower| tower.space == *space && tower.modality == modality);
+    let (encoded, failed, batches) = found.map_or((0, 0, 0), |tower| (tower.encoded, tower.failed, tower.batches));
+    let busy_seconds = found.map_or(0.0, |tower| tower.busy.as_secs_f64());
+    let per_second = (busy_seconds > 0.0).then(|| encoded as f64 / busy_seconds);
+    Measured { encoded, failed, batches, busy_seconds, per_second }
 }
