@@ -1,4 +1,4 @@
-//! A data folder with many segments, written as ingests would have left it, but with made-up vectors.
+//! A data folder, or a catalog and an index of servers, with many segments, written as ingests would have left it, but with made-up vectors.
 //!
 //! Vectors lie in clusters around the embeddings of sentences of the kind that is asked later, so a search is as near to
 //! what it finds as a real one. Of ten segments six are texts, two are pictures and two are sounds.
@@ -22,7 +22,8 @@ use serde_json::json;
 
 use crate::content::{self, Random};
 
-const PER_DOCUMENT: usize = 100;
+/// Segments of a document.
+pub const PER_DOCUMENT: usize = 100;
 const TOPICS: u64 = 200;
 /// Length of what is added to a topic's vector, whose length is 1.
 const SPREAD: f32 = 0.7;
@@ -40,10 +41,7 @@ pub async fn fill(folder: &Path, segments: usize) {
     let overrides = vec![("storage.data_dir", folder.display().to_string())];
     let config = config::load(None, std::iter::empty(), overrides).expect("settings");
     let app = startup::start(config).await.expect("an application");
-    let mut filler = Filler::new(&app).await;
-    for number in 0..segments / PER_DOCUMENT {
-        filler.add(number).await;
-    }
+    add(&app, &app.config.auth.first_tenant, segments / PER_DOCUMENT, 7).await;
     app.index.flush().await.unwrap();
     let written = begun.elapsed();
     let begun = Instant::now();
@@ -61,6 +59,14 @@ pub async fn fill(folder: &Path, segments: usize) {
     );
 }
 
+/// Adds documents to a tenant. Equal seeds give equal texts and vectors.
+pub async fn add(app: &App, tenant: &TenantId, documents: usize, seed: u64) {
+    let mut filler = Filler::new(app, tenant.clone(), seed).await;
+    for number in 0..documents {
+        filler.add(number).await;
+    }
+}
+
 struct Filler<'a> {
     app: &'a App,
     tenant: TenantId,
@@ -70,19 +76,19 @@ struct Filler<'a> {
 }
 
 impl<'a> Filler<'a> {
-    async fn new(app: &'a App) -> Self {
+    async fn new(app: &'a App, tenant: TenantId, seed: u64) -> Self {
         let space = &app.profile.encoder.spaces()[0];
         let encoding = (0..TOPICS).map(|number| {
             let input = EncodeInput::Text(Arc::from(content::sentence(&mut Random::new(number))));
             app.profile.encoder.encode(&space.name, input, Priority::Bulk)
         });
         let topics = try_join_all(encoding).await.expect("vectors");
-        let mut random = Random::new(7);
+        let mut random = Random::new(seed);
         let text = content::text(&mut random, 6).into_bytes();
         let svg =
             br#"<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><path d="M1 1h7v7z"/></svg>"#.to_vec();
         let contents = vec![text.into(), svg.into(), content::sound(&mut random).into()];
-        Self { app, tenant: app.config.auth.first_tenant.clone(), topics, contents, random }
+        Self { app, tenant, topics, contents, random }
     }
 
     async fn add(&mut self, number: usize) {

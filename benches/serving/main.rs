@@ -1,18 +1,25 @@
 //! What the server does in a second, and how long a search takes: `cargo bench --bench serving`.
 //!
 //! Everything goes over HTTP through the real program. It prints and judges nothing; docs/performance.md tells what the
-//! figures mean. Names after `--` choose sections: `start`, `ingest`, `search`. `BENCH_QUICK=1` takes fewer of everything
-//! and leaves 100,000 segments out.
+//! figures mean. Names after `--` choose sections: `start`, `ingest`, `search`, `overload`, and `cluster`, which is not run unless it is named: it takes an hour
+//! and needs a Postgres and a Qdrant server (`scripts/prepare test`). `BENCH_QUICK=1` takes fewer of everything and leaves 100,000 segments out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cluster;
 mod content;
 mod figures;
 mod folder;
 mod ingest;
 mod machine;
+mod overload;
+#[path = "../../tests/e2e/postgres_process.rs"]
+mod postgres_process;
+#[path = "../../crates/index/tests/index/server/process.rs"]
+mod qdrant_process;
 mod search;
 mod server;
 mod start;
+mod straight;
 
 /// How much is measured.
 pub struct Plan {
@@ -44,6 +51,12 @@ async fn main() {
     }
     if wanted("ingest") {
         ingest::measure(&plan).await;
+    }
+    if wanted("overload") {
+        overload::measure(&plan).await;
+    }
+    if names.iter().any(|name| *name == "cluster") {
+        cluster::measure(&plan).await;
     }
     if wanted("search") {
         let asked = |size: &&usize| numbers.is_empty() || numbers.iter().any(|number| **number == size.to_string());

@@ -17,9 +17,15 @@ const AIM_MS: f64 = 25.0;
 const STAGES: [&str; 4] = ["encode", "index", "fuse", "catalog"];
 
 /// One search: the whole of it as the client sees it, and the stages that the server tells.
-struct Search {
-    ms: f64,
-    stages: [f64; STAGES.len()],
+pub struct Search {
+    /// The whole, in milliseconds.
+    pub ms: f64,
+    /// Of encoding, the index, fusion and the catalog.
+    pub stages: [f64; STAGES.len()],
+    /// The ids of the best segments.
+    pub segments: Vec<String>,
+    /// The caller's ids of the documents, and where in them the best segments begin.
+    pub hits: Vec<(String, String)>,
 }
 
 /// Fills a folder with so many segments, starts the server on it and searches in several ways.
@@ -113,19 +119,32 @@ impl Asker<'_> {
 
     async fn ask_once(&self, options: &Value) -> Search {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        let mut body = json!({"inputs": [{"text": content::query(number)}]});
-        if let (Some(body), Some(options)) = (body.as_object_mut(), options.as_object()) {
-            body.extend(options.clone());
-        }
-        let request = self.server.post("/v1/search").json(&body);
-        let begun = Instant::now();
-        let answer = expect_success(request.send().await.expect("an answer")).await;
-        let timing = answer.headers().get("server-timing").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let stages = STAGES.map(|stage| duration_of(timing, stage));
-        let bytes = answer.bytes().await.expect("a body");
-        let ms = begun.elapsed().as_secs_f64() * 1_000.0;
-        assert!(bytes.len() > 500, "the search {body} found nothing: {}", String::from_utf8_lossy(&bytes));
-        Search { ms, stages }
+        search(self.server, &content::query(number), options).await
+    }
+}
+
+/// Searches by a text.
+pub async fn search(server: &Server, text: &str, options: &Value) -> Search {
+    let mut body = json!({"inputs": [{"text": text}]});
+    if let (Some(body), Some(options)) = (body.as_object_mut(), options.as_object()) {
+        body.extend(options.clone());
+    }
+    let request = server.post("/v1/search").json(&body);
+    let begun = Instant::now();
+    let answer = expect_success(request.send().await.expect("an answer")).await;
+    let timing = answer.headers().get("server-timing").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let stages = STAGES.map(|stage| duration_of(timing, stage));
+    let bytes = answer.bytes().await.expect("a body");
+    let ms = begun.elapsed().as_secs_f64() * 1_000.0;
+    let answer: Value = serde_json::from_slice(&bytes).expect("JSON");
+    let hits = answer["hits"].as_array().filter(|hits| !hits.is_empty());
+    let hits = hits.unwrap_or_else(|| panic!("the search {body} found nothing: {answer}"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Search {
+        ms,
+        stages,
+        segments: hits.iter().map(|hit| text(&hit["segment"]["id"])).collect(),
+        hits: hits.iter().map(|hit| (text(&hit["document"]["external_id"]), hit["segment"]["place"].to_string())).collect(),
     }
 }
 

@@ -24,11 +24,19 @@ pub struct Server {
 impl Server {
     /// Starts the program on `folder` and waits until it is ready.
     pub async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// The same with options, written `section.key`.
+    pub async fn start_with(folder: &Path, settings: &[(&str, String)]) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
         let log = File::options().create(true).append(true).open(folder.join("bench.log")).expect("a log file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_sensorium"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SENSORIUM")) {
             command.env_remove(name);
+        }
+        for (key, value) in settings {
+            command.env(format!("SENSORIUM__{}", key.to_uppercase().replacen('.', "__", 1)), value);
         }
         command.arg("serve").arg("--data-dir").arg(folder).arg("--listen").arg(address.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -88,6 +96,11 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Where the sources are.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The answer, if it is a good one.
