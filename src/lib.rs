@@ -12,6 +12,7 @@ pub mod caption;
 pub mod cli;
 pub mod config;
 pub mod dashboard;
+pub mod data_folder;
 pub mod embed;
 pub mod error;
 pub mod fsck;

@@ -27,6 +27,7 @@ use crate::auth::{Auth, KEY_PREFIX};
 use crate::backup;
 use crate::blobs::{self, Blobs};
 use crate::config::Config;
+use crate::data_folder::{self, private_file};
 use crate::jobs::Bell;
 use crate::media_pool::MediaPool;
 use crate::metrics::Metrics;
@@ -246,7 +247,7 @@ async fn open_catalog(
     let settings = &config.catalog;
     if settings.url.is_empty() {
         let options = SqliteOptions { take_over: true, ..SqliteOptions::default() };
-        return Ok(Arc::new(SqliteCatalog::open(&folder.join("catalog.sqlite"), clock.clone(), options).await?));
+        return Ok(Arc::new(SqliteCatalog::open(&folder.join(data_folder::CATALOG), clock.clone(), options).await?));
     }
     let options = PostgresOptions {
         connections: settings.connections,
@@ -259,7 +260,7 @@ async fn open_catalog(
 
 /// Copies the data folder's catalog, which a server may be writing to, to `to`; what the copy knows.
 pub async fn copy_catalog(folder: &Path, to: &Path) -> Result<backup::Known, CatalogError> {
-    SqliteCatalog::copy(&folder.join("catalog.sqlite"), to).await?;
+    SqliteCatalog::copy(&folder.join(data_folder::CATALOG), to).await?;
     let copy = SqliteCatalog::open(to, Arc::new(SystemClock), SqliteOptions::default()).await?;
     let known = backup::Known::by(&copy).await;
     copy.close().await; // so that the file has everything
@@ -278,7 +279,7 @@ fn open_blobs(config: &Config, folder: &Path) -> Result<Blobs, StartupError> {
     if !config.blobs.url.is_empty() {
         return Ok(Blobs::in_bucket(&config.blobs)?);
     }
-    let folder = folder.join("blobs");
+    let folder = folder.join(data_folder::BLOBS);
     make_private(&folder)?;
     Ok(Blobs::in_folder(&folder)?)
 }
@@ -288,7 +289,11 @@ fn make_private(folder: &Path) -> Result<(), StartupError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(file_error(folder))?;
+        match fs::set_permissions(folder, fs::Permissions::from_mode(0o700)) {
+            // The root of a volume, which belongs to whoever mounted it: who may enter is decided there.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            set => set.map_err(file_error(folder))?,
+        }
     }
     Ok(())
 }
@@ -480,7 +485,7 @@ pub fn hs256_secret(config: &Config, folder: &Path) -> Result<Vec<u8>, StartupEr
     if !config.auth.hs256_secret.is_empty() {
         return Ok(config.auth.hs256_secret.as_bytes().to_vec());
     }
-    let path = folder.join("hs256-secret");
+    let path = folder.join(data_folder::HS256_SECRET);
     if !path.exists() {
         write_private(&path, &random_text())?;
     }
@@ -494,7 +499,7 @@ async fn first_key(
     clock: &dyn Clock,
     folder: &Path,
 ) -> Result<(), StartupError> {
-    let path = folder.join("key");
+    let path = folder.join(data_folder::KEY);
     let secret = match fs::read_to_string(&path) {
         Ok(secret) => secret.trim().to_owned(),
         Err(_) => format!("{KEY_PREFIX}{}", random_text()),
@@ -539,11 +544,7 @@ fn random_text() -> String {
 
 /// Writes a file that only its owner can read.
 fn write_private(path: &Path, text: &str) -> Result<(), StartupError> {
-    let mut options = File::options();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(file_error(path))?;
+    let mut file = private_file().create(true).truncate(true).open(path).map_err(file_error(path))?;
     writeln!(file, "{text}").and_then(|()| file.sync_all()).map_err(file_error(path))
 }
 

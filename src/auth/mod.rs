@@ -13,7 +13,9 @@ use crate::config;
 use crate::error::{ApiError, Code};
 use crate::http::access::{Caller, Scope};
 
-pub use key_set::{KeySet, Source};
+pub use key_set::Source;
+
+use key_set::KeySet;
 
 /// API keys begin with this, so that leaked ones can be found.
 pub const KEY_PREFIX: &str = "sk_";

@@ -9,15 +9,14 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use restore::restore;
-pub use write::{Known, Scope, write};
+pub use write::{Known, write};
+
+use crate::data_folder::{HS256_SECRET, KEY};
 
 /// The version of the archive's layout.
 const FORMAT: u32 = 1;
 const MANIFEST: &str = "manifest.json";
-const CATALOG: &str = "catalog.sqlite";
-/// The first key, and the secret that signs tokens.
-const SECRETS: [&str; 2] = ["key", "hs256-secret"];
-const BLOBS: &str = "blobs";
+const SECRETS: [&str; 2] = [KEY, HS256_SECRET];
 
 /// What an archive says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +61,11 @@ pub enum BackupError {
     /// A task of ours ended by a panic.
     #[error("the work ended by itself: {0}")]
     Panicked(#[from] tokio::task::JoinError),
+}
+
+/// What is missing need not be removed.
+fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// Names the file in an error.

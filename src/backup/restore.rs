@@ -2,14 +2,16 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use sensorium_domain::{BlobHash, TenantId};
+use sensorium_domain::BlobHash;
 use sha2::{Digest, Sha256};
 use tar::Archive;
 
 use super::write::Hashing;
-use super::{BLOBS, BackupError, CATALOG, FORMAT, MANIFEST, Manifest, SECRETS, at};
+use super::{BackupError, FORMAT, MANIFEST, Manifest, SECRETS, at, ignore_missing};
+use crate::blobs;
+use crate::data_folder::{BLOBS, CATALOG, private_file};
 
 /// The most bytes that a manifest may have.
 const MAX_MANIFEST_BYTES: u64 = 65_536;
@@ -30,10 +32,7 @@ pub fn restore(archive: impl Read, folder: &Path) -> Result<Manifest, BackupErro
     make_private(&beside)?;
     let outcome = unpack(archive, &beside).and_then(|manifest| {
         fs::remove_dir(folder)
-            .or_else(|error| match error.kind() {
-                io::ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            })
+            .or_else(ignore_missing)
             .and_then(|()| fs::rename(&beside, folder))
             .map_err(at(folder.display()))?;
         Ok(manifest)
@@ -54,21 +53,15 @@ enum Entry {
 
 impl Entry {
     fn of(path: &Path) -> Option<Self> {
-        let mut steps = Vec::new();
-        for step in path.components() {
-            let Component::Normal(step) = step else { return None };
-            steps.push(step.to_str()?);
+        let name = path.to_str()?;
+        if let Some(place) = name.strip_prefix(BLOBS).and_then(|rest| rest.strip_prefix('/')) {
+            let (tenant, hash) = blobs::parse(place)?;
+            return (blobs::place(&tenant, hash) == place).then(|| Self::Blob { place: path.to_owned(), hash });
         }
-        match steps.as_slice() {
-            [BLOBS, tenant, shelf, hash] => {
-                let (_, parsed) = (tenant.parse::<TenantId>().ok()?, hash.parse::<BlobHash>().ok()?);
-                (parsed.to_string() == *hash && hash.starts_with(shelf) && shelf.len() == 2)
-                    .then(|| Self::Blob { place: path.to_owned(), hash: parsed })
-            }
-            [CATALOG] => Some(Self::Catalog),
-            [MANIFEST] => Some(Self::Manifest),
-            [name] => SECRETS.into_iter().find(|secret| secret == name).map(Self::Secret),
-            _ => None,
+        match name {
+            CATALOG => Some(Self::Catalog),
+            MANIFEST => Some(Self::Manifest),
+            name => SECRETS.into_iter().find(|secret| *secret == name).map(Self::Secret),
         }
     }
 }
@@ -125,11 +118,7 @@ fn unpack_file(entry: impl Read, path: &Path) -> Result<(u64, BlobHash), BackupE
     if let Some(parent) = path.parent() {
         make_private(parent)?;
     }
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(at(path.display()))?;
+    let mut file = private_file().create_new(true).open(path).map_err(at(path.display()))?;
     let mut entry = Hashing { inner: entry, hash: Sha256::new() };
     let size = io::copy(&mut entry, &mut file).map_err(|error| BackupError::Damaged(error.to_string()))?;
     file.sync_all().map_err(at(path.display()))?;

@@ -5,26 +5,17 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use futures::future::BoxFuture;
 use sensorium_domain::{BlobHash, Catalog, CatalogError, TenantId, Timestamp};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use super::{BLOBS, BackupError, CATALOG, FORMAT, MANIFEST, Manifest, SECRETS, at};
+use super::{BackupError, FORMAT, MANIFEST, Manifest, SECRETS, at, ignore_missing};
+use crate::data_folder::{BLOBS, CATALOG};
+use crate::{blobs, startup};
 
 const PAGE: u32 = 1_000;
 /// How often the catalog is copied again because blobs of its copy were deleted before they were in the archive.
 const COPIES: usize = 3;
-
-/// What is backed up.
-pub struct Scope<'a> {
-    /// The data folder.
-    pub folder: &'a Path,
-    /// Copies the folder's catalog of this moment to a file that does not exist; what the copy knows.
-    pub copy_catalog: &'a (dyn Fn(PathBuf) -> BoxFuture<'static, Result<Known, CatalogError>> + Sync),
-    /// The present.
-    pub now: Timestamp,
-}
 
 type Blob = (TenantId, BlobHash);
 
@@ -33,16 +24,17 @@ type Blob = (TenantId, BlobHash);
 /// Blobs never change, so those that are there go first, and the catalog's copy comes after them: what it knows is in the archive already,
 /// but for what was added meanwhile, which follows.
 pub async fn write<W: Write + Send + 'static>(
-    scope: Scope<'_>,
+    folder: &Path,
+    now: Timestamp,
     out: W,
     mut progress: impl FnMut(u64) + Send + 'static,
 ) -> Result<Manifest, BackupError> {
-    let folder = scope.folder.to_owned();
+    let folder = folder.to_owned();
     let mut archive = Archive { tar: Builder::new(out), written: HashSet::new(), bytes: 0 };
     let aside = Aside::in_folder(&folder)?;
-    let blobs = folder.join(BLOBS);
+    let bytes = folder.join(BLOBS);
     let mut archive = tokio::task::spawn_blocking(move || {
-        archive.add_folder(&blobs, &mut progress)?;
+        archive.add_folder(&bytes, &mut progress)?;
         Ok::<_, BackupError>(archive)
     })
     .await??;
@@ -51,10 +43,10 @@ pub async fn write<W: Write + Send + 'static>(
     let (profile, lost) = loop {
         copies += 1;
         fs::remove_file(aside.file()).or_else(ignore_missing).map_err(at(aside.file().display()))?;
-        let Known { blobs: known, profile } = (scope.copy_catalog)(aside.file()).await?;
-        let blobs = folder.join(BLOBS);
+        let Known { blobs: known, profile } = startup::copy_catalog(&folder, &aside.file()).await?;
+        let bytes = folder.join(BLOBS);
         let (back, lost) = tokio::task::spawn_blocking(move || {
-            let lost = archive.add_missing(&blobs, &known)?;
+            let lost = archive.add_missing(&bytes, &known)?;
             Ok::<_, BackupError>((archive, lost))
         })
         .await??;
@@ -63,7 +55,6 @@ pub async fn write<W: Write + Send + 'static>(
             break (profile, lost);
         }
     };
-    let now = scope.now;
     tokio::task::spawn_blocking(move || archive.finish(&folder, &aside.file(), profile, lost, now)).await?
 }
 
@@ -87,10 +78,6 @@ impl Known {
             }
         }
     }
-}
-
-fn ignore_missing(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// A folder of our own in the data folder, removed at the end.
@@ -124,33 +111,33 @@ struct Archive<W: Write> {
 
 impl<W: Write> Archive<W> {
     /// Every blob in the folder. One that goes while it is looked for is left out.
-    fn add_folder(&mut self, blobs: &Path, progress: &mut impl FnMut(u64)) -> Result<(), BackupError> {
-        for entry in walkdir::WalkDir::new(blobs).min_depth(3).max_depth(3).sort_by_file_name() {
+    fn add_folder(&mut self, folder: &Path, progress: &mut impl FnMut(u64)) -> Result<(), BackupError> {
+        for entry in walkdir::WalkDir::new(folder).min_depth(3).max_depth(3).sort_by_file_name() {
             let Ok(entry) = entry else { continue };
-            let mut steps = entry.path().strip_prefix(blobs).unwrap_or(entry.path()).iter().filter_map(|s| s.to_str());
-            let (Some(tenant), Some(_), Some(hash)) = (steps.next(), steps.next(), steps.next()) else { continue };
-            let (Ok(tenant), Ok(hash)) = (tenant.parse(), hash.parse()) else { continue };
-            self.add_blob(blobs, (tenant, hash))?;
+            let Some(blob) = entry.path().strip_prefix(folder).ok().and_then(|place| blobs::parse(place.to_str()?))
+            else {
+                continue;
+            };
+            self.add_blob(folder, blob)?;
             progress(self.written.len() as u64);
         }
         Ok(())
     }
 
     /// What is known and not in the archive yet; how many are not there.
-    fn add_missing(&mut self, blobs: &Path, known: &[Blob]) -> Result<u64, BackupError> {
+    fn add_missing(&mut self, folder: &Path, known: &[Blob]) -> Result<u64, BackupError> {
         let mut lost = 0;
         for blob in known {
-            if !self.written.contains(blob) && !self.add_blob(blobs, blob.clone())? {
+            if !self.written.contains(blob) && !self.add_blob(folder, blob.clone())? {
                 lost += 1;
             }
         }
         Ok(lost)
     }
 
-    fn add_blob(&mut self, blobs: &Path, blob: Blob) -> Result<bool, BackupError> {
-        let hash = blob.1.to_string();
-        let place = format!("{}/{}/{hash}", blob.0, &hash[..2]);
-        let file = match File::open(blobs.join(&place)) {
+    fn add_blob(&mut self, folder: &Path, blob: Blob) -> Result<bool, BackupError> {
+        let place = blobs::place(&blob.0, blob.1);
+        let file = match File::open(folder.join(&place)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(BackupError::File(place, error)),

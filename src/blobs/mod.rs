@@ -15,7 +15,7 @@ use sensorium_domain::{BlobHash, TenantId};
 use crate::error::{ApiError, Code};
 
 pub use open::OpenError;
-pub(crate) use open::place;
+pub(crate) use open::bucket_and_prefix;
 
 /// The blob store.
 #[derive(Clone)]
@@ -92,21 +92,26 @@ impl Blobs {
     pub async fn list(&self) -> Result<Vec<(TenantId, BlobHash)>, ApiError> {
         use futures::TryStreamExt;
         let objects: Vec<_> = self.store.list(None).try_collect().await.map_err(failed)?;
-        Ok(objects.iter().filter_map(|object| parse(&object.location)).collect())
+        Ok(objects.iter().filter_map(|object| parse(object.location.as_ref())).collect())
     }
 }
 
 /// `tenant/ab/abcd...`: two characters of the hash keep folders small.
+pub(crate) fn place(tenant: &TenantId, hash: BlobHash) -> String {
+    path(tenant, hash).into()
+}
+
+/// Whose blob lies at a place, if one does.
+pub(crate) fn parse(place: &str) -> Option<(TenantId, BlobHash)> {
+    let mut steps = place.split('/');
+    let tenant = steps.next()?.parse().ok()?;
+    let hash = steps.nth(1)?.parse().ok()?;
+    Some((tenant, hash))
+}
+
 fn path(tenant: &TenantId, hash: BlobHash) -> Path {
     let hash = hash.to_string();
     Path::from_iter([tenant.as_str(), &hash[..2], &hash])
-}
-
-fn parse(path: &Path) -> Option<(TenantId, BlobHash)> {
-    let mut steps = path.parts();
-    let tenant = steps.next()?.as_ref().parse().ok()?;
-    let hash = steps.nth(1)?.as_ref().parse().ok()?;
-    Some((tenant, hash))
 }
 
 fn failed(error: object_store::Error) -> ApiError {

@@ -32,7 +32,7 @@ impl Blobs {
 
     /// Blobs in the bucket of the settings, which is not asked for anything yet.
     pub fn in_bucket(settings: &config::Blobs) -> Result<Self, OpenError> {
-        let (bucket, prefix) = place(&settings.url).ok_or_else(|| OpenError::Url(settings.url.clone()))?;
+        let (bucket, prefix) = bucket_and_prefix(&settings.url).ok_or_else(|| OpenError::Url(settings.url.clone()))?;
         let store = bucket_client(settings, bucket)?;
         let store: Arc<dyn ObjectStore> = match prefix {
             "" => Arc::new(store),
@@ -43,7 +43,7 @@ impl Blobs {
 }
 
 /// Bucket and prefix of an `s3://` address.
-pub(crate) fn place(url: &str) -> Option<(&str, &str)> {
+pub(crate) fn bucket_and_prefix(url: &str) -> Option<(&str, &str)> {
     let rest = url.strip_prefix("s3://")?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     (!bucket.is_empty()).then_some((bucket, prefix.trim_matches('/')))
@@ -84,11 +84,11 @@ mod tests {
 
     #[test]
     fn a_bucket_may_have_a_prefix() {
-        assert_eq!(place("s3://bucket"), Some(("bucket", "")));
-        assert_eq!(place("s3://bucket/"), Some(("bucket", "")));
-        assert_eq!(place("s3://bucket/some/where/"), Some(("bucket", "some/where")));
+        assert_eq!(bucket_and_prefix("s3://bucket"), Some(("bucket", "")));
+        assert_eq!(bucket_and_prefix("s3://bucket/"), Some(("bucket", "")));
+        assert_eq!(bucket_and_prefix("s3://bucket/some/where/"), Some(("bucket", "some/where")));
         for wrong in ["", "s3://", "s3:///prefix", "gs://bucket", "bucket"] {
-            assert_eq!(place(wrong), None, "{wrong}");
+            assert_eq!(bucket_and_prefix(wrong), None, "{wrong}");
         }
     }
 }

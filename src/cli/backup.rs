@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use futures::FutureExt;
 use sensorium_domain::{Clock, SystemClock};
 
-use crate::backup::{self, BackupError, Manifest, Scope};
+use crate::backup::{self, BackupError, Manifest};
 use crate::cli::SettingsArgs;
-use crate::startup;
+use crate::data_folder::{CATALOG, private_file};
 
 /// Flags of `backup`.
 #[derive(Args)]
@@ -40,39 +39,30 @@ pub async fn write(args: BackupArgs) -> Result<ExitCode, Box<dyn std::error::Err
         return Err("backup is for data folders: Postgres has pg_dump, and a bucket its own versions; the index is filled again from the catalog".into());
     }
     let folder = config.storage.data_dir;
-    if !folder.join("catalog.sqlite").exists() {
+    if !folder.join(CATALOG).exists() {
         return Err(format!("there is no data folder {}", folder.display()).into());
     }
-    let copied = folder.clone();
-    let copy_catalog = move |to: PathBuf| {
-        let folder = copied.clone();
-        async move { startup::copy_catalog(&folder, &to).await }.boxed()
-    };
-    let scope = Scope { folder: &folder, copy_catalog: &copy_catalog, now: SystemClock.now() };
     let manifest = if is_standard(&args.archive) {
-        backup::write(scope, BufWriter::new(io::stdout()), progress()).await?
+        backup::write(&folder, SystemClock.now(), BufWriter::new(io::stdout()), progress()).await?
     } else {
-        to_file(scope, &args.archive).await?
+        to_file(&folder, &args.archive).await?
     };
     tell("backed up", &manifest);
     Ok(if manifest.lost_blobs == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The archive has its name only once it is whole.
-async fn to_file(scope: Scope<'_>, path: &Path) -> Result<Manifest, Box<dyn std::error::Error>> {
+async fn to_file(folder: &Path, path: &Path) -> Result<Manifest, Box<dyn std::error::Error>> {
     if path.exists() {
         return Err(format!("{} exists; choose another name", path.display()).into());
     }
     let mut name = path.file_name().ok_or("the archive needs a name")?.to_owned();
     name.push(".partial");
     let partial = path.with_file_name(name);
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&partial).map_err(|error| format!("{}: {error}", partial.display()))?;
+    let opened = private_file().create(true).truncate(true).open(&partial);
+    let file = opened.map_err(|error| format!("{}: {error}", partial.display()))?;
     let synced = file.try_clone()?;
-    let written = backup::write(scope, BufWriter::new(file), progress()).await;
+    let written = backup::write(folder, SystemClock.now(), BufWriter::new(file), progress()).await;
     match written {
         Ok(manifest) => {
             synced.sync_all()?;

@@ -29,13 +29,11 @@ pub fn choose(config: &Config, kept: Option<&str>) -> Result<Chosen, ProfileErro
     if name != "auto" {
         return Ok(Chosen { file: read(name)?, note: None });
     }
-    let is_readable =
-        |kept: &&str| ProfileFile::is_path(kept) || ProfileFile::bundled_names().any(|known| known == *kept);
-    if let Some(kept) = kept.filter(is_readable) {
+    if let Some(kept) = kept.filter(|kept| ProfileFile::is_name(kept)) {
         return Ok(Chosen { file: read(kept)?, note: None });
     }
     let preferred = read(PREFERRED)?;
-    if all_here(&Models::new(config)?, &preferred)? {
+    if is_here(config, &preferred)? {
         return Ok(Chosen { file: preferred, note: None });
     }
     let note = format!(
@@ -58,10 +56,7 @@ pub fn read(name: &str) -> Result<ProfileFile, ProfileError> {
 
 /// Whether the models of a profile's towers are on this machine.
 pub fn is_here(config: &Config, profile: &ProfileFile) -> Result<bool, ModelsError> {
-    all_here(&Models::new(config)?, profile)
-}
-
-fn all_here(models: &Models, profile: &ProfileFile) -> Result<bool, ModelsError> {
+    let models = Models::new(config)?;
     for name in profile.spaces.iter().flat_map(|space| space.towers.values()) {
         let here = match profile.models.get(name) {
             Some(entry) => matches!(models.state(name, entry)?, State::Here { .. }),

@@ -1,6 +1,6 @@
 //! What was asked lately, kept in the catalog so that generations can be compared by it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sensorium_domain::TenantId;
@@ -19,19 +19,23 @@ impl Recent {
     /// Notes a question of words alone, `keep` of them at most.
     pub fn note(&self, tenant: &TenantId, request: &SearchRequest, keep: usize) {
         let in_words = request.inputs.iter().all(|input| input.text.is_some());
-        if keep == 0 || !in_words || request.page_token.is_some() {
+        if !in_words || request.page_token.is_some() || self.noted().len() >= keep {
             return;
         }
         let Ok(text) = serde_json::to_string(request) else { return };
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = self.noted();
         if text.len() <= MOST_BYTES && noted.len() < keep {
             noted.push((tenant.clone(), text));
         }
     }
 
+    fn noted(&self) -> MutexGuard<'_, Vec<(TenantId, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Writes what was noted.
     pub async fn write(&self, app: &App) {
-        let noted = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let noted = std::mem::take(&mut *self.noted());
         if noted.is_empty() {
             return;
         }

@@ -55,11 +55,17 @@ impl Operation {
         let asks = ["/v1/search", "/v1/embeddings", "/v1/classify"].contains(&self.path.as_str());
         match self.path.as_str() {
             "/v1/captions" | "/v1/audio/transcriptions" | "/v1/audio/translations" => "caption",
-            "/v1/audit" | "/metrics" | "/v1/generations" | "/v1/reindex" => "admin",
+            "/v1/audit" => "admin",
+            _ if self.concerns_all_tenants() => "admin",
             path if path.starts_with("/v1/keys") => "admin",
             _ if asks || self.method == Method::GET => "read",
             _ => "write",
         }
+    }
+
+    /// It tells of all tenants, or changes what is theirs: it is for administrators of the first one.
+    fn concerns_all_tenants(&self) -> bool {
+        ["/metrics", "/v1/generations", "/v1/reindex"].contains(&self.path.as_str())
     }
 
     /// The path with ids; those that are not given name nothing.
@@ -92,8 +98,7 @@ async fn every_operation_asks_for_its_scope(server: Arc<Server>) {
             operation.path_with(&format!("doc_{NO_ID}"), &format!("prt_{NO_ID}"), &format!("job_{NO_ID}"), "nothing");
         let what = format!("{} {path}", operation.method);
         // What tells of all tenants is for the first one.
-        let for_operators = ["/metrics", "/v1/generations", "/v1/reindex"].contains(&operation.path.as_str());
-        let tenant = if for_operators { "default" } else { "scopes" };
+        let tenant = if operation.concerns_all_tenants() { "default" } else { "scopes" };
         let stranger = operation.send(&server.stranger(), &path).await;
         if operation.open {
             assert_eq!(stranger.status, 200, "{what}");

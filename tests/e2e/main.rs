@@ -16,6 +16,7 @@ mod backup;
 mod cases;
 mod cli;
 mod client;
+mod cluster;
 mod collections;
 mod config;
 mod crash;

@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::client::{Answer, Api, id};
 use crate::postgres_process::Server as Postgres;
+use crate::qdrant::on_a_thread;
 use crate::qdrant_process::Server as Qdrant;
 use crate::server::{Server, eventually};
 
@@ -98,21 +99,10 @@ async fn databases_go_and_come_back_on_postgres_and_qdrant() {
     spawn_blocking(move || started.start_again()).await.unwrap();
     seen.more("searches are answered again", &seen.searched).await;
 
-    let mut qdrant = spawn_blocking(move || {
-        let mut qdrant = qdrant;
-        qdrant.kill();
-        qdrant
-    })
-    .await
-    .unwrap();
+    let qdrant = on_a_thread(qdrant, Qdrant::kill).await;
     seen.more("searches are refused without Qdrant", &seen.refused).await;
     assert_eq!(server.stranger().get("/readyz").await.status, 503);
-    qdrant = spawn_blocking(move || {
-        qdrant.start_again();
-        qdrant
-    })
-    .await
-    .unwrap();
+    let qdrant = on_a_thread(qdrant, Qdrant::start_again).await;
     seen.more("searches are answered again", &seen.searched).await;
     eventually("the server is ready", async || (server.stranger().get("/readyz").await.status == 200).then_some(()))
         .await;

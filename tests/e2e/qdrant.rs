@@ -8,7 +8,8 @@ use crate::client::{Api, id};
 use crate::qdrant_process::Server as Qdrant;
 use crate::server::{Server, eventually};
 
-async fn on_a_thread(mut qdrant: Qdrant, act: fn(&mut Qdrant)) -> Qdrant {
+/// Does something to the server that blocks.
+pub async fn on_a_thread(mut qdrant: Qdrant, act: fn(&mut Qdrant)) -> Qdrant {
     spawn_blocking(move || {
         act(&mut qdrant);
         qdrant

@@ -5,14 +5,11 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use crate::client::{Api, document_ids, id};
-use crate::postgres_process::Server as Postgres;
+use crate::cluster::{Stores, client};
 use crate::profiles::profile;
-use crate::qdrant_process::Server as Qdrant;
-use crate::s3::store_with_a_bucket;
-use crate::server::{Server, eventually, now_s};
+use crate::server::{Server, eventually};
 
 /// The answer to a GET; none while the server makes room for the next generation's.
 async fn read(api: &Api, path: &str) -> Option<Value> {
@@ -224,27 +221,9 @@ async fn a_killed_reindex_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_process_follows_on_postgres_and_qdrant() {
-    const SECRET: &str = "a secret of more than thirty-two characters";
-    let (postgres, qdrant) = spawn_blocking(|| (Postgres::start(), Qdrant::start())).await.unwrap();
-    let store = store_with_a_bucket().await;
-    let (qdrant_url, endpoint) = (qdrant.url(), store.url());
-    let start = async |role: &str| {
-        let settings = [
-            ("server.role", role),
-            ("auth.hs256_secret", SECRET),
-            ("catalog.url", postgres.url.as_str()),
-            ("index.url", qdrant_url.as_str()),
-            ("blobs.url", "s3://library"),
-            ("blobs.endpoint", endpoint.as_str()),
-            ("blobs.region", "us-east-1"),
-            ("blobs.access_key_id", "test"),
-            ("blobs.secret_access_key", "test"),
-        ];
-        Server::start_with(&settings).await
-    };
-    let (front, back) = (start("api").await, start("all").await);
-    let token = front.token_with(SECRET, &json!({"tenant": "default", "scope": "admin", "exp": now_s() + 600}));
-    let (front, back) = (front.with_credentials(&token), back.with_credentials(&token));
+    let stores = Stores::start().await;
+    let (first, second) = (stores.process("api").await, stores.process("all").await);
+    let (front, back) = (client(&first, "default", "admin"), client(&second, "default", "admin"));
     let mut terns = BTreeSet::new();
     for number in 0..10 {
         terns.insert(front.add_text("default", &format!("tern {number}")).await);
@@ -261,5 +240,5 @@ async fn every_process_follows_on_postgres_and_qdrant() {
         eventually("what was added meanwhile is found", async || (found(api, "plover").await == more).then_some(()))
             .await;
     }
-    spawn_blocking(|| drop((postgres, qdrant))).await.unwrap();
+    stores.stop().await;
 }

@@ -3,22 +3,16 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use tokio::task::spawn_blocking;
 
-use crate::client::{Api, id};
-use crate::postgres_process::Server as Postgres;
-use crate::qdrant_process::Server as Qdrant;
-use crate::s3::store_with_a_bucket;
+use crate::client::id;
+use crate::cluster::{Stores, client};
 use crate::server::{Server, eventually};
 
-const SECRET: &str = "a secret of more than thirty-two characters";
 const DOCUMENTS: usize = 40;
 
 /// Jobs of this process that ended so.
 async fn jobs(server: &Server, outcome: &str) -> u64 {
-    let token =
-        server.token_with(SECRET, &json!({"tenant": "default", "scope": "admin", "exp": crate::server::now_s() + 600}));
-    let text = server.with_credentials(&token).get("/metrics").await.text();
+    let text = client(server, "default", "admin").get("/metrics").await.text();
     let line = format!("sensorium_jobs_total{{kind=\"ingest\",outcome=\"{outcome}\"}}");
     let found = text.lines().find(|found| found.starts_with(&line));
     found.map_or(0, |found| found.rsplit_once(' ').unwrap().1.parse().unwrap())
@@ -26,27 +20,9 @@ async fn jobs(server: &Server, outcome: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_job_runs_once_on_postgres_and_qdrant() {
-    let (postgres, qdrant) = spawn_blocking(|| (Postgres::start(), Qdrant::start())).await.unwrap();
-    let store = store_with_a_bucket().await;
-    let (qdrant_url, endpoint) = (qdrant.url(), store.url());
-    let start = async |role: &str| {
-        let settings = [
-            ("server.role", role),
-            ("auth.hs256_secret", SECRET),
-            ("catalog.url", postgres.url.as_str()),
-            ("index.url", qdrant_url.as_str()),
-            ("blobs.url", "s3://library"),
-            ("blobs.endpoint", endpoint.as_str()),
-            ("blobs.region", "us-east-1"),
-            ("blobs.access_key_id", "test"),
-            ("blobs.secret_access_key", "test"),
-        ];
-        Server::start_with(&settings).await
-    };
-    let front = start("api").await;
-    let token = front
-        .token_with(SECRET, &json!({"tenant": "acme", "scope": "read write", "exp": crate::server::now_s() + 600}));
-    let api = front.with_credentials(&token);
+    let stores = Stores::start().await;
+    let front = stores.process("api").await;
+    let api = client(&front, "acme", "read write");
     let mut documents = BTreeSet::new();
     for number in 0..DOCUMENTS {
         let document = json!({"parts": [{"text": format!("lighthouse number {number} of the coast")}]});
@@ -55,9 +31,9 @@ async fn each_job_runs_once_on_postgres_and_qdrant() {
     let queued = api.all("/v1/jobs?state=queued", "jobs", 100).await;
     assert_eq!(queued.len(), DOCUMENTS, "who answers requests alone works on no job");
 
-    let (both, worker) = tokio::join!(start("all"), start("worker"));
-    worker.with_credentials(&token).post("/v1/search", &json!({})).await.problem(404, "route_not_found");
-    let elsewhere: Api = both.with_credentials(&token);
+    let (both, worker) = tokio::join!(stores.process("all"), stores.process("worker"));
+    client(&worker, "acme", "read write").post("/v1/search", &json!({})).await.problem(404, "route_not_found");
+    let elsewhere = client(&both, "acme", "read write");
     eventually("all jobs have ended", async || {
         (elsewhere.all("/v1/jobs?state=succeeded", "jobs", 100).await.len() == DOCUMENTS).then_some(())
     })
@@ -81,5 +57,5 @@ async fn each_job_runs_once_on_postgres_and_qdrant() {
         .unwrap();
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("server.role"), "{refused:?}");
-    spawn_blocking(|| drop((postgres, qdrant))).await.unwrap();
+    stores.stop().await;
 }

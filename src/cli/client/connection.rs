@@ -6,6 +6,8 @@ use clap::Args;
 use reqwest::Url;
 use serde::Deserialize;
 
+use crate::data_folder::KEY;
+
 use super::problem::CliError;
 
 /// Flags of every client command.
@@ -104,7 +106,7 @@ fn running(data_dir: &Path) -> Result<(Url, String), CliError> {
 
 /// The key of a local server. It is never sent to another machine.
 fn local_key(url: &Url, data_dir: &Path) -> (Option<String>, String) {
-    let path = data_dir.join("key");
+    let path = data_dir.join(KEY);
     if !is_loopback(url) {
         return (None, "no key was sent: give --key or set SENSORIUM_API_KEY".to_owned());
     }

@@ -1,15 +1,13 @@
 //! POST /v1/reindex: another generation of the index.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use crate::error::ApiError;
 use crate::http::access::Admin;
 use crate::http::extract::Body;
 use crate::http::problem::{Problem, Problems};
-use crate::http::v1::jobs::view::JobView;
+use crate::http::v1::jobs::view::{JobView, accepted};
 use crate::reindex::{self, ReindexRequest};
 use crate::startup::App;
 
@@ -29,6 +27,5 @@ pub async fn reindex(
 ) -> Result<Response, ApiError> {
     caller.must_operate(&app)?;
     let job = reindex::start(&app, request).await?;
-    let location = format!("/v1/jobs/{}", job.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(JobView::new(job, app.clock.now()))).into_response())
+    Ok(accepted(job, app.clock.now()))
 }

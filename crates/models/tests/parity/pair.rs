@@ -7,9 +7,6 @@ use sensorium_models::image_processor::ImageProcessor;
 
 use crate::case::Case;
 
-/// Inputs of a full-size model, where all of them would take long and show no more.
-const FEW: usize = 4;
-
 /// Prepared pictures against the reference's, from the bytes of their files. Prints by how many steps of a byte they differ.
 pub fn prepared_pictures(case: &Case, processor: &ImageProcessor, step: f32) {
     let expected = case.expected("pixel_values");
@@ -51,16 +48,15 @@ pub fn features(case: &Case, what: &str, found: candle_core::Result<Tensor>, exp
     case.compare(what, &found, &case.expected(expected), 0.9999);
 }
 
-fn encode(tower: &dyn Tower, inputs: &[EncodeInput]) -> Vec<Vec<f32>> {
-    tower.forward(inputs).unwrap().into_iter().map(Result::unwrap).collect()
-}
-
-/// The tower as the server sees it: from content to unit vectors, each (a few are looked at) the same alone as in company.
+/// The tower as the server sees it: from content to unit vectors, each the same alone as in company.
 pub fn tower(case: &Case, what: &str, tower: &dyn Tower, inputs: &[EncodeInput], expected: &str, floor: f32) {
-    let together = encode(tower, inputs);
+    let encode = |inputs: &[EncodeInput]| -> Vec<Vec<f32>> {
+        tower.forward(inputs).unwrap().into_iter().map(Result::unwrap).collect()
+    };
+    let together = encode(inputs);
     case.compare(what, &together, &case.expected(expected), floor);
-    for (input, vector) in inputs.iter().zip(&together).step_by(inputs.len().div_ceil(FEW)) {
-        let alone = encode(tower, std::slice::from_ref(input));
+    for (input, vector) in inputs.iter().zip(&together) {
+        let alone = encode(std::slice::from_ref(input));
         let difference = alone[0].iter().zip(vector).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(difference < 1e-5, "{} {what}: alone and in company differ by {difference}", case.name);
         let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
@@ -68,15 +64,10 @@ pub fn tower(case: &Case, what: &str, tower: &dyn Tower, inputs: &[EncodeInput],
     }
 }
 
-/// The first few inputs of both towers, which were loaded in `dtype`.
+/// Both towers, which were loaded in `dtype`.
 pub fn half_precision(case: &Case, dtype: DType, vision: &dyn Tower, text: &dyn Tower) {
-    let sides =
-        [("pictures", vision, case.pictures(), "image_features"), ("texts", text, texts(case), "text_features")];
-    for (what, tower, inputs, expected) in sides {
-        let few = FEW.min(inputs.len());
-        let found = encode(tower, &inputs[..few]);
-        case.compare(&format!("{what} in {dtype:?}"), &found, &case.expected(expected)[..few], 0.995);
-    }
+    tower(case, &format!("pictures in {dtype:?}"), vision, &case.pictures(), "image_features", 0.995);
+    tower(case, &format!("texts in {dtype:?}"), text, &texts(case), "text_features", 0.995);
 }
 
 /// The texts as inputs.

@@ -13,7 +13,7 @@ use crate::http::problem::Problems;
 use crate::http::upload::read_upload;
 use crate::http::v1::documents::view::DocumentView;
 use crate::http::v1::idempotency::{Created, IdempotencyKey, Start, once};
-use crate::http::v1::jobs::view::JobView;
+use crate::http::v1::jobs::view::{JobView, location};
 use crate::ingest::{DocumentRequest, PartBytes, accept};
 use crate::jobs::wait_for_job;
 use crate::startup::App;
@@ -79,10 +79,10 @@ pub async fn create(
         // A document that was deleted while we waited is shown as it was accepted.
         let document = server.catalog.document(&tenant, document.id).await.unwrap_or(document);
         let parts = server.catalog.parts(&tenant, document.id, Some(document.version)).await?;
-        let location = format!("/v1/jobs/{}", job.id);
+        let place = location(job.id);
         let body =
             Accepted { document: DocumentView::new(document, Some(parts)), job: JobView::new(job, server.clock.now()) };
-        Created::new(StatusCode::ACCEPTED, location, &body)
+        Created::new(StatusCode::ACCEPTED, place, &body)
     })
     .await
 }

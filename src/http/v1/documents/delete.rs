@@ -1,16 +1,14 @@
 //! DELETE /v1/documents/{id}: removes a document.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use sensorium_domain::{DocumentId, JobId};
 
 use crate::error::ApiError;
 use crate::http::access::Write;
 use crate::http::extract::{Id, Wait};
 use crate::http::problem::Problems;
-use crate::http::v1::jobs::view::JobView;
+use crate::http::v1::jobs::view::{JobView, accepted};
 use crate::jobs::wait_for_job;
 use crate::startup::App;
 
@@ -29,6 +27,5 @@ pub async fn delete(
     app.bell.ring();
     app.bell.cancel();
     let job = wait_for_job(&app, &caller.tenant, job.id, patience).await?;
-    let location = format!("/v1/jobs/{}", job.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(JobView::new(job, app.clock.now()))).into_response())
+    Ok(accepted(job, app.clock.now()))
 }

@@ -16,7 +16,7 @@ use crate::http::extract::{Body, Id, Wait};
 use crate::http::problem::Problems;
 use crate::http::v1::documents::create::Accepted;
 use crate::http::v1::documents::view::DocumentView;
-use crate::http::v1::jobs::view::JobView;
+use crate::http::v1::jobs::view::{JobView, location};
 use crate::ingest::{metadata_fault, tag_faults};
 use crate::jobs::wait_for_job;
 use crate::startup::App;
@@ -60,9 +60,9 @@ pub async fn patch(
     let (document, job) = app.catalog.patch_document(&caller.tenant, id, patch, job).await?;
     app.bell.ring();
     let job = wait_for_job(&app, &caller.tenant, job.id, patience).await?;
-    let location = format!("/v1/jobs/{}", job.id);
+    let place = location(job.id);
     let body = Accepted { document: DocumentView::new(document, None), job: JobView::new(job, app.clock.now()) };
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(body)).into_response())
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(body)).into_response())
 }
 
 fn check(app: &App, patch: &PatchDocument) -> Result<(), ApiError> {

@@ -1,5 +1,8 @@
 //! Jobs as the API shows them.
 
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use sensorium_domain::job::{PartResult, Progress};
 use sensorium_domain::{DocumentId, Job, JobId, JobState, Timestamp};
 use serde::Serialize;
@@ -38,6 +41,17 @@ pub struct JobView {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+/// Where a job is found.
+pub fn location(job: JobId) -> String {
+    format!("/v1/jobs/{job}")
+}
+
+/// The answer of an operation that is this job: 202 with its place.
+pub fn accepted(job: Job, now: Timestamp) -> Response {
+    let location = location(job.id);
+    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(JobView::new(job, now))).into_response()
 }
 
 impl JobView {
