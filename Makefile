@@ -47,6 +47,12 @@ bench-stack: ## measure beside FastAPI + Transformers + qdrant-client, on Postgr
 	@cargo build --release --locked --bin sensorium
 	@scripts/bench-stack $(STACK)
 
+.PHONY: bench-peers
+bench-peers: ## measure the models beside PyTorch, ONNX Runtime and OpenVINO (PEERS="--quick" for less)
+	@scripts/prepare
+	@cargo build --release --locked --workspace --example peer_side
+	@scripts/bench-peers $(PEERS)
+
 .PHONY: parity
 parity: ## compare every model with Hugging Face Transformers at full size (hours; CASES="clip-b32 ..." for some)
 	@scripts/parity $(CASES)

@@ -92,15 +92,14 @@ impl TextEncoder {
 
     /// Encodes texts as they are, without prompts, to unit vectors, in order. What is longer than the model takes is cut.
     pub fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, String> {
-        if texts.is_empty() {
-            return Ok(Vec::new());
-        }
         let sequences = texts.par_iter().map(|text| self.tokens_of(text)).collect::<Result<Vec<_>, _>>()?;
-        let mut vectors = self.vectors(&sequences).map_err(|error| error.to_string())?;
-        for vector in &mut vectors {
-            normalise(vector);
-        }
-        Ok(vectors)
+        self.unit_vectors(&sequences)
+    }
+
+    /// Encodes sequences of token numbers, such as [`Self::token_ids`] gives, to unit vectors, in order. None may be longer than the model takes.
+    pub fn encode_ids(&self, sequences: &[Vec<u32>]) -> Result<Vec<Vec<f32>>, String> {
+        let sequences = sequences.iter().map(|ids| self.tokens.of_ids(ids)).collect::<Result<Vec<_>, _>>()?;
+        self.unit_vectors(&sequences)
     }
 
     /// The numbers of the tokens that the network sees of `text`, without a prompt.
@@ -114,6 +113,17 @@ impl TextEncoder {
         } else {
             self.tokens.encode_one(text)
         }
+    }
+
+    fn unit_vectors(&self, sequences: &[Vec<Token>]) -> Result<Vec<Vec<f32>>, String> {
+        if sequences.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut vectors = self.vectors(sequences).map_err(|error| error.to_string())?;
+        for vector in &mut vectors {
+            normalise(vector);
+        }
+        Ok(vectors)
     }
 
     /// At least one sequence; the vectors have the length that the model gives them.

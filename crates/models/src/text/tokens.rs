@@ -148,10 +148,24 @@ impl Tokens {
         self.encode_texts(first, Some(second))
     }
 
+    /// The tokens of one text whose numbers are there, special ones included.
+    pub(super) fn of_ids(&self, ids: &[u32]) -> Result<Vec<Token>, String> {
+        if ids.len() > self.most {
+            return Err(format!("a text has {} tokens, and the model takes {}", ids.len(), self.most));
+        }
+        let tokens: Vec<Token> = ids.iter().map(|id| Token { id: *id, segment: 0 }).collect();
+        self.check(&tokens).map(|()| tokens)
+    }
+
     fn encode_texts(&self, first: &str, second: Option<&str>) -> Result<Vec<Token>, String> {
         let encoding = self.encode_cut(first, second).map_err(|error| error.to_string())?;
         let tokens = tokens_of(&encoding);
-        let Some(Known { vocabulary, segments, .. }) = self.known else { return Ok(tokens) };
+        self.check(&tokens).map(|()| tokens)
+    }
+
+    /// Refuses no tokens, and those that the network does not know.
+    fn check(&self, tokens: &[Token]) -> Result<(), String> {
+        let Some(Known { vocabulary, segments, .. }) = self.known else { return Ok(()) };
         if tokens.is_empty() {
             return Err("the text has no tokens".to_owned());
         }
@@ -161,7 +175,7 @@ impl Tokens {
         if let Some(segments) = segments.filter(|most| tokens.iter().any(|token| usize::from(token.segment) >= *most)) {
             return Err(format!("the tokenizer tells more segments apart than the model, which knows {segments}"));
         }
-        Ok(tokens)
+        Ok(())
     }
 
     /// Words are cut before the special tokens are put around them.

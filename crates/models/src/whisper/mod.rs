@@ -178,6 +178,12 @@ impl Whisper {
         Ok(self.encode_windows(&windows)?)
     }
 
+    /// The encoder's states of windows whose features are there, each as [`Self::features`] gives them: windows x frames x bands in, windows x
+    /// positions x width out.
+    pub fn encode_features(&self, features: &Tensor) -> Result<Tensor, WhisperError> {
+        Ok(self.encoder.forward(&features.to_device(&self.device)?.to_dtype(self.dtype)?)?)
+    }
+
     /// The features of the first window of a sound: frames x bands, row by row.
     pub fn features(&self, samples: &[f32]) -> Vec<f32> {
         let mut window = Vec::new();
