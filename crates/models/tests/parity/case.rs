@@ -11,7 +11,7 @@ use sensorium_models::weights::Weights;
 /// Where the committed small cases and their inputs are.
 pub fn small(name: &str) -> Case {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/small");
-    Case { name: name.to_owned(), folder: folder.join(name), inputs: folder.join("inputs") }
+    Case { name: name.to_owned(), folder: folder.join(name), inputs: folder.join("inputs"), is_small: true }
 }
 
 /// The full-size cases that `make parity` has written, those whose names begin with `prefix`; none where it was not run.
@@ -23,7 +23,8 @@ pub fn full_size(prefix: &str) -> Vec<Case> {
         .filter(|name| name.starts_with(prefix))
         .collect();
     names.sort();
-    names.into_iter().map(|name| Case { folder: root.join(&name), inputs: root.join("inputs"), name }).collect()
+    let case = |name: String| Case { folder: root.join(&name), inputs: root.join("inputs"), name, is_small: false };
+    names.into_iter().map(case).collect()
 }
 
 /// A model with its inputs and what is expected of it.
@@ -31,9 +32,15 @@ pub struct Case {
     pub name: String,
     pub folder: PathBuf,
     inputs: PathBuf,
+    is_small: bool,
 }
 
 impl Case {
+    /// Of how many inputs one is also encoded alone: a model of full size takes minutes for all.
+    pub fn alone_every(&self) -> usize {
+        if self.is_small { 1 } else { 5 }
+    }
+
     pub fn source(&self) -> Source {
         Source::Folder(self.folder.clone())
     }

@@ -47,9 +47,21 @@ fn tokens_are_identical(case: &Case, encoder: &TextEncoder) {
     }
 }
 
+fn numbers_do_as_well_as_texts(case: &Case, encoder: &TextEncoder) {
+    let texts = case.texts();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let sequences: Vec<Vec<u32>> = texts.iter().map(|text| encoder.token_ids(text).unwrap()).collect();
+    let by_numbers = encoder.encode_ids(&sequences).unwrap();
+    for (vector, other) in encoder.encode(&texts).unwrap().iter().zip(&by_numbers) {
+        assert_close(case, "by numbers", vector, other);
+    }
+    assert!(encoder.encode_ids(&[vec![1; 100_000]]).unwrap_err().contains("100000 tokens"));
+}
+
 fn is_the_reference(case: &Case) {
     let encoder = load(case, DType::F32);
     tokens_are_identical(case, &encoder);
+    numbers_do_as_well_as_texts(case, &encoder);
     let tower = encoder.tower();
     for (what, inputs) in [("query", queries(&case.texts())), ("passage", passages(&case.texts()))] {
         let together = vectors(&tower, &inputs);
