@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use qdrant_client::qdrant::point_id::PointIdOptions;
-use sensorium::startup::{self, App};
 use sensorium::config;
+use sensorium::startup::{self, App};
 use sensorium_domain::TenantId;
 use serde_json::{Value, json};
 
@@ -57,7 +57,9 @@ impl Place {
     async fn app(&self, folder: &Path) -> App {
         let mut overrides = vec![("storage.data_dir", folder.display().to_string())];
         overrides.extend(self.settings(LARGE));
-        startup::start(config::load(None, std::iter::empty(), overrides).expect("settings")).await.expect("an application")
+        startup::start(config::load(None, std::iter::empty(), overrides).expect("settings"))
+            .await
+            .expect("an application")
     }
 
     /// Adds documents of a tenant and says what that took.
@@ -106,7 +108,7 @@ pub async fn measure(plan: &Plan) {
     let folder = tempfile::tempdir().unwrap();
     let server = shared.server(folder.path(), LARGE).await;
     let questions = Question::make(&server, count + 100).await;
-    beside_straight(&server, &shared.straight, &questions, segments).await;
+    Box::pin(beside_straight(&server, &shared.straight, &questions, segments)).await;
     server.stop().await;
     small_tenant(&shared, &own, &questions, segments).await;
 }
@@ -123,7 +125,8 @@ impl Question {
         for number in 0..count {
             let text = content::query(number as u64);
             let body = json!({"inputs": [{"text": text}], "space": "shared", "input_type": "query"});
-            let answer = expect_success(server.post("/v1/embeddings").json(&body).send().await.expect("an answer")).await;
+            let answer =
+                expect_success(server.post("/v1/embeddings").json(&body).send().await.expect("an answer")).await;
             let answer: Value = answer.json().await.expect("JSON");
             let vector = serde_json::from_value(answer["data"][0]["embedding"].clone()).expect("a vector");
             questions.push(Self { text, vector });
@@ -147,7 +150,11 @@ async fn beside_straight(server: &Server, straight: &Straight, questions: &[Ques
             let text = format!("{} {}", question.text, ["a", "b", "c"][number]);
             let ours = async { search(server, &text, options).await };
             let theirs = async {
-                if number == 0 { straight.ten_texts(LARGE, &question.vector).await } else { straight.legs(LARGE, &question.vector).await }
+                if number == 0 {
+                    straight.ten_texts(LARGE, &question.vector).await
+                } else {
+                    straight.legs(LARGE, &question.vector).await
+                }
             };
             let pair = if turn % 2 == 0 {
                 let ours = ours.await;
@@ -208,9 +215,14 @@ async fn small_tenant(shared: &Place, own: &Place, questions: &[Question], segme
         let mut answers = [Vec::new(), Vec::new()];
         for number in if turn % 2 == 0 { [0, 1] } else { [1, 0] } {
             let search = search(&servers[number], &question.text, &options).await;
-            answers[number] = search.hits.clone();
-            let nearest: HashSet<String> =
-                places[number].straight.nearest_texts(SMALL, &question.vector).await.into_iter().filter_map(id_of).collect();
+            answers[number].clone_from(&search.hits);
+            let nearest: HashSet<String> = places[number]
+                .straight
+                .nearest_texts(SMALL, &question.vector)
+                .await
+                .into_iter()
+                .filter_map(id_of)
+                .collect();
             found[number] += search.segments.iter().filter(|segment| nearest.contains(*segment)).count();
             asked[number].push(search);
         }

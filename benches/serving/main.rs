@@ -56,7 +56,7 @@ async fn main() {
         overload::measure(&plan).await;
     }
     if names.iter().any(|name| *name == "cluster") {
-        cluster::measure(&plan).await;
+        Box::pin(cluster::measure(&plan)).await;
     }
     if wanted("search") {
         let asked = |size: &&usize| numbers.is_empty() || numbers.iter().any(|number| **number == size.to_string());

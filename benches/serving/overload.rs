@@ -41,9 +41,14 @@ pub async fn measure(plan: &Plan) {
     let (during, memory, obedient) = tokio::join!(overload, watch_memory(&server, &over), asker.obey(&over));
     let after = asker.closed(Duration::from_secs(10)).await;
 
-    let head = ["load", "s", "asked/s", "taken/s", "taken p50 ms", "taken p99 ms", "p99 / p99 before", "aim", "429", "other"];
-    let rows = [(format!("{CLIENTS} clients, before"), &before), (format!("{TIMES} x that rate"), &during), (format!("{CLIENTS} clients, after"), &after)]
-        .map(|(name, outcome)| row(name, outcome, &before));
+    let head =
+        ["load", "s", "asked/s", "taken/s", "taken p50 ms", "taken p99 ms", "p99 / p99 before", "aim", "429", "other"];
+    let rows = [
+        (format!("{CLIENTS} clients, before"), &before),
+        (format!("{TIMES} x that rate"), &during),
+        (format!("{CLIENTS} clients, after"), &after),
+    ]
+    .map(|(name, outcome)| row(name, outcome, &before));
     print_table(&format!("Overload: searches over {SEGMENTS} segments ({})", machine::load()), &head, rows.into());
     println!(
         "\nspeed after / before: {}; resident {memory_before:.0} MiB before, {:.0} to {:.0} MiB during, {:.0} MiB after; not sent, since {MOST_UNDER_WAY} were under way: {}",
@@ -76,7 +81,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(answers: Vec<Answer>, seconds: f64, not_sent: usize) -> Self {
+    fn of(answers: &[Answer], seconds: f64, not_sent: usize) -> Self {
         let ms = Values::of(answers.iter().filter_map(|answer| match answer {
             Answer::Taken(ms) => Some(*ms),
             _ => None,
@@ -132,7 +137,7 @@ impl Asker<'_> {
             }
         };
         join_all((0..CLIENTS).map(|_| client())).await;
-        Outcome::of(answers.into_inner().unwrap(), begun.elapsed().as_secs_f64(), 0)
+        Outcome::of(&answers.into_inner().unwrap(), begun.elapsed().as_secs_f64(), 0)
     }
 
     /// Requests at a rate, whether or not those before have been answered.
@@ -160,7 +165,7 @@ impl Asker<'_> {
             }
         };
         join_all((0..MOST_UNDER_WAY).map(lane)).await;
-        Outcome::of(answers.into_inner().unwrap(), begun.elapsed().as_secs_f64(), not_sent.into_inner())
+        Outcome::of(&answers.into_inner().unwrap(), begun.elapsed().as_secs_f64(), not_sent.into_inner())
     }
 
     /// One client that waits as long as it is told. Returns how often it had to ask for each answer.

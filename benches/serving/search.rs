@@ -144,7 +144,10 @@ pub async fn search(server: &Server, text: &str, options: &Value) -> Search {
         ms,
         stages,
         segments: hits.iter().map(|hit| text(&hit["segment"]["id"])).collect(),
-        hits: hits.iter().map(|hit| (text(&hit["document"]["external_id"]), hit["segment"]["place"].to_string())).collect(),
+        hits: hits
+            .iter()
+            .map(|hit| (text(&hit["document"]["external_id"]), hit["segment"]["place"].to_string()))
+            .collect(),
     }
 }
 

@@ -28,7 +28,7 @@ impl Straight {
     pub async fn wait_for_graphs(&self) -> (u64, u64) {
         let mut green = 0;
         loop {
-            let info = self.client.collection_info(&self.collection).await.expect("a collection");
+            let info = Box::pin(self.client.collection_info(&self.collection)).await.expect("a collection");
             let info = info.result.expect("its state");
             green = if info.status() == CollectionStatus::Green { green + 1 } else { 0 };
             if green == 3 {
@@ -51,7 +51,7 @@ impl Straight {
     pub async fn ten_texts(&self, tenant: &str, vector: &[f32]) -> f64 {
         let query = self.query(tenant, "text", vector, 10, false).with_payload(true);
         let begun = Instant::now();
-        let found = self.client.query(query).await.expect("an answer").result;
+        let found = Box::pin(self.client.query(query)).await.expect("an answer").result;
         let ms = begun.elapsed().as_secs_f64() * 1_000.0;
         assert_eq!(found.len(), 10);
         ms
@@ -63,7 +63,7 @@ impl Straight {
             MODALITIES.iter().map(|modality| self.query(tenant, modality, vector, 300, false).into()).collect();
         let batch = QueryBatchPointsBuilder::new(&self.collection, legs);
         let begun = Instant::now();
-        let found = self.client.query_batch(batch).await.expect("an answer").result;
+        let found = Box::pin(self.client.query_batch(batch)).await.expect("an answer").result;
         let ms = begun.elapsed().as_secs_f64() * 1_000.0;
         assert!(found.iter().all(|list| list.result.len() == 300));
         ms
@@ -72,6 +72,6 @@ impl Straight {
     /// The ten nearest texts, every one compared.
     pub async fn nearest_texts(&self, tenant: &str, vector: &[f32]) -> Vec<ScoredPoint> {
         let query = self.query(tenant, "text", vector, 10, true);
-        self.client.query(query).await.expect("an answer").result
+        Box::pin(self.client.query(query)).await.expect("an answer").result
     }
 }

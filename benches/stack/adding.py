@@ -50,25 +50,23 @@ async def warm_up(contest: Contest, texts: Texts) -> None:
 class New:
     """Rows of texts that were new, and the short ones among them."""
 
-    rows: list[Row]
-    short: list[Document]
+    rows: list[Row] = field(default_factory=list)
+    short: list[Document] = field(default_factory=list)
 
 
-async def measure_new(contest: Contest, texts: Texts, short_count: int, long_count: int, rounds: int) -> New:
+async def measure_new(new: New, contest: Contest, texts: Texts, short_count: int, long_count: int, rounds: int) -> None:
     """Texts that neither side has seen, each kind in both ways."""
     kinds = (
         ("label, three words", texts.label, short_count, "aim >= 3"),
         ("short, one sentence", texts.sentence, short_count, "aim >= 3"),
         ("long, four chunks", lambda: texts.long(LONG_SENTENCES), long_count, "aim >= 1"),
     )
-    new = New([], [])
     for what, make, count, aim in kinds:
         for in_bulk in (False, True):
             documents = [(f"{what.split(',')[0]}-{in_bulk}-{number}", make()) for number in range(count)]
             new.rows.append(await _add(contest, what, documents, rounds, in_bulk, aim))
             if make == texts.sentence and not in_bulk:
                 new.short = documents
-    return new
 
 
 async def measure_again(contest: Contest, documents: list[Document], rounds: int) -> list[Row]:

@@ -117,8 +117,12 @@ async def load_both(plan: Plan, sensorium: Sensorium, peer: Peer, qdrant: Qdrant
     contest = Contest(sensorium, peer, qdrant, postgres)
     try:
         await adding.warm_up(contest, texts)
-        new = await adding.measure_new(contest, texts, plan.short, plan.long, plan.rounds)
-        adding.print_rows(new.rows)
+        new = adding.New()
+        try:
+            await adding.measure_new(new, contest, texts, plan.short, plan.long, plan.rounds)
+        finally:
+            # What is there is told even if a later row breaks.
+            adding.print_rows(new.rows)
         await searching.measure(contest, texts, plan.searches, plan.rounds)
         adding.print_rows(await adding.measure_again(contest, new.short, plan.rounds))
         refused = {side.name: side.refused for side in contest.order(0) if side.refused}
@@ -153,7 +157,12 @@ def measure(plan: Plan, program: Path) -> None:
         started.append(qdrant)
         sensorium, peer = start_both(plan, program, folder, postgres, qdrant)
         started += [sensorium, peer]
-        asyncio.run(asyncio.wait_for(load_both(plan, sensorium, peer, qdrant, postgres), MOST_S))
+        try:
+            asyncio.run(asyncio.wait_for(load_both(plan, sensorium, peer, qdrant, postgres), MOST_S))
+        except (Broken, TimeoutError):
+            for each in (sensorium, peer):
+                print(f"bench-stack: the last words of {each.name}:\n{each.last_words()}", file=sys.stderr)
+            raise
         print_memory_after(memory(sensorium.pid), memory(peer.pid), postgres, qdrant)
         counts = [f"{name} {count:,}" for name, count in qdrant.points().items()]
         print(f"Points in Qdrant: {', '.join(counts)}.")

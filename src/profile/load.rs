@@ -267,7 +267,9 @@ fn facts_of(name: &str, entry: &ModelEntry, located: &Located) -> ModelFacts {
     let licence = &entry.licence;
     ModelFacts {
         licence: match entry.origin {
-            Origin::Bundled if name.starts_with("starter-") => format!("{licence} (ingredients: models/starter/README.md)"),
+            Origin::Bundled if name.starts_with("starter-") => {
+                format!("{licence} (ingredients: models/starter/README.md)")
+            }
             _ => licence.clone(),
         },
         precision: entry.precision.as_str(),

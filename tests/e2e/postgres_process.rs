@@ -1,4 +1,5 @@
 //! A Postgres server of a test's own. It goes some seconds after the test, with its folder (scripts/test-postgres).
+#![allow(dead_code)] // a bench uses a part
 
 use std::fs::File;
 use std::path::PathBuf;

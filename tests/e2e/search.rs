@@ -533,7 +533,10 @@ async fn models_are_told(server: Arc<Server>) {
                 && !tower["licence"].as_str().unwrap().is_empty())
     );
     for tower in towers {
-        assert_eq!((&tower["precision"], &tower["device"], &tower["state"]), (&json!("f32"), &json!("cpu"), &json!("loaded")));
+        assert_eq!(
+            (&tower["precision"], &tower["device"], &tower["state"]),
+            (&json!("f32"), &json!("cpu"), &json!("loaded"))
+        );
         assert!(tower["weights_bytes"].as_u64().unwrap() > 1_000_000, "{tower}");
     }
     // Readiness is told by a vector of the text tower.

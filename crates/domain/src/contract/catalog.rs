@@ -66,11 +66,11 @@ pub use operations::{
 pub use segments::{
     segments_are_seen_with_part_and_document, vectors_come_back_as_halves, vectors_go_with_their_last_segment,
 };
-pub use side_by_side::documents_come_and_go_side_by_side;
 pub use settings::{
     a_key_is_taken_with_its_document, generations_are_only_added, idempotency_keys_answer_once,
     keys_are_found_by_their_secret, numbers_add_up,
 };
+pub use side_by_side::documents_come_and_go_side_by_side;
 
 pub use texts::{a_zero_character_comes_back_or_is_refused, texts_come_back_as_they_were_given};
 

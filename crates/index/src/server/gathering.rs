@@ -81,7 +81,9 @@ async fn write(client: &Client, collection: &str, together: Vec<Waiting>) {
         match send(client, collection, points).await {
             Ok(()) => return together.into_iter().for_each(|waiting| tell(waiting, Ok(()))),
             Err(IndexError::Unavailable(why)) => {
-                return together.into_iter().for_each(|waiting| tell(waiting, Err(IndexError::Unavailable(why.clone()))));
+                return together
+                    .into_iter()
+                    .for_each(|waiting| tell(waiting, Err(IndexError::Unavailable(why.clone()))));
             }
             Err(_) => {}
         }
