@@ -36,11 +36,18 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
         running.check()?;
         let so_far = progress.clone();
         let outcome = {
-            let mut work = std::pin::pin!(ingest_part(app, running, &lease.tenant, &document, part, &mut progress));
+            let due = told + TELL_EVERY;
+            let telling = async {
+                tokio::time::sleep_until(due).await;
+                app.catalog.progress(lease, &so_far).await
+            };
+            let work = ingest_part(app, running, &lease.tenant, &document, part, &mut progress);
+            let (mut work, telling) = (std::pin::pin!(work), std::pin::pin!(telling));
+            // Both go on side by side: one may wait for a connection to the catalog that the other has.
             tokio::select! {
                 outcome = &mut work => outcome?,
-                () = tokio::time::sleep_until(told + TELL_EVERY) => {
-                    app.catalog.progress(lease, &so_far).await?;
+                result = telling => {
+                    result?;
                     told = tokio::time::Instant::now();
                     work.await?
                 }
