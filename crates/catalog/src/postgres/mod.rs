@@ -134,14 +134,9 @@ impl PostgresCatalog {
 
     /// A transaction that takes a job of the tenant.
     async fn begin_lease(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
-        let mut tx = self.pool.begin_with(BEGIN_BY_KEY).await?;
+        let mut tx = self.pool.begin().await?;
         Lock::Leases.shared(&mut tx, tenant).await?;
         Ok(tx)
-    }
-
-    /// Looks for jobs that wait.
-    async fn look_for_jobs(&self) -> Result<Transaction<'static, Postgres>> {
-        Ok(self.pool.begin_with(BEGIN_BY_KEY).await?)
     }
 
     /// Reads of one moment.

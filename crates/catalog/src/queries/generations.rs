@@ -114,9 +114,9 @@ pub(super) enum MayTake {
     None,
 }
 
-pub(super) async fn may_take(catalog: &Store, connection: &mut Connection) -> Result<MayTake> {
+pub(super) async fn may_take(catalog: &Store) -> Result<MayTake> {
     let rows = sqlx::query("SELECT number, state FROM generations WHERE state IN ('live', 'switching')")
-        .fetch_all(connection)
+        .fetch_all(catalog.reader())
         .await?;
     let mut may_take = MayTake::All;
     for row in rows {

@@ -57,18 +57,13 @@ const TAKE: &str = concat!(
 );
 
 pub(super) async fn lease(catalog: &Store, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
-    let mut look = catalog.look_for_jobs().await?;
-    let may_take = generations::may_take(catalog, &mut look).await?;
-    let now = catalog.now();
-    let tenants = match may_take {
-        MayTake::All => sqlx::query(WAITING).bind(now.as_millis()).fetch_all(&mut *look).await?,
-        MayTake::Reindexes | MayTake::None => Vec::new(),
-    };
-    look.commit().await?;
-    if matches!(may_take, MayTake::Reindexes) {
-        return lease_reindex(catalog, worker, lease_ms).await;
+    match generations::may_take(catalog).await? {
+        MayTake::All => {}
+        MayTake::Reindexes => return lease_reindex(catalog, worker, lease_ms).await,
+        MayTake::None => return Ok(None),
     }
-    for waiting in tenants {
+    let now = catalog.now();
+    for waiting in sqlx::query(WAITING).bind(now.as_millis()).fetch_all(catalog.reader()).await? {
         let tenant = waiting.word("tenant")?;
         let mut tx = catalog.begin_lease(&tenant).await?;
         if let Some(row) = sqlx::query(TAKE)
@@ -276,8 +271,6 @@ pub(super) async fn open(catalog: &Store) -> Result<Vec<(JobState, u64)>> {
 }
 
 pub(super) async fn next_at(catalog: &Store) -> Result<Option<Timestamp>> {
-    let mut look = catalog.look_for_jobs().await?;
-    let row = sqlx::query(NEXT_AT).fetch_optional(&mut *look).await?;
-    look.commit().await?;
+    let row = sqlx::query(NEXT_AT).fetch_optional(catalog.reader()).await?;
     row.map(|row| row.time("ready_at")).transpose()
 }

@@ -157,11 +157,6 @@ impl SqliteCatalog {
         self.begin_write().await
     }
 
-    /// Looks for jobs that wait.
-    async fn look_for_jobs(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.snapshot().await
-    }
-
     /// Reads of one moment.
     async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>> {
         Ok(self.readers.begin().await?)
