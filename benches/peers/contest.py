@@ -9,7 +9,8 @@ from statistics import median
 import numpy as np
 from safetensors.numpy import load_file
 
-from sides import OURS, Broken, Side, processor_seconds
+from sides import OURS, Side
+from system import Broken, processor_seconds
 
 REST_WITHIN_S = 10.0
 REST_LOOK_S = 0.1
@@ -100,7 +101,7 @@ class Contest:
         say("the sides are not at rest before a turn")
 
     def _spent(self) -> float:
-        return sum(processor_seconds(side.pid) for side in self.sides)
+        return sum(processor_seconds(side.pid, children=False) for side in self.sides)
 
 
 def least_cosine(some: np.ndarray, others: np.ndarray) -> float:

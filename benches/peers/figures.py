@@ -1,36 +1,12 @@
-"""Numbers as they are printed."""
-
-from collections.abc import Sequence
+"""The tables of the contest."""
 
 from contest import Agreement, Figures
 from models import MODELS
 from sides import OURS
+from tables import print_table, short, span
 
 # Of the ratio to the best peer, by precision: for one input, and for more.
 AIMS = {"f32": (1.3, 1.1), "bf16": (1.7, 1.0)}
-
-
-def short(value: float) -> str:
-    """Three digits that count."""
-    if value >= 1000:
-        return f"{value:,.0f}"
-    if value >= 100:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def span(values: Sequence[float]) -> str:
-    """From the least to the greatest."""
-    return f"{short(min(values))} to {short(max(values))}"
-
-
-def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], texts: int = 1) -> None:
-    """A table in Markdown; the first `texts` columns are words, the others numbers."""
-    print(f"\n{title}\n")
-    print(f"| {' | '.join(head)} |")
-    print("|" + "|".join("---" if column < texts else "--:" for column in range(len(head))) + "|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
 
 
 def print_rates(precision: str, figures: list[Figures]) -> None:

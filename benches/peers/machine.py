@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 
 from sides import PEERS
+from system import processor
 
 OTHER_VERSIONS = ("transformers", "onnx")
 # What a processor that multiplies in bf16 says of itself.
@@ -24,25 +25,17 @@ def cores() -> int:
         return allowed
 
 
-def _processor(field: str) -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == field), "")
-
-
 def has_bf16() -> bool:
     """Whether the processor multiplies in bf16."""
-    return bool(BF16_FLAGS & set(_processor("flags").split()))
+    return bool(BF16_FLAGS & set(processor("flags").split()))
 
 
 def print_machine(threads: int) -> None:
     """Processor, cores, memory, load, versions."""
-    flags = set(_processor("flags").split())
+    flags = set(processor("flags").split())
     vectors = " ".join(flag for flag in VECTOR_FLAGS if flag in flags) or "no vector extension that counts"
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    name = _processor("model name") or platform.machine()
+    name = processor("model name") or platform.machine()
     print(f"{name} ({vectors}), {threads} cores, {gib:.0f} GiB, Linux; {datetime.date.today()}; {load()} before the start.")
     packages = [peer.package for peer in PEERS] + list(OTHER_VERSIONS)
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)

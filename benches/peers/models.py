@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from sides import Broken
+from system import Broken, cache
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 20_261_129
@@ -42,11 +42,6 @@ MODELS = {
         Model("whisper", "Whisper tiny encoder, 30 s", "windows", "whisper-tiny", features="features"),
     )
 }
-
-
-def cache() -> Path:
-    """Where the project keeps what it has made or fetched."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sensorium"
 
 
 def folder_of(model: Model) -> Path:

@@ -17,8 +17,9 @@ from pathlib import Path
 from contest import FLOORS, Agreement, Contest, Figures, say
 from figures import print_agreements, print_choices, print_rates, print_ratios
 from machine import cores, has_bf16, load, print_machine
-from models import MODELS, Model, cache, folder_of, write_inputs
-from sides import OURS, Broken, Load, start
+from models import MODELS, Model, folder_of, write_inputs
+from sides import OURS, Load, start
+from system import Broken, cache
 
 HERE = Path(__file__).resolve().parent
 

@@ -9,14 +9,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from system import Broken, last_words
+
 HERE = Path(__file__).resolve().parent
 LOADED_WITHIN_S = 300.0
 ANSWERED_WITHIN_S = 600.0
 OURS = "Sensorium"
-
-
-class Broken(Exception):
-    """Something does not work, so that there are no figures."""
 
 
 @dataclass(frozen=True)
@@ -81,23 +79,20 @@ class Side:
         try:
             self.child.stdin.write(json.dumps(request).encode() + b"\n")
         except OSError:
-            raise Broken(f"{self.name} has ended:\n{self._last_words()}") from None
+            raise Broken(f"{self.name} has ended:\n{last_words(self.log)}") from None
         return self._answer(ANSWERED_WITHIN_S)
 
     def _answer(self, within_s: float) -> dict:
         ready, _, _ = select.select([self.child.stdout], [], [], within_s)
         if not ready:
-            raise Broken(f"{self.name} does not answer within {within_s:.0f} s:\n{self._last_words()}")
+            raise Broken(f"{self.name} does not answer within {within_s:.0f} s:\n{last_words(self.log)}")
         line = self.child.stdout.readline()
         if not line:
-            raise Broken(f"{self.name} has ended:\n{self._last_words()}")
+            raise Broken(f"{self.name} has ended:\n{last_words(self.log)}")
         answer = json.loads(line)
         if "error" in answer:
             raise Broken(f"{self.name}: {answer['error']}")
         return answer
-
-    def _last_words(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
 
     def stop(self) -> None:
         """Ends it."""
@@ -126,12 +121,3 @@ def start(load: Load, binary: Path, threads: int, folder: Path) -> list[Side]:
             side.stop()
         raise
     return sides
-
-
-def processor_seconds(pid: int) -> float:
-    """Seconds on a core that a process has had, by all its threads."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(int(field) for field in fields[11:13]) / os.sysconf("SC_CLK_TCK")

@@ -23,12 +23,16 @@ use crate::{Plan, machine};
 
 /// The aim for the whole of a search beside its embedding and a straight answer.
 const AIM: f64 = 1.15;
-const LARGE: &str = "large";
-const SMALL: &str = "small";
-/// Of the small tenant.
+const LARGE: Tenant = Tenant { name: "large", seed: 7 };
+const SMALL: Tenant = Tenant { name: "small", seed: 8 };
+/// Documents of the small tenant.
 const FEW: usize = 100;
-/// Each tenant has texts and vectors of its own, the same wherever they are.
-const SEEDS: [(&str, u64); 2] = [(LARGE, 7), (SMALL, 8)];
+
+/// A tenant with texts and vectors of its own, the same wherever they are.
+struct Tenant {
+    name: &'static str,
+    seed: u64,
+}
 
 /// An index with its catalog.
 struct Place {
@@ -44,33 +48,33 @@ impl Place {
         Self { name, postgres: Postgres::start(), straight: Straight::new(&index_url, name), index_url }
     }
 
-    fn settings(&self, tenant: &str) -> Vec<(&'static str, String)> {
+    fn settings(&self, tenant: &Tenant) -> Vec<(&'static str, String)> {
         vec![
             ("catalog.url", self.postgres.url.clone()),
             ("index.url", self.index_url.clone()),
             ("index.name", self.name.to_owned()),
             ("index.write_timeout_ms", "600000".to_owned()),
-            ("auth.first_tenant", tenant.to_owned()),
+            ("auth.first_tenant", tenant.name.to_owned()),
         ]
     }
 
     async fn app(&self, folder: &Path) -> App {
         let mut overrides = vec![("storage.data_dir", folder.display().to_string())];
-        overrides.extend(self.settings(LARGE));
+        overrides.extend(self.settings(&LARGE));
         startup::start(config::load(None, std::iter::empty(), overrides).expect("settings"))
             .await
             .expect("an application")
     }
 
     /// Adds documents of a tenant and says what that took.
-    async fn add(&self, tenant: &str, documents: usize) {
+    async fn add(&self, tenant: &Tenant, documents: usize) {
         let folder = tempfile::tempdir().unwrap();
         let app = self.app(folder.path()).await;
-        let seed = SEEDS.iter().find(|(name, _)| *name == tenant).map_or(0, |(_, seed)| *seed);
         let begun = Instant::now();
-        folder::add(&app, &tenant.parse::<TenantId>().expect("a name"), documents, seed).await;
+        let Tenant { name, seed } = tenant;
+        folder::add(&app, &name.parse::<TenantId>().expect("a name"), documents, *seed).await;
         println!(
-            "\n{}: {} segments of {documents} documents of the tenant \"{tenant}\" written in {:.0} s",
+            "\n{}: {} segments of {documents} documents of the tenant \"{name}\" written in {:.0} s",
             self.name,
             documents * PER_DOCUMENT,
             begun.elapsed().as_secs_f64()
@@ -78,7 +82,7 @@ impl Place {
     }
 
     /// A server for a tenant, which has a key in a folder of its own.
-    async fn server(&self, folder: &Path, tenant: &str) -> Server {
+    async fn server(&self, folder: &Path, tenant: &Tenant) -> Server {
         Server::start_with(folder, &self.settings(tenant)).await
     }
 
@@ -99,14 +103,14 @@ pub async fn measure(plan: &Plan) {
     let count = plan.of(1_000, 100);
     let qdrant = Qdrant::start();
     let (shared, own) = (Place::new("shared", &qdrant), Place::new("own", &qdrant));
-    own.add(SMALL, FEW).await;
-    shared.add(SMALL, FEW).await;
-    shared.add(LARGE, segments / PER_DOCUMENT - FEW).await;
+    own.add(&SMALL, FEW).await;
+    shared.add(&SMALL, FEW).await;
+    shared.add(&LARGE, segments / PER_DOCUMENT - FEW).await;
     shared.wait_for_graphs().await;
     own.wait_for_graphs().await;
 
     let folder = tempfile::tempdir().unwrap();
-    let server = shared.server(folder.path(), LARGE).await;
+    let server = shared.server(folder.path(), &LARGE).await;
     let questions = Question::make(&server, count + 100).await;
     Box::pin(beside_straight(&server, &shared.straight, &questions, segments)).await;
     server.stop().await;
@@ -151,9 +155,9 @@ async fn beside_straight(server: &Server, straight: &Straight, questions: &[Ques
             let ours = async { search(server, &text, options).await };
             let theirs = async {
                 if number == 0 {
-                    straight.ten_texts(LARGE, &question.vector).await
+                    straight.ten_texts(LARGE.name, &question.vector).await
                 } else {
-                    straight.legs(LARGE, &question.vector).await
+                    straight.legs(LARGE.name, &question.vector).await
                 }
             };
             let pair = if turn % 2 == 0 {
@@ -205,7 +209,7 @@ fn row(name: &str, asked: &[(Search, f64)]) -> Vec<String> {
 /// The tenant with few documents, among all the others and alone: times, and how many of the ten nearest are found.
 async fn small_tenant(shared: &Place, own: &Place, questions: &[Question], segments: usize) {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let servers = [shared.server(folders[0].path(), SMALL).await, own.server(folders[1].path(), SMALL).await];
+    let servers = [shared.server(folders[0].path(), &SMALL).await, own.server(folders[1].path(), &SMALL).await];
     let places = [shared, own];
     let options = json!({"spaces": ["shared"], "targets": ["text"], "group_by": "none", "depth": 10});
     let mut asked: [Vec<Search>; 2] = Default::default();
@@ -218,7 +222,7 @@ async fn small_tenant(shared: &Place, own: &Place, questions: &[Question], segme
             answers[number].clone_from(&search.hits);
             let nearest: HashSet<String> = places[number]
                 .straight
-                .nearest_texts(SMALL, &question.vector)
+                .nearest_texts(SMALL.name, &question.vector)
                 .await
                 .into_iter()
                 .filter_map(id_of)

@@ -9,7 +9,7 @@ use qdrant_client::qdrant::{
 };
 
 /// The stored vectors of the `starter` profile, by modality.
-pub const MODALITIES: [&str; 3] = ["text", "image", "audio"];
+const MODALITIES: [&str; 3] = ["text", "image", "audio"];
 
 /// A client of one collection.
 pub struct Straight {

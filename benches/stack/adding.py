@@ -4,8 +4,8 @@ import statistics
 from dataclasses import dataclass, field
 
 from contest import Contest, Turn, in_parts, say
-from figures import print_table, short, span
 from sides import Document
+from tables import print_table, short, span
 from texts import Texts
 
 CLIENTS = 16

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from servers import Peer, Postgres, Qdrant, Sensorium, processor_seconds
+from servers import Peer, Postgres, Qdrant, Sensorium
 from sides import PeerSide, SensoriumSide, Side
+from system import processor_seconds
 
 REST_WITHIN_S = 20.0
 REST_LOOK_S = 0.25

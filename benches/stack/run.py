@@ -22,21 +22,19 @@ from pathlib import Path
 import adding
 import searching
 from contest import Contest, say
-from figures import print_table, short
 from servers import (
-    Broken,
     Memory,
     Peer,
     Postgres,
     Qdrant,
     Sensorium,
-    cache,
     memory,
-    read,
     remove,
     resident_of_gpu_libraries,
     share_of_memory,
 )
+from system import Broken, cache, last_words, processor
+from tables import print_table, short
 from texts import Texts
 
 # Nobody waits longer for all of it.
@@ -134,9 +132,9 @@ async def load_both(plan: Plan, sensorium: Sensorium, peer: Peer, qdrant: Qdrant
 
 def print_machine(program: Path) -> None:
     """What the figures were measured on, and with."""
-    names = [line.partition(":")[2].strip() for line in read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, {gib:.0f} GiB, Linux"
+    name = processor("model name") or platform.machine()
+    machine = f"{name}, {os.cpu_count()} cores, {gib:.0f} GiB, Linux"
     print(f"{machine}; {datetime.date.today()}; load {os.getloadavg()[0]:.1f} before the start.")
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     theirs = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
@@ -161,7 +159,7 @@ def measure(plan: Plan, program: Path) -> None:
             asyncio.run(asyncio.wait_for(load_both(plan, sensorium, peer, qdrant, postgres), MOST_S))
         except (Broken, TimeoutError):
             for each in (sensorium, peer):
-                print(f"bench-stack: the last words of {each.name}:\n{each.last_words()}", file=sys.stderr)
+                print(f"bench-stack: the last words of {each.name}:\n{last_words(each.log)}", file=sys.stderr)
             raise
         print_memory_after(memory(sensorium.pid), memory(peer.pid), postgres, qdrant)
         counts = [f"{name} {count:,}" for name, count in qdrant.points().items()]

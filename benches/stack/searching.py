@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from contest import Contest, in_parts, say
-from figures import percentile, print_table, short
 from sides import Load, Side
+from tables import percentile, print_table, short
 from texts import Texts
 
 CLIENTS = (1, 8)

@@ -1,6 +1,5 @@
 """The programs that take part, each a child process that ends with this one; and the memory that they take."""
 
-import contextlib
 import fcntl
 import http.client
 import json
@@ -15,6 +14,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from system import Broken, cache, family, last_words, read
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 120.0
 STOPPED_WITHIN_S = 30.0
@@ -22,10 +23,6 @@ LOOK_EVERY_S = 0.01
 MIB = 1024.0  # in KiB, as /proc counts
 # Libraries of PyTorch that a machine without a GPU has no use for; they come with the build that pip gives by itself.
 GPU_LIBRARIES = ("cuda", "nvidia", "cudnn", "cublas", "nccl", "triton")
-
-
-class Broken(Exception):
-    """Something does not work, so that there are no figures."""
 
 
 @dataclass
@@ -89,15 +86,11 @@ class Process:
         """Waits for a condition; seconds from the start of the process."""
         while not holds():
             if self.child.poll() is not None:
-                raise Broken(f"{self.name} ended with {self.child.returncode}:\n{self.last_words()}")
+                raise Broken(f"{self.name} ended with {self.child.returncode}:\n{last_words(self.log)}")
             if time.perf_counter() - self.begun > READY_WITHIN_S:
-                raise Broken(f"{self.name} is not ready after {READY_WITHIN_S:.0f} s:\n{self.last_words()}")
+                raise Broken(f"{self.name} is not ready after {READY_WITHIN_S:.0f} s:\n{last_words(self.log)}")
             time.sleep(LOOK_EVERY_S)
         return time.perf_counter() - self.begun
-
-    def last_words(self) -> str:
-        """The end of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
 
     def stop(self) -> None:
         """Asks it to end and waits; then ends it."""
@@ -217,11 +210,6 @@ class Peer(Process):
         self.at_ready = memory(self.pid)
 
 
-def cache() -> Path:
-    """Where the project keeps what it has fetched."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sensorium"
-
-
 def listens(port: int) -> bool:
     """Whether somebody takes connections."""
     try:
@@ -229,15 +217,6 @@ def listens(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that come from it."""
-    children = []
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            children += [int(child) for child in (task / "children").read_text().split()]
-    return [pid] + [member for child in children for member in family(child)]
 
 
 def memory(pid: int) -> Memory:
@@ -272,24 +251,6 @@ def share_of_memory(pid: int) -> float:
             if line.startswith("Pss:"):
                 total += int(line.split()[1]) / MIB
     return total
-
-
-def processor_seconds(pid: int, children: bool = True) -> float:
-    """Seconds on a core that a process has had; with its children unless told otherwise."""
-    total = 0
-    for member in family(pid) if children else [pid]:
-        fields = read(f"/proc/{member}/stat").rpartition(")")[2].split()
-        # Its own, by user and system; then those of children that have ended.
-        total += sum(int(field) for field in fields[11 : 15 if children else 13])
-    return total / os.sysconf("SC_CLK_TCK")
-
-
-def read(path: str) -> str:
-    """A file of /proc; empty when its process has gone."""
-    try:
-        return Path(path).read_text(errors="replace")
-    except OSError:
-        return ""
 
 
 def remove(folder: Path) -> None:

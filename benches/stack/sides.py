@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from servers import Broken
+from system import Broken
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=120)
 LOOK_EVERY_S = 0.1

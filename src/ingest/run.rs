@@ -1,8 +1,9 @@
 //! The ingest job: every part is cut, encoded and indexed; the document becomes ready only after the index has flushed.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use sensorium_domain::catalog::{JobEnd, PartOutcome};
+use sensorium_domain::catalog::{JobEnd, Lease, PartOutcome};
 use sensorium_domain::document::PartError;
 use sensorium_domain::index::Point;
 use sensorium_domain::job::Progress;
@@ -35,25 +36,8 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     for part in &parts {
         running.check()?;
         let so_far = progress.clone();
-        let outcome = {
-            let due = told + TELL_EVERY;
-            let telling = async {
-                tokio::time::sleep_until(due).await;
-                app.catalog.progress(lease, &so_far).await
-            };
-            let work = ingest_part(app, running, &lease.tenant, &document, part, &mut progress);
-            let (mut work, telling) = (std::pin::pin!(work), std::pin::pin!(telling));
-            // Both go on side by side: one may wait for a connection to the catalog that the other has.
-            tokio::select! {
-                outcome = &mut work => outcome?,
-                result = telling => {
-                    result?;
-                    told = tokio::time::Instant::now();
-                    work.await?
-                }
-            }
-        };
-        outcomes.push(outcome);
+        let work = ingest_part(app, running, &lease.tenant, &document, part, &mut progress);
+        outcomes.push(telling(app, lease, &so_far, &mut told, work).await?);
         progress.done += 1;
     }
     "index".clone_into(&mut progress.stage);
@@ -74,6 +58,31 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
         app.bell.sweep();
     }
     Ok(())
+}
+
+/// Does a piece of work, and tells how far the job had come before it, should the work take until that is due.
+async fn telling<T>(
+    app: &App,
+    lease: &Lease,
+    so_far: &Progress,
+    told: &mut tokio::time::Instant,
+    work: impl Future<Output = Result<T, JobFailure>>,
+) -> Result<T, JobFailure> {
+    let due = *told + TELL_EVERY;
+    let tell = async {
+        tokio::time::sleep_until(due).await;
+        app.catalog.progress(lease, so_far).await
+    };
+    let (mut work, tell) = (pin!(work), pin!(tell));
+    // Both go on side by side: one may wait for a connection to the catalog that the other has.
+    tokio::select! {
+        done = &mut work => done,
+        result = tell => {
+            result?;
+            *told = tokio::time::Instant::now();
+            work.await
+        }
+    }
 }
 
 /// A version that was overtaken before it was done may have written points that no row knows. They go before this version's

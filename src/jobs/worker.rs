@@ -39,7 +39,8 @@ async fn work(app: &App, name: &str) {
                 app.bell.ring(); // another worker may find the next one
                 let id = lease.job.id;
                 app.bell.changed(id);
-                let span = tracing::info_span!("job", job = %lease.job.id, kind = lease.job.kind.as_str(), attempt = lease.job.attempts);
+                let span =
+                    tracing::info_span!("job", job = %id, kind = lease.job.kind.as_str(), attempt = lease.job.attempts);
                 run(app, lease).instrument(span).await;
                 app.bell.changed(id);
             }

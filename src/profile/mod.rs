@@ -54,6 +54,12 @@ pub struct ModelFacts {
     pub weights_bytes: u64,
 }
 
+impl ModelFacts {
+    fn unknown() -> Self {
+        Self { licence: "not known".to_owned(), precision: "not known", weights_bytes: 0 }
+    }
+}
+
 struct Space {
     name: SpaceName,
     reading: Reading,
@@ -206,9 +212,10 @@ impl Profile {
         nearest.map(|label| (label.text.to_owned(), label.cosine, label.confidence)).collect()
     }
 
-    /// What there is to know about a model that the profile runs.
-    pub fn facts(&self, model: &ModelName) -> Option<&ModelFacts> {
-        self.models.iter().find(|(known, _)| known == model).map(|(_, facts)| facts)
+    /// What there is to know about a model. That there is always of one that the profile runs.
+    pub fn facts(&self, model: &ModelName) -> ModelFacts {
+        let known = self.models.iter().find(|(known, _)| known == model);
+        known.map_or_else(ModelFacts::unknown, |(_, facts)| facts.clone())
     }
 
     /// What users should know.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::http::access::Read;
 use crate::http::problem::Problems;
+use crate::profile::ModelFacts;
 use crate::startup::App;
 
 /// What the server runs.
@@ -130,15 +131,8 @@ fn writer(app: &App, name: &ModelName, is_loaded: bool) -> Model {
 }
 
 fn model(app: &App, name: &ModelName, state: ModelState) -> Model {
-    let facts = app.profile.facts(name);
-    Model {
-        model: name.clone(),
-        licence: facts.map_or("not known", |facts| &facts.licence).to_owned(),
-        precision: facts.map_or("f32", |facts| facts.precision),
-        device: "cpu",
-        state,
-        weights_bytes: facts.map_or(0, |facts| facts.weights_bytes),
-    }
+    let ModelFacts { licence, precision, weights_bytes } = app.profile.facts(name);
+    Model { model: name.clone(), licence, precision, device: "cpu", state, weights_bytes }
 }
 
 fn measured(metrics: &Metrics, space: &SpaceName, modality: Modality) -> Measured {

@@ -65,10 +65,14 @@ pub struct PostgresCatalog {
 
 /// For transactions of statements that find what they want by key. They are planned once, and not for each execution as others are; no index is
 /// passed over then because a table was still small.
-const BEGIN_BY_KEY: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off";
+macro_rules! begin_by_key {
+    () => {
+        "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
+    };
+}
+
 /// The same, and the commit does not wait for the disk. A later one that does brings it there too.
-const BEGIN_UNPROMISED: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
-     SET LOCAL synchronous_commit = off";
+const BEGIN_UNPROMISED: &str = concat!(begin_by_key!(), "; SET LOCAL synchronous_commit = off");
 
 impl PostgresCatalog {
     /// Opens the database at `url` (`postgres://user:password@host:port/database?sslmode=verify-full`), brought up to date
@@ -120,7 +124,7 @@ impl PostgresCatalog {
     /// A transaction that goes beside others of its kind: what it does is right whatever they write. No transaction that looks and then
     /// writes is under way meanwhile.
     async fn begin_beside(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
-        let mut tx = self.pool.begin_with(BEGIN_BY_KEY).await?;
+        let mut tx = self.pool.begin_with(begin_by_key!()).await?;
         Lock::Tenant.shared(&mut tx, tenant).await?;
         Ok(tx)
     }

@@ -12,7 +12,8 @@ use crate::error::{Fail, Result, is_duplicate};
 /// Accepts a document. One that nobody knows comes beside others of its tenant. For a next version, for a tenant whose things are counted, and
 /// where something clashes, the tenant is locked.
 pub(super) async fn accept(catalog: &Store, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job)> {
-    if new.quota == StorageQuota::default() {
+    let is_bounded = new.quota != StorageQuota::default();
+    if !is_bounded {
         let mut tx = catalog.begin_beside(tenant).await?;
         if known(&mut tx, tenant, &new).await?.is_none() {
             match write(catalog, &mut tx, tenant, &new, None).await {
@@ -26,7 +27,6 @@ pub(super) async fn accept(catalog: &Store, tenant: &TenantId, new: NewDocument)
         }
     }
     let mut tx = catalog.begin(tenant).await?;
-    let is_bounded = new.quota != StorageQuota::default();
     let before = if is_bounded { usage_with(&mut tx, tenant).await? } else { Usage::default() };
     let known = known(&mut tx, tenant, &new).await?;
     let accepted = write(catalog, &mut tx, tenant, &new, known.as_ref()).await?;

@@ -1,12 +1,11 @@
 //! What was promised is there after a crash: handles are dropped without a word, and others opened.
 
 use super::CatalogFixture;
-use super::sample::{HOUR_MS, LEASE_MS, Stage, claim};
+use super::sample::{HOUR_MS, LEASE_MS, Stage, claim, model};
 use crate::catalog::BlobState;
 use crate::document::DocumentStatus;
 use crate::ids::BlobHash;
 use crate::job::JobState;
-use crate::names::ModelName;
 
 /// A document goes from upload to deletion, and after every step the process dies.
 pub async fn a_crash_loses_no_promise(fixture: &dyn CatalogFixture) {
@@ -27,7 +26,7 @@ pub async fn a_crash_loses_no_promise(fixture: &dyn CatalogFixture) {
     let stage = Stage::open(fixture).await;
     assert_eq!(stage.job(job.id).await, job);
     let lost = stage.lease("dies").await;
-    let model = ModelName("text@1".to_owned());
+    let model = model("text@1");
     let key = super::sample::content(BlobHash::of(b"one"), 0);
     stage.catalog.put_vectors(&stage.acme, &model, &[(key, vec![1.0])]).await.unwrap();
     drop(stage);

@@ -1,10 +1,10 @@
 //! Another tenant's things are not there, whatever is asked: every call that names a tenant, with another's ids.
 
 use super::CatalogFixture;
-use super::sample::{Conflict, LeaseLost, NotFound, Stage, claim, content, refused, tenant};
+use super::sample::{Conflict, LeaseLost, NotFound, Stage, claim, content, model, refused, tenant};
 use crate::catalog::{BlobState, CollectionPatch, DocumentPatch, DocumentQuery, JobEnd, JobQuery, Lease, NewDocument};
 use crate::job::{JobKind, Progress};
-use crate::names::{CollectionName, ModelName};
+use crate::names::CollectionName;
 
 /// Collections and documents.
 pub async fn tenants_share_no_documents(fixture: &dyn CatalogFixture) {
@@ -57,7 +57,7 @@ pub async fn tenants_share_no_content(fixture: &dyn CatalogFixture) {
     let document = stage.ready(None, &["one"]).await.id;
     let blob = catalog.parts(acme, document, None).await.unwrap()[0].blob;
     let segments = stage.live_ids(document).await;
-    let (model, key) = (ModelName("text@1".to_owned()), content(blob, 0));
+    let (model, key) = (model("text@1"), content(blob, 0));
     let vectors = [(key, vec![1.0])];
     catalog.put_vectors(acme, &model, &vectors).await.unwrap();
 

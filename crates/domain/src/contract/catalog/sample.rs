@@ -14,7 +14,7 @@ use crate::contract::TestClock;
 use crate::document::{Document, Part, PartError, PartFacts};
 use crate::ids::{BlobHash, ContentKey, DocumentId, JobId, PartId, SegmentId};
 use crate::job::{Job, JobKind};
-use crate::names::TenantId;
+use crate::names::{ModelName, TenantId};
 use crate::segment::{Modality, Place, Segment, SegmentKind};
 use crate::time::Timestamp;
 
@@ -23,6 +23,10 @@ pub(super) const HOUR_MS: i64 = 3_600_000;
 
 pub(super) fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
+}
+
+pub(super) fn model(name: &str) -> ModelName {
+    ModelName(name.to_owned())
 }
 
 pub(super) fn claim() -> ClaimId {

@@ -1,10 +1,9 @@
 //! Live segments, and the vectors that are kept for them.
 
 use super::CatalogFixture;
-use super::sample::{NotFound, Stage, content, refused, tenant};
+use super::sample::{NotFound, Stage, content, model, refused, tenant};
 use crate::catalog::JobEnd;
 use crate::ids::{BlobHash, ContentKey, SegmentId};
-use crate::names::ModelName;
 
 /// In the order asked for, each with its own part and document; what is not there is left out.
 pub async fn segments_are_seen_with_part_and_document(fixture: &dyn CatalogFixture) {
@@ -30,10 +29,6 @@ pub async fn segments_are_seen_with_part_and_document(fixture: &dyn CatalogFixtu
     assert_eq!(catalog.segment_views(acme, &[]).await.unwrap(), []);
     assert_eq!(catalog.live_segments(acme, &[ids[3], unknown, ids[0]]).await.unwrap(), [ids[3], ids[0]]);
     refused(catalog.segments(acme, stage.document_id(), 0, 1).await, NotFound);
-}
-
-fn model(name: &str) -> ModelName {
-    ModelName(name.to_owned())
 }
 
 /// By tenant, model and content, to the precision of half floats.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use super::CatalogFixture;
-use super::sample::{Chance, LEASE_MS, Stage, content, outcome};
+use super::sample::{Chance, LEASE_MS, Stage, content, model, outcome};
 use crate::catalog::{DocumentQuery, JobEnd, Usage};
 use crate::ids::BlobHash;
 use crate::job::JobKind;
-use crate::names::ModelName;
 
 const TEXTS: [&str; 4] = ["red", "blue", "green", "grey"];
 
@@ -74,7 +73,7 @@ async fn run_one_job(stage: &Stage, worker: &str) -> bool {
             let outcomes: Vec<_> = parts.iter().map(|part| outcome(part, 2)).collect();
             let segments = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().ok()).flatten();
             let vectors: Vec<_> = segments.map(|segment| (segment.content, vec![1.0])).collect();
-            stage.catalog.put_vectors(&lease.tenant, &model(), &vectors).await.unwrap();
+            stage.catalog.put_vectors(&lease.tenant, &model("text@1"), &vectors).await.unwrap();
             stage.catalog.finish_ingest(&lease, version, outcomes).await.unwrap();
         }
         JobKind::Delete { document } => stage.catalog.finish_delete(&lease, document).await.unwrap(),
@@ -83,12 +82,8 @@ async fn run_one_job(stage: &Stage, worker: &str) -> bool {
     true
 }
 
-fn model() -> ModelName {
-    ModelName("text@1".to_owned())
-}
-
 /// How many of the texts have the vector of their first segment.
 async fn kept(stage: &Stage) -> usize {
     let keys = TEXTS.map(|text| content(BlobHash::of(text.as_bytes()), 0));
-    stage.catalog.vectors(&stage.acme, &model(), &keys).await.unwrap().iter().flatten().count()
+    stage.catalog.vectors(&stage.acme, &model("text@1"), &keys).await.unwrap().iter().flatten().count()
 }

@@ -1,4 +1,4 @@
-"""Numbers as they are printed."""
+"""Numbers and tables as they are printed."""
 
 from collections.abc import Sequence
 
