@@ -40,8 +40,10 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
         outcomes.push(telling(app, lease, &so_far, &mut told, work).await?);
         progress.done += 1;
     }
-    "index".clone_into(&mut progress.stage);
-    app.catalog.progress(lease, &progress).await?;
+    if told.elapsed() >= TELL_EVERY {
+        "index".clone_into(&mut progress.stage);
+        app.catalog.progress(lease, &progress).await?;
+    }
     let started = Instant::now();
     let any_ready = outcomes.iter().any(|outcome| outcome.result.is_ok());
     if version > 1 && any_ready {

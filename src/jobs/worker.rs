@@ -1,4 +1,4 @@
-//! The workers: lease, run, end. As many as `jobs.workers` side by side.
+//! The workers: lease, run, end. As many jobs as `jobs.workers` side by side; what they ask of the catalog at the same time goes there together.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -21,36 +21,43 @@ const LONGEST_SLEEP_MS: i64 = 2_000;
 /// The shortest: a job may be due and yet have to wait for another of its document.
 const SHORTEST_SLEEP_MS: i64 = 200;
 
-/// Runs workers until the server stops; returns when every job that was running has ended or given its lease back.
+/// Takes jobs and runs them, as many side by side as there are workers, until the server stops; returns when every job that was running has
+/// ended or given its lease back.
 pub async fn run_workers(app: App) {
-    let mut workers = JoinSet::new();
-    for number in 0..app.config.jobs.workers {
-        let app = app.clone();
-        let name = format!("{}-{number}", app.instance);
-        workers.spawn(async move { work(&app, &name).await });
-    }
-    while workers.join_next().await.is_some() {}
-}
-
-async fn work(app: &App, name: &str) {
+    let workers = app.config.jobs.workers;
+    let mut running = JoinSet::new();
     while !app.stopping.is_cancelled() {
-        match app.catalog.lease_job(name, app.config.jobs.lease_ms).await {
-            Ok(Some(lease)) => {
-                app.bell.ring(); // another worker may find the next one
-                let id = lease.job.id;
-                app.bell.changed(id);
-                let span =
-                    tracing::info_span!("job", job = %id, kind = lease.job.kind.as_str(), attempt = lease.job.attempts);
-                run(app, lease).instrument(span).await;
-                app.bell.changed(id);
+        while running.try_join_next().is_some() {}
+        let free = workers.saturating_sub(running.len());
+        if free == 0 {
+            running.join_next().await;
+            continue;
+        }
+        let leased = app.catalog.lease_jobs(&app.instance, app.config.jobs.lease_ms, free as u32).await;
+        match leased {
+            Ok(leases) if leases.is_empty() => sleep_until_next(&app).await,
+            Ok(leases) => {
+                for lease in leases {
+                    running.spawn(work(app.clone(), lease));
+                }
             }
-            Ok(None) => sleep_until_next(app).await,
             Err(error) => {
                 tracing::warn!(%error, "no lease");
-                pause(app, 1_000).await;
+                pause(&app, 1_000).await;
             }
         }
     }
+    while running.join_next().await.is_some() {}
+}
+
+async fn work(app: App, lease: Lease) {
+    let job = &lease.job;
+    let id = job.id;
+    app.bell.changed(id);
+    let span = tracing::info_span!("job", job = %id, kind = job.kind.as_str(), attempt = job.attempts);
+    run(&app, lease).instrument(span).await;
+    app.bell.changed(id);
+    app.bell.ring(); // another job may have waited for this one
 }
 
 async fn sleep_until_next(app: &App) {

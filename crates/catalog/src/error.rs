@@ -10,7 +10,7 @@ use sqlx::postgres::PgDatabaseError;
 pub(crate) type Result<T, E = Fail> = std::result::Result<T, E>;
 
 /// A [`CatalogError`] that `?` makes out of a database error.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fail(CatalogError);
 
 impl Fail {
@@ -24,6 +24,15 @@ impl Fail {
 
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self.0, CatalogError::Conflict(_))
+    }
+
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self.0, CatalogError::Unavailable(_))
+    }
+
+    /// A call whose work ended before it could answer.
+    pub(crate) fn broken_off() -> Self {
+        Self(CatalogError::Internal("the call was broken off".to_owned()))
     }
 
     pub(crate) fn over_quota(quota: Quota) -> Self {

@@ -12,6 +12,7 @@
 
 mod columns;
 mod error;
+mod gathering;
 mod half_floats;
 mod merge_patch;
 mod postgres;

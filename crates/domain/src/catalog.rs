@@ -18,7 +18,7 @@ use crate::segment::{Modality, Segment};
 use crate::time::Timestamp;
 
 /// Why a catalog call failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum CatalogError {
     /// There is no such thing in this tenant.
     #[error("there is no such {0}")]
@@ -671,9 +671,15 @@ pub trait Catalog: Send + Sync {
     /// retried.
     async fn prune_jobs(&self, ended_before: Timestamp, limit: u32) -> Result<u64, CatalogError>;
 
-    /// Takes the next job: queued and due, or running with an expired lease; of the tenant with the fewest running jobs
-    /// first, then oldest. Jobs of one document never run side by side. The lease ends `lease_ms` from now.
-    async fn lease_job(&self, worker: &str, lease_ms: i64) -> Result<Option<Lease>, CatalogError>;
+    /// Takes up to `most` of the next jobs: queued and due, or running with an expired lease; of the tenant with the fewest running jobs
+    /// first, then oldest, and of several tenants about as many each. Jobs of one document never run side by side. The leases end `lease_ms`
+    /// from now.
+    async fn lease_jobs(&self, worker: &str, lease_ms: i64, most: u32) -> Result<Vec<Lease>, CatalogError>;
+
+    /// Takes the next job.
+    async fn lease_job(&self, worker: &str, lease_ms: i64) -> Result<Option<Lease>, CatalogError> {
+        Ok(self.lease_jobs(worker, lease_ms, 1).await?.pop())
+    }
 
     /// Extends the lease and learns whether to stop.
     async fn heartbeat(&self, lease: &Lease, lease_ms: i64) -> Result<LeaseState, CatalogError>;

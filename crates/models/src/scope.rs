@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use crate::compute::weight::Products;
 use crate::error::ModelError;
 use crate::weights::Weights;
 
@@ -11,13 +12,16 @@ pub struct Scope<'a> {
     weights: &'a Weights,
     prefix: String,
     dtype: DType,
+    products: Option<Products>,
     device: &'a Device,
 }
 
 impl<'a> Scope<'a> {
-    /// The root of a model's names.
+    /// The root of a model's names. Where layers take products of their own, in whatever precision, tensors are wanted in f32.
     pub fn root(weights: &'a Weights, dtype: DType, device: &'a Device) -> Self {
-        Self { weights, prefix: String::new(), dtype, device }
+        let products = if device.is_cpu() { Products::of(dtype) } else { None };
+        let dtype = if products.is_some() { DType::F32 } else { dtype };
+        Self { weights, prefix: String::new(), dtype, products, device }
     }
 
     /// What lies below `name`; several steps at once are written with dots.
@@ -50,6 +54,11 @@ impl<'a> Scope<'a> {
     /// The precision in which tensors are wanted.
     pub fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// How layers take their products, where they do so themselves.
+    pub fn products(&self) -> Option<Products> {
+        self.products
     }
 
     /// The device on which tensors are wanted.

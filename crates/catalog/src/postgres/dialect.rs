@@ -53,6 +53,33 @@ macro_rules! among {
     };
 }
 
+/// The rows `r` of a JSON list of objects; `r.value->>'name'` is a text of one.
+macro_rules! rows_of {
+    ($list:literal) => {
+        concat!("json_array_elements(CAST(", $list, " AS json)) AS r(value)")
+    };
+}
+
+/// A UUID of such a row, which has it as hexadecimal digits.
+macro_rules! row_uuid {
+    ($name:literal) => {
+        concat!("CAST(r.value->>'", $name, "' AS UUID)")
+    };
+}
+
+/// That a document has one of these external ids: found by the index of hashes.
+macro_rules! external_id_among {
+    ($list:literal) => {
+        concat!(
+            "md5(d.external_id) IN (SELECT md5(e) FROM unnest(",
+            $list,
+            "::text[]) AS e) AND d.external_id = ANY(",
+            $list,
+            ")"
+        )
+    };
+}
+
 /// That a document has this external id: found by the index of hashes.
 macro_rules! external_id_is {
     ($parameter:literal) => {
@@ -67,7 +94,10 @@ macro_rules! next_seq {
     };
 }
 
-pub(super) use {among, external_id_is, for_share, for_update, for_update_by, next_seq, row_number, skip_locked};
+pub(super) use {
+    among, external_id_among, external_id_is, for_share, for_update, for_update_by, next_seq, row_number, row_uuid,
+    rows_of, skip_locked,
+};
 
 impl Columns for Row {
     plain_columns!();
@@ -100,12 +130,22 @@ pub(super) fn digest_list<'a>(digests: impl IntoIterator<Item = &'a [u8; 32]>) -
     digests.into_iter().map(|digest| digest.to_vec()).collect()
 }
 
+/// Texts for `external_id_among!`.
+pub(super) fn text_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>> {
+    Ok(texts.into_iter().map(str::to_owned).collect())
+}
+
 /// A text that we made as it can be kept: U+0000, which no column holds, is replaced.
 pub(super) fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
+/// Until the transaction ends no other job is taken: those that others are about to take are taken before this returns. See [`Lock::Generations`].
+pub(super) async fn exclude_all_leases(connection: &mut Connection) -> Result<()> {
+    Lock::Generations.exclusive(connection).await
+}
+
 /// Until the transaction ends no job of the tenant is taken. See [`Lock::Leases`].
 pub(super) async fn exclude_leases(connection: &mut Connection, tenant: &TenantId) -> Result<()> {
-    Lock::Leases.exclusive(connection, tenant).await
+    Lock::Leases(tenant).exclusive(connection).await
 }

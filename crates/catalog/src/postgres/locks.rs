@@ -14,7 +14,11 @@
 //! Taking a job needs no such lock (`SKIP LOCKED` keeps workers apart) and must not wait for a long transaction. It only
 //! must not fall between a sweep's look for ingests under way and its deletion of vectors, on which an ingest counts from
 //! its first moment: hence a second lock, shared by those who take jobs and held for the short end of a transaction by
-//! those who sweep. Locks are taken in this order: tenant, rows, leases.
+//! those who sweep.
+//!
+//! Nor must a job be taken for a generation after another was found ready to take its place: a third lock, not of a tenant, is shared by those who
+//! look which generation is live and then take a job, and held by those who stop that. Locks are taken in this order: tenant, generations, rows,
+//! leases.
 
 use sensorium_domain::TenantId;
 
@@ -24,26 +28,33 @@ use crate::error::Result;
 /// Advisory locks have two numbers: which lock, and a hash of the tenant. Tenants of equal hash share a lock, which costs
 /// time only.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Lock {
+pub(super) enum Lock<'a> {
     /// Held by transactions that look and then write, shared by those that go beside each other.
-    Tenant = 0x5e50_0001,
+    Tenant(&'a TenantId),
     /// Shared by those who take jobs, held by those who sweep.
-    Leases = 0x5e50_0002,
+    Leases(&'a TenantId),
+    /// Shared by those who take jobs, held by those who stop that for a switch.
+    Generations,
 }
 
-impl Lock {
+impl Lock<'_> {
     /// Waits for all others, until the transaction ends.
-    pub(super) async fn exclusive(self, connection: &mut Connection, tenant: &TenantId) -> Result<()> {
-        self.take("SELECT pg_advisory_xact_lock($1, hashtext($2))", connection, tenant).await
+    pub(super) async fn exclusive(self, connection: &mut Connection) -> Result<()> {
+        self.take("SELECT pg_advisory_xact_lock($1, hashtext($2))", connection).await
     }
 
     /// Waits for those who hold it alone, until the transaction ends.
-    pub(super) async fn shared(self, connection: &mut Connection, tenant: &TenantId) -> Result<()> {
-        self.take("SELECT pg_advisory_xact_lock_shared($1, hashtext($2))", connection, tenant).await
+    pub(super) async fn shared(self, connection: &mut Connection) -> Result<()> {
+        self.take("SELECT pg_advisory_xact_lock_shared($1, hashtext($2))", connection).await
     }
 
-    async fn take(self, sql: &'static str, connection: &mut Connection, tenant: &TenantId) -> Result<()> {
-        sqlx::query(sql).bind(self as i32).bind(tenant.as_str()).execute(connection).await?;
+    async fn take(self, sql: &'static str, connection: &mut Connection) -> Result<()> {
+        let (number, of) = match self {
+            Self::Tenant(tenant) => (0x5e50_0001, tenant.as_str()),
+            Self::Leases(tenant) => (0x5e50_0002, tenant.as_str()),
+            Self::Generations => (0x5e50_0003, ""),
+        };
+        sqlx::query(sql).bind(number).bind(of).execute(connection).await?;
         Ok(())
     }
 }

@@ -61,6 +61,7 @@ pub struct PostgresCatalog {
     blob_deletion_ms: i64,
     /// The generation whose segments this handle sees and writes.
     generation: u32,
+    groups: Arc<queries::Groups>,
 }
 
 /// For transactions of statements that find what they want by key. They are planned once, and not for each execution as others are; no index is
@@ -102,7 +103,8 @@ impl PostgresCatalog {
             ]))
             .await
             .map_err(Fail::from)?;
-        let mut catalog = Self { pool, clock, blob_deletion_ms: options.blob_deletion_ms, generation: 1 };
+        let mut catalog =
+            Self { pool, clock, blob_deletion_ms: options.blob_deletion_ms, generation: 1, groups: Arc::default() };
         if let Some(live) = queries::generations::live(&catalog).await? {
             catalog.generation = live.number;
         }
@@ -117,7 +119,7 @@ impl PostgresCatalog {
     /// A transaction that may look and then write, without anybody writing to the tenant between.
     async fn begin(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
         let mut tx = self.pool.begin().await?;
-        Lock::Tenant.exclusive(&mut tx, tenant).await?;
+        Lock::Tenant(tenant).exclusive(&mut tx).await?;
         Ok(tx)
     }
 
@@ -125,21 +127,22 @@ impl PostgresCatalog {
     /// writes is under way meanwhile.
     async fn begin_beside(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
         let mut tx = self.pool.begin_with(begin_by_key!()).await?;
-        Lock::Tenant.shared(&mut tx, tenant).await?;
+        Lock::Tenant(tenant).shared(&mut tx).await?;
         Ok(tx)
     }
 
     /// The same for what nobody has been promised yet: a crash of the server may take it back, unless a later transaction was committed.
     async fn begin_beside_unpromised(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
         let mut tx = self.pool.begin_with(BEGIN_UNPROMISED).await?;
-        Lock::Tenant.shared(&mut tx, tenant).await?;
+        Lock::Tenant(tenant).shared(&mut tx).await?;
         Ok(tx)
     }
 
     /// A transaction that takes a job of the tenant.
     async fn begin_lease(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
         let mut tx = self.pool.begin().await?;
-        Lock::Leases.shared(&mut tx, tenant).await?;
+        Lock::Generations.shared(&mut tx).await?;
+        Lock::Leases(tenant).shared(&mut tx).await?;
         Ok(tx)
     }
 

@@ -7,81 +7,113 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sensorium_domain::catalog::{BlobState, ClaimId};
 use sensorium_domain::{BlobHash, TenantId, Timestamp};
+use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::dialect::{among, digest_list, for_update_by, skip_locked, uuid_value};
-use super::{Connection, Row, Store};
+use super::dialect::{among, digest_list, for_update_by, skip_locked, uuid_list, uuid_value};
+use super::{Connection, Database, ROWS, Row, Store};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
+use crate::gathering::Together;
 
 fn read(row: &Row) -> Result<(TenantId, BlobHash)> {
     Ok((row.word("tenant")?, BlobHash::from_bytes(row.digest("hash")?)))
 }
 
-pub(super) async fn claim(
-    catalog: &Store,
-    tenant: &TenantId,
-    claim: ClaimId,
-    blobs: &[(BlobHash, u64)],
-    expires: Timestamp,
-) -> Result<Vec<BlobState>> {
-    let died_before = catalog.now().plus_ms(-catalog.blob_deletion_ms);
-    let mut tx = catalog.begin_beside_unpromised(tenant).await?;
-    let mut states = BTreeMap::new();
-    for (hash, size) in blobs.iter().copied().collect::<BTreeMap<_, _>>() {
-        let state = state_for_claimer(&mut tx, tenant, hash, size, died_before).await?;
-        if state != BlobState::Deleting {
-            sqlx::query(
-                "INSERT INTO blob_claims (tenant, claim, hash, expires_at) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (tenant, claim, hash) DO UPDATE SET expires_at = excluded.expires_at",
-            )
-            .bind(tenant.as_str())
-            .bind(uuid_value(Uuid::from_u128(claim.0)))
-            .bind(&hash.as_bytes()[..])
-            .bind(expires.as_millis())
-            .execute(&mut *tx)
-            .await?;
-        }
-        states.insert(hash, state);
-    }
-    tx.commit().await?;
-    Ok(blobs.iter().map(|(hash, _)| states[hash]).collect())
+/// A claim on blobs until it expires. The answer says of each blob what its claimer has to do.
+pub(super) struct Claim {
+    pub(super) claim: ClaimId,
+    pub(super) blobs: Vec<(BlobHash, u64)>,
+    pub(super) expires: Timestamp,
 }
 
-/// What the claimer has to do, with the row made or freed from a deleter that died.
-async fn state_for_claimer(
+impl Together for Claim {
+    type Store = Store;
+    type Lane = TenantId;
+    type Answer = Vec<BlobState>;
+
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<Self::Answer>>>> {
+        let sizes: BTreeMap<_, _> = calls.iter().flat_map(|call| call.blobs.iter().copied()).collect();
+        let mut tx = catalog.begin_beside_unpromised(tenant).await?;
+        let states = states_for_claimers(catalog, &mut tx, tenant, &sizes).await?;
+        let claims: BTreeMap<_, _> = calls
+            .iter()
+            .flat_map(|call| call.blobs.iter().map(|(hash, _)| ((call.claim.0, *hash), call.expires)))
+            .filter(|((_, hash), _)| states.get(hash) != Some(&BlobState::Deleting))
+            .collect();
+        insert_claims(&mut tx, tenant, claims.into_iter().collect()).await?;
+        tx.commit().await?;
+        let state = |(hash, _): &(BlobHash, u64)| states.get(hash).copied().unwrap_or(BlobState::Missing);
+        Ok(calls.iter().map(|call| Some(Ok(call.blobs.iter().map(state).collect()))).collect())
+    }
+}
+
+/// What the claimers have to do, with rows made or freed from a deleter that died.
+async fn states_for_claimers(
+    catalog: &Store,
     connection: &mut Connection,
     tenant: &TenantId,
-    hash: BlobHash,
-    size: u64,
-    died_before: Timestamp,
-) -> Result<BlobState> {
-    sqlx::query(
-        "INSERT INTO blobs (tenant, hash, size_bytes, state, owners) VALUES ($1, $2, $3, 'claimed', \
-         (SELECT count(*) FROM parts WHERE tenant = $1 AND blob = $2)) \
-         ON CONFLICT (tenant, hash) DO UPDATE SET state = 'claimed', taken_at = NULL \
-         WHERE blobs.state = 'deleting' AND blobs.taken_at <= $4",
-    )
-    .bind(tenant.as_str())
-    .bind(&hash.as_bytes()[..])
-    .bind(size as i64)
-    .bind(died_before.as_millis())
-    .execute(&mut *connection)
-    .await?;
-    Ok(match state(connection, tenant, hash).await?.as_deref() {
-        Some("stored") => BlobState::Stored,
-        Some("deleting") => BlobState::Deleting,
-        _ => BlobState::Missing,
-    })
+    sizes: &BTreeMap<BlobHash, u64>,
+) -> Result<BTreeMap<BlobHash, BlobState>> {
+    let died_before = catalog.now().plus_ms(-catalog.blob_deletion_ms);
+    let sizes: Vec<_> = sizes.iter().collect();
+    let mut states = BTreeMap::new();
+    for rows in sizes.chunks(ROWS) {
+        let mut sql = QueryBuilder::<Database>::new("INSERT INTO blobs (tenant, hash, size_bytes, state, owners) ");
+        sql.push_values(rows, |mut row, (hash, size)| {
+            row.push_bind(tenant.as_str())
+                .push_bind(&hash.as_bytes()[..])
+                .push_bind(**size as i64)
+                .push("'claimed'")
+                .push("(SELECT count(*) FROM parts WHERE tenant = ")
+                .push_bind_unseparated(tenant.as_str())
+                .push_unseparated(" AND blob = ")
+                .push_bind_unseparated(&hash.as_bytes()[..])
+                .push_unseparated(")");
+        });
+        sql.push(
+            " ON CONFLICT (tenant, hash) DO UPDATE SET state = 'claimed', taken_at = NULL \
+             WHERE blobs.state = 'deleting' AND blobs.taken_at <= ",
+        )
+        .push_bind(died_before.as_millis());
+        sql.build().persistent(rows.len() == 1).execute(&mut *connection).await?;
+        let found = sqlx::query(concat!(
+            "SELECT b.hash, b.state FROM blobs b WHERE b.tenant = $1 AND ",
+            among!("b.hash", "$2")
+        ))
+        .bind(tenant.as_str())
+        .bind(digest_list(rows.iter().map(|(hash, _)| hash.as_bytes())))
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in found {
+            let state = match row.text("state")?.as_str() {
+                "stored" => BlobState::Stored,
+                "deleting" => BlobState::Deleting,
+                _ => BlobState::Missing,
+            };
+            states.insert(BlobHash::from_bytes(row.digest("hash")?), state);
+        }
+    }
+    Ok(states)
 }
 
-async fn state(connection: &mut Connection, tenant: &TenantId, hash: BlobHash) -> Result<Option<String>> {
-    let row = sqlx::query("SELECT state FROM blobs WHERE tenant = $1 AND hash = $2")
-        .bind(tenant.as_str())
-        .bind(&hash.as_bytes()[..])
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| row.text("state")).transpose()
+async fn insert_claims(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    claims: Vec<((u128, BlobHash), Timestamp)>,
+) -> Result<()> {
+    for rows in claims.chunks(ROWS) {
+        let mut sql = QueryBuilder::<Database>::new("INSERT INTO blob_claims (tenant, claim, hash, expires_at) ");
+        sql.push_values(rows, |mut row, ((claim, hash), expires)| {
+            row.push_bind(tenant.as_str())
+                .push_bind(uuid_value(Uuid::from_u128(*claim)))
+                .push_bind(&hash.as_bytes()[..])
+                .push_bind(expires.as_millis());
+        });
+        sql.push(" ON CONFLICT (tenant, claim, hash) DO UPDATE SET expires_at = excluded.expires_at");
+        sql.build().persistent(rows.len() == 1).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Those blobs whose bytes are known to be stored and not about to go. Until the transaction ends nobody else becomes their owner or ceases to
@@ -104,35 +136,67 @@ pub(super) async fn hold_stored(
     rows.iter().map(|row| Ok(BlobHash::from_bytes(row.digest("hash")?))).collect()
 }
 
-pub(super) async fn stored(catalog: &Store, tenant: &TenantId, claim: ClaimId, blobs: &[BlobHash]) -> Result<()> {
-    let mut tx = catalog.begin_beside_unpromised(tenant).await?;
-    for hash in blobs.iter().collect::<BTreeSet<_>>() {
-        let changed = sqlx::query(
-            "UPDATE blobs SET state = 'stored' WHERE tenant = $1 AND hash = $2 AND state <> 'deleting' \
-             AND EXISTS (SELECT 1 FROM blob_claims c WHERE c.tenant = $1 AND c.claim = $3 AND c.hash = $2)",
-        )
+/// The bytes of blobs are stored. Whoever says so has a claim on them.
+pub(super) struct Stored {
+    pub(super) claim: ClaimId,
+    pub(super) blobs: Vec<BlobHash>,
+}
+
+impl Together for Stored {
+    type Store = Store;
+    type Lane = TenantId;
+    type Answer = ();
+
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<()>>>> {
+        let hashes: BTreeSet<_> = calls.iter().flat_map(|call| &call.blobs).collect();
+        let mut tx = catalog.begin_beside_unpromised(tenant).await?;
+        let claimed = sqlx::query(concat!(
+            "SELECT c.claim, b.hash FROM blobs b JOIN blob_claims c ON c.tenant = b.tenant AND c.hash = b.hash \
+             WHERE b.tenant = $1 AND ",
+            among!("b.hash", "$2"),
+            " AND b.state <> 'deleting' AND ",
+            among!("c.claim", "$3"),
+            for_update_by!("b.hash")
+        ))
         .bind(tenant.as_str())
-        .bind(&hash.as_bytes()[..])
-        .bind(uuid_value(Uuid::from_u128(claim.0)))
-        .execute(&mut *tx)
-        .await?;
-        if changed.rows_affected() == 0 {
-            return Err(Fail::conflict(format!("the claim on the blob {hash} has expired")));
-        }
+        .bind(digest_list(hashes.iter().map(|hash| hash.as_bytes())))
+        .bind(uuid_list(calls.iter().map(|call| Uuid::from_u128(call.claim.0))))
+        .fetch_all(&mut *tx)
+        .await?
+        .iter()
+        .map(|row| Ok((row.uuid("claim")?.as_u128(), BlobHash::from_bytes(row.digest("hash")?))))
+        .collect::<Result<BTreeSet<_>>>()?;
+        let unclaimed =
+            |call: &Self| call.blobs.iter().find(|hash| !claimed.contains(&(call.claim.0, **hash))).copied();
+        let held: BTreeSet<_> =
+            calls.iter().filter(|call| unclaimed(call).is_none()).flat_map(|call| &call.blobs).collect();
+        sqlx::query(concat!("UPDATE blobs SET state = 'stored' WHERE tenant = $1 AND ", among!("hash", "$2")))
+            .bind(tenant.as_str())
+            .bind(digest_list(held.iter().map(|hash| hash.as_bytes())))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        let answer = |call| match unclaimed(call) {
+            None => Ok(()),
+            Some(hash) => Err(Fail::conflict(format!("the claim on the blob {hash} has expired"))),
+        };
+        Ok(calls.iter().map(|call| Some(answer(call))).collect())
     }
-    tx.commit().await?;
-    Ok(())
 }
 
 pub(super) async fn release(catalog: &Store, tenant: &TenantId, claim: ClaimId) -> Result<()> {
     let mut writer = catalog.writer().acquire().await?;
-    release_with(&mut writer, tenant, claim).await
+    release_with(&mut writer, tenant, [claim]).await
 }
 
-pub(super) async fn release_with(connection: &mut Connection, tenant: &TenantId, claim: ClaimId) -> Result<()> {
-    sqlx::query("DELETE FROM blob_claims WHERE tenant = $1 AND claim = $2")
+pub(super) async fn release_with(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    claims: impl IntoIterator<Item = ClaimId>,
+) -> Result<()> {
+    sqlx::query(concat!("DELETE FROM blob_claims WHERE tenant = $1 AND ", among!("claim", "$2")))
         .bind(tenant.as_str())
-        .bind(uuid_value(Uuid::from_u128(claim.0)))
+        .bind(uuid_list(claims.into_iter().map(|claim| Uuid::from_u128(claim.0))))
         .execute(connection)
         .await?;
     Ok(())

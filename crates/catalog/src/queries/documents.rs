@@ -1,15 +1,18 @@
 //! Documents and their parts, as users see them.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use sensorium_domain::catalog::DocumentPatch;
 use sensorium_domain::{
     BlobHash, CollectionName, Document, DocumentId, Job, JobId, JobKind, Part, PartId, TenantId, Timestamp,
 };
 use uuid::Uuid;
 
-use super::dialect::{external_id_is, uuid_value};
+use super::dialect::{among, external_id_among, external_id_is, text_list, uuid_list, uuid_value};
 use super::{Connection, Row, Store, accept, collections, jobs};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
+use crate::gathering::Together;
 use crate::merge_patch::merge;
 
 macro_rules! select_document {
@@ -24,9 +27,14 @@ macro_rules! select_document {
 
 macro_rules! select_part {
     ($tail:literal) => {
+        select_part!("", $tail)
+    };
+    ($more:literal, $tail:literal) => {
         concat!(
             "SELECT p.id, p.document, p.version, p.ordinal, p.name, p.modality, p.media_type, p.blob, p.size_bytes, ",
-            "p.status, p.error, p.segments, p.facts FROM parts p ",
+            "p.status, p.error, p.segments, p.facts",
+            $more,
+            " FROM parts p ",
             $tail
         )
     };
@@ -68,9 +76,31 @@ pub(super) fn read_part(row: &Row) -> Result<Part> {
     })
 }
 
-pub(super) async fn get(catalog: &Store, tenant: &TenantId, id: DocumentId) -> Result<Document> {
-    let mut reader = catalog.reader().acquire().await?;
-    get_with(&mut reader, tenant, id).await
+/// A document.
+pub(super) struct Get(pub(super) DocumentId);
+
+impl Together for Get {
+    type Store = Store;
+    type Lane = TenantId;
+    type Answer = Document;
+
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<Document>>>> {
+        // `d.tenant || ''` keeps the planner from walking over all of the tenant's documents.
+        let found = sqlx::query(concat!(
+            select_document!("WHERE "),
+            among!("d.id", "$1"),
+            " AND d.tenant || '' = $2 AND d.status <> 'deleting'"
+        ))
+        .bind(uuid_list(calls.iter().map(|call| call.0.uuid())))
+        .bind(tenant.as_str())
+        .fetch_all(catalog.reader())
+        .await?
+        .iter()
+        .map(|row| read(row).map(|document| (document.id, document)))
+        .collect::<Result<HashMap<_, _>>>()?;
+        let answer = |call: &Self| found.get(&call.0).cloned().ok_or_else(|| Fail::not_found("document"));
+        Ok(calls.iter().map(|call| Some(answer(call))).collect())
+    }
 }
 
 async fn get_with(connection: &mut Connection, tenant: &TenantId, id: DocumentId) -> Result<Document> {
@@ -115,6 +145,28 @@ pub(super) async fn by_external_id_with(
     .transpose()
 }
 
+/// Those of a collection's documents that have one of these external ids.
+pub(super) async fn known_external_ids<'a>(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    collection: &CollectionName,
+    external_ids: impl IntoIterator<Item = &'a str>,
+) -> Result<HashSet<String>> {
+    sqlx::query(concat!(
+        "SELECT d.external_id FROM documents d WHERE d.tenant = $1 AND d.collection = $2 AND ",
+        external_id_among!("$3"),
+        " AND d.status <> 'deleting'"
+    ))
+    .bind(tenant.as_str())
+    .bind(collection.as_str())
+    .bind(text_list(external_ids)?)
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(|row| row.text("external_id"))
+    .collect()
+}
+
 pub(super) async fn patch(
     catalog: &Store,
     tenant: &TenantId,
@@ -137,7 +189,9 @@ pub(super) async fn patch(
     document.updated_at = now;
     accept::update(&mut tx, &document).await?;
     let kind = JobKind::Refresh { document: id };
-    let job = jobs::insert(&mut tx, tenant, job, &kind, Some(document.collection.as_str()), now).await?;
+    let job =
+        jobs::insert(&mut tx, tenant, jobs::New { id: job, kind, collection: Some(document.collection.as_str()) }, now)
+            .await?;
     tx.commit().await?;
     Ok((document, job))
 }
@@ -158,7 +212,7 @@ pub(super) async fn delete(catalog: &Store, tenant: &TenantId, id: DocumentId, j
     mark_deleting(&mut tx, id, now).await?;
     jobs::stop_jobs_of_document(&mut tx, tenant, id, now, jobs::Stop::All).await?;
     let kind = JobKind::Delete { document: id };
-    let job = jobs::insert(&mut tx, tenant, job, &kind, Some(&collection), now).await?;
+    let job = jobs::insert(&mut tx, tenant, jobs::New { id: job, kind, collection: Some(&collection) }, now).await?;
     tx.commit().await?;
     Ok(job)
 }
@@ -172,27 +226,52 @@ async fn mark_deleting(connection: &mut Connection, id: DocumentId, now: Timesta
     Ok(())
 }
 
-pub(super) async fn parts(
-    catalog: &Store,
-    tenant: &TenantId,
-    document: DocumentId,
-    version: Option<u32>,
-) -> Result<Vec<Part>> {
-    // `d.tenant || ''` leaves the planner only the key of the document, of which there is one, so that nothing has to be sorted.
-    let rows = sqlx::query(select_part!(
-        "JOIN documents d ON d.id = p.document WHERE d.id = $1 AND d.tenant || '' = $3 AND d.status <> 'deleting' \
-         AND p.version = coalesce($2, d.live_version, d.version) ORDER BY p.ordinal"
-    ))
-    .bind(uuid_value(document.uuid()))
-    .bind(version.map(i64::from))
-    .bind(tenant.as_str())
-    .fetch_all(catalog.reader())
-    .await?;
-    if rows.is_empty() {
-        // There is no such version, or no such document.
-        get(catalog, tenant, document).await?;
+/// The parts of a document's version, or of the one that is shown: the live one, if there is one.
+pub(super) struct PartsOf {
+    pub(super) document: DocumentId,
+    pub(super) version: Option<u32>,
+}
+
+impl Together for PartsOf {
+    type Store = Store;
+    type Lane = TenantId;
+    type Answer = Vec<Part>;
+
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<Vec<Part>>>>> {
+        let ids: BTreeSet<_> = calls.iter().map(|call| call.document).collect();
+        let rows = sqlx::query(concat!(
+            select_part!(
+                ", coalesce(d.live_version, d.version) AS shown",
+                "JOIN documents d ON d.id = p.document WHERE "
+            ),
+            among!("d.id", "$1"),
+            " AND d.tenant || '' = $2 AND d.status <> 'deleting'"
+        ))
+        .bind(uuid_list(ids.iter().map(|id| id.uuid())))
+        .bind(tenant.as_str())
+        .fetch_all(catalog.reader())
+        .await?;
+        let mut shown = HashMap::new();
+        let mut parts: HashMap<_, Vec<Part>> = HashMap::new();
+        for row in &rows {
+            let part = read_part(row)?;
+            shown.insert(part.document, row.count("shown")?);
+            parts.entry((part.document, part.version)).or_default().push(part);
+        }
+        parts.values_mut().for_each(|parts| parts.sort_unstable_by_key(|part| part.ordinal));
+        // A document without parts is one all the same.
+        let lacking: Vec<_> = ids.into_iter().filter(|id| !shown.contains_key(id)).map(Get).collect();
+        if !lacking.is_empty() {
+            let found = Get::run(catalog, tenant, &lacking).await?;
+            let found = lacking.iter().zip(found).filter(|(_, found)| matches!(found, Some(Ok(_))));
+            shown.extend(found.map(|(Get(id), _)| (*id, 0)));
+        }
+        let answer = |call: &Self| {
+            let shown = shown.get(&call.document).ok_or_else(|| Fail::not_found("document"))?;
+            Ok(parts.get(&(call.document, call.version.unwrap_or(*shown))).cloned().unwrap_or_default())
+        };
+        Ok(calls.iter().map(|call| Some(answer(call))).collect())
     }
-    rows.iter().map(read_part).collect()
 }
 
 pub(super) async fn part(catalog: &Store, tenant: &TenantId, id: PartId) -> Result<Part> {

@@ -1,20 +1,32 @@
 //! The end of an ingest: a version becomes live, and the last one goes.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::slice;
 
-use sensorium_domain::catalog::{Lease, PartOutcome};
-use sensorium_domain::document::{PartError, PartFacts};
+use sensorium_domain::catalog::{Lease, LeaseState, PartOutcome};
+use sensorium_domain::document::PartError;
 use sensorium_domain::job::PartResult;
 use sensorium_domain::{DocumentId, DocumentStatus, JobKind, JobState, Part, PartStatus, Segment, SegmentId, TenantId};
+use serde_json::{Value, json};
 use sqlx::QueryBuilder;
+use uuid::Uuid;
 
-use super::dialect::{storable, uuid_value};
+use super::dialect::{among, row_uuid, rows_of, storable, uuid_list, uuid_value};
 use super::documents::{read_part, select_part};
-use super::{Connection, Database, Store, leases, vectors, versions};
+use super::{Connection, Database, ROWS, Store, generations, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
+use crate::gathering::Together;
 
-/// Ends an ingest. The first version of a document has nothing that others could change meanwhile, and goes beside them.
+/// The end of an ingest.
+pub(super) struct Finish {
+    lease: Lease,
+    outcomes: Vec<PartOutcome>,
+}
+
+/// Ends an ingest. The first version of a document has nothing that others could change meanwhile: it goes beside them, and together with other
+/// first versions.
 ///
 /// The version becomes live unless all of its parts failed. If they did and an older version is live, that one stays,
 /// and the document is `partial`; the parts of the failed version are kept to say why. While a newer version waits for
@@ -25,138 +37,225 @@ pub(super) async fn finish_ingest(
     version: u32,
     outcomes: Vec<PartOutcome>,
 ) -> Result<()> {
-    let now = catalog.now();
-    let mut tx =
-        if version == 1 { catalog.begin_beside(&lease.tenant).await? } else { catalog.begin(&lease.tenant).await? };
-    leases::check_may_finish(catalog, &mut tx, lease).await?;
-    let JobKind::Ingest { document, version: leased } = lease.job.kind else {
-        return Err(Fail::conflict("the job is no ingest"));
-    };
-    if leased != version {
-        return Err(Fail::conflict(format!("the job is the ingest of version {leased}, not {version}")));
+    let tenant = &lease.tenant;
+    let call = Finish { lease: lease.clone(), outcomes };
+    if version == 1 {
+        return catalog.groups.endings.call(catalog, tenant.clone(), call).await;
     }
-    let found = versions::of_document(&mut tx, &lease.tenant, document).await?;
-    let Some(found) = found.filter(|found| found.status != DocumentStatus::Deleting) else {
-        leases::close(&mut tx, lease, JobState::Cancelled, &[], None, now).await?;
-        tx.commit().await?;
-        return Ok(());
-    };
-
-    let settled = settle_parts(&mut tx, document, version, outcomes).await?;
-    let all_failed = settled.failed > 0 && settled.ready == 0;
-    let live = if all_failed { found.live.filter(|live| *live < version) } else { Some(version) };
-    insert_segments(catalog, &mut tx, &lease.tenant, version, &settled.segments).await?;
-    if version > 1 {
-        remove_versions_before(&mut tx, &lease.tenant, document, version, live).await?;
-    }
-    let status = match live {
-        _ if version < found.newest => DocumentStatus::Processing,
-        None => DocumentStatus::Failed,
-        Some(_) if settled.failed > 0 => DocumentStatus::Partial,
-        Some(_) => DocumentStatus::Ready,
-    };
-    sqlx::query("UPDATE documents SET status = $2, live_version = $3 WHERE id = $1")
-        .bind(uuid_value(document.uuid()))
-        .bind(status.as_str())
-        .bind(live.map(i64::from))
-        .execute(&mut *tx)
-        .await?;
-    leases::close(&mut tx, lease, JobState::Succeeded, &settled.results, None, now).await?;
-    vectors::forget_candidates_of(&mut tx, &lease.tenant, document, version).await?;
+    let mut tx = catalog.begin(tenant).await?;
+    let ended = finish(catalog, &mut tx, tenant, version, slice::from_ref(&call)).await?;
     tx.commit().await?;
-    // The ingest has ended whatever becomes of this, and the end of the next one comes by here too.
-    let _ = vectors::sweep_when_idle(catalog, &lease.tenant).await;
-    Ok(())
+    sweep(catalog, tenant).await;
+    ended.into_iter().collect()
 }
 
-/// What the parts of a version came to.
+impl Together for Finish {
+    type Store = Store;
+    type Lane = TenantId;
+    type Answer = ();
+
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<()>>>> {
+        let mut tx = catalog.begin_beside(tenant).await?;
+        let ended = finish(catalog, &mut tx, tenant, 1, calls).await?;
+        tx.commit().await?;
+        sweep(catalog, tenant).await;
+        Ok(ended.into_iter().map(Some).collect())
+    }
+}
+
+/// The ingests have ended whatever becomes of this, and the end of the next one comes by here too.
+async fn sweep(catalog: &Store, tenant: &TenantId) {
+    let _ = vectors::sweep_when_idle(catalog, tenant).await;
+}
+
+/// Ends the ingests of these documents' version that their workers still have.
+async fn finish(
+    catalog: &Store,
+    connection: &mut Connection,
+    tenant: &TenantId,
+    version: u32,
+    calls: &[Finish],
+) -> Result<Vec<Result<()>>> {
+    let now = catalog.now();
+    let held = leases::held(connection, tenant, calls.iter().map(|call| &call.lease)).await?;
+    let checked: Vec<_> = calls.iter().zip(held).map(|(call, held)| document_of(&call.lease, held, version)).collect();
+    let going = || calls.iter().zip(&checked).filter_map(|(call, document)| Some((call, *document.as_ref().ok()?)));
+    if let Some((call, _)) = going().next() {
+        generations::check_current(catalog, connection, &call.lease).await?;
+    }
+    let found = versions::of_documents(connection, tenant, going().map(|(_, document)| document)).await?;
+    let stays =
+        |document: &DocumentId| found.get(document).filter(|versions| versions.status != DocumentStatus::Deleting);
+    for (call, _) in going().filter(|(_, document)| stays(document).is_none()) {
+        leases::close(connection, &call.lease, JobState::Cancelled, &[], None, now).await?;
+    }
+    let ready: Vec<_> = going().filter(|(_, document)| stays(document).is_some()).collect();
+    if ready.is_empty() {
+        return Ok(checked.into_iter().map(|document| document.map(|_| ())).collect());
+    }
+
+    let settled = settle_parts(connection, version, &ready).await?;
+    let segments: Vec<_> = settled.iter().flat_map(|settled| settled.segments.iter().copied().enumerate()).collect();
+    insert_segments(catalog, connection, tenant, version, &segments).await?;
+    let mut statuses = Vec::with_capacity(ready.len());
+    let mut results = Vec::with_capacity(ready.len());
+    for ((call, document), settled) in ready.iter().zip(&settled) {
+        let Some(versions) = stays(document) else { continue };
+        let all_failed = settled.failed > 0 && settled.ready == 0;
+        let live = if all_failed { versions.live.filter(|live| *live < version) } else { Some(version) };
+        if version > 1 {
+            remove_versions_before(connection, tenant, *document, version, live).await?;
+        }
+        let status = match live {
+            _ if version < versions.newest => DocumentStatus::Processing,
+            None => DocumentStatus::Failed,
+            Some(_) if settled.failed > 0 => DocumentStatus::Partial,
+            Some(_) => DocumentStatus::Ready,
+        };
+        statuses.push(json!({ "id": hex(document.uuid()), "status": status.as_str(), "live": live }));
+        let parts = serde_json::to_string(&settled.results)?;
+        results.push(json!({ "id": hex(call.lease.job.id.uuid()), "parts": parts }));
+    }
+    sqlx::query(concat!(
+        "UPDATE documents SET status = r.value->>'status', live_version = CAST(r.value->>'live' AS BIGINT) FROM ",
+        rows_of!("$1"),
+        " WHERE documents.id = ",
+        row_uuid!("id")
+    ))
+    .bind(serde_json::to_string(&statuses)?)
+    .execute(&mut *connection)
+    .await?;
+    leases::succeed(connection, &results, now).await?;
+    vectors::forget_candidates_of(connection, tenant, ready.iter().map(|(_, document)| *document), version).await?;
+    Ok(checked.into_iter().map(|document| document.map(|_| ())).collect())
+}
+
+/// The document of an ingest that its worker still has.
+fn document_of(lease: &Lease, held: Option<LeaseState>, version: u32) -> Result<DocumentId> {
+    if held.is_none() {
+        return Err(Fail::lease_lost());
+    }
+    match lease.job.kind {
+        JobKind::Ingest { document, version: leased } if leased == version => Ok(document),
+        JobKind::Ingest { version: leased, .. } => {
+            Err(Fail::conflict(format!("the job is the ingest of version {leased}, not {version}")))
+        }
+        _ => Err(Fail::conflict("the job is no ingest")),
+    }
+}
+
+/// What the parts of a document's version came to.
 #[derive(Default)]
-struct Settled {
+struct Settled<'a> {
     ready: usize,
     failed: usize,
-    segments: Vec<Segment>,
+    segments: Vec<&'a Segment>,
     results: Vec<PartResult>,
 }
 
 /// Writes the outcome of every part. A part that was refused when the document was accepted may have none and stays as it
 /// is; any other without an outcome has failed.
-async fn settle_parts(
+async fn settle_parts<'a>(
     connection: &mut Connection,
-    document: DocumentId,
     version: u32,
-    mut outcomes: Vec<PartOutcome>,
-) -> Result<Settled> {
-    let parts = sqlx::query(select_part!("WHERE p.document = $1 AND p.version = $2 ORDER BY p.ordinal"))
-        .bind(uuid_value(document.uuid()))
+    ended: &[(&'a Finish, DocumentId)],
+) -> Result<Vec<Settled<'a>>> {
+    let mut parts: HashMap<_, Vec<Part>> = HashMap::new();
+    for row in sqlx::query(concat!(select_part!("WHERE "), among!("p.document", "$1"), " AND p.version = $2"))
+        .bind(uuid_list(ended.iter().map(|(_, document)| document.uuid())))
         .bind(i64::from(version))
         .fetch_all(&mut *connection)
-        .await?;
+        .await?
+    {
+        let part = read_part(&row)?;
+        parts.entry(part.document).or_default().push(part);
+    }
+    let mut settled = Vec::with_capacity(ended.len());
+    let mut rows = Vec::with_capacity(ended.len());
+    for (call, document) in ended {
+        let mut parts = parts.remove(document).unwrap_or_default();
+        parts.sort_unstable_by_key(|part| part.ordinal);
+        if let Some(stray) = call.outcomes.iter().find(|outcome| parts.iter().all(|part| part.id != outcome.part)) {
+            let stray = stray.part;
+            return Err(Fail::conflict(format!("the part {stray} is not one of version {version} of the document")));
+        }
+        settled.push(settle(&call.outcomes, parts, &mut rows)?);
+    }
+    sqlx::query(concat!(
+        "UPDATE parts SET status = r.value->>'status', error = r.value->>'error', \
+         segments = CAST(r.value->>'segments' AS BIGINT), facts = r.value->>'facts' FROM ",
+        rows_of!("$1"),
+        " WHERE parts.id = ",
+        row_uuid!("id")
+    ))
+    .bind(serde_json::to_string(&rows)?)
+    .execute(connection)
+    .await?;
+    Ok(settled)
+}
+
+/// What a document's parts came to, and how their rows are to be.
+fn settle<'a>(outcomes: &'a [PartOutcome], parts: Vec<Part>, rows: &mut Vec<Value>) -> Result<Settled<'a>> {
     let mut settled = Settled::default();
-    for row in &parts {
-        let part = read_part(row)?;
-        let outcome = outcomes
-            .iter()
-            .position(|outcome| outcome.part == part.id)
-            .map_or_else(|| without_outcome(&part), |index| outcomes.swap_remove(index));
-        let (segments, error) = match outcome.result {
-            Ok(mut segments) => {
-                segments.sort_by_key(|segment| segment.ordinal);
-                (segments, None)
-            }
-            Err(error) => (Vec::new(), Some(error)),
+    for part in parts {
+        let outcome = outcomes.iter().find(|outcome| outcome.part == part.id);
+        let facts = outcome.map(|outcome| serde_json::to_string(&outcome.facts)).transpose()?;
+        let (mut segments, error) = match outcome.map(|outcome| &outcome.result) {
+            Some(Ok(segments)) => (segments.iter().collect(), None),
+            Some(Err(error)) => (Vec::new(), Some(error.clone())),
+            None => (Vec::new(), Some(error_without_outcome(&part))),
         };
+        segments.sort_by_key(|segment: &&Segment| segment.ordinal);
         let status = if error.is_some() { PartStatus::Failed } else { PartStatus::Ready };
-        sqlx::query("UPDATE parts SET status = $2, error = $3, segments = $4, facts = $5 WHERE id = $1")
-            .bind(uuid_value(part.id.uuid()))
-            .bind(status.as_str())
-            .bind(error.as_ref().map(serde_json::to_string).transpose()?)
-            .bind(segments.len() as i64)
-            .bind(serde_json::to_string(&outcome.facts)?)
-            .execute(&mut *connection)
-            .await?;
+        rows.push(json!({
+            "id": hex(part.id.uuid()),
+            "status": status.as_str(),
+            "error": error.as_ref().map(serde_json::to_string).transpose()?,
+            "segments": segments.len(),
+            "facts": facts.unwrap_or_else(|| "{}".to_owned()),
+        }));
         settled.failed += usize::from(error.is_some());
         settled.ready += usize::from(error.is_none());
         settled.results.push(PartResult { part: part.id, name: part.name, segments: segments.len() as u32, error });
         settled.segments.extend(segments);
     }
-    if let Some(stray) = outcomes.first() {
-        return Err(Fail::conflict(format!("the part {} is not one of version {version} of the document", stray.part)));
-    }
     Ok(settled)
 }
 
-fn without_outcome(part: &Part) -> PartOutcome {
-    let error = part.error.clone().unwrap_or_else(|| PartError {
-        code: "not_processed".to_owned(),
-        detail: "the ingest ended without a word on this part".to_owned(),
-    });
-    PartOutcome { part: part.id, facts: PartFacts::default(), result: Err(error) }
+/// A UUID for `row_uuid!`.
+fn hex(uuid: Uuid) -> String {
+    uuid.simple().to_string()
 }
 
-/// Rows of one statement: a database takes so many parameters (32,766 here, 65,535 there), and a row has thirteen.
-const ROWS: usize = 500;
+fn error_without_outcome(part: &Part) -> PartError {
+    part.error.clone().unwrap_or_else(|| PartError {
+        code: "not_processed".to_owned(),
+        detail: "the ingest ended without a word on this part".to_owned(),
+    })
+}
 
+/// Writes segments of a version, each with its position in its document.
 pub(super) async fn insert_segments(
     catalog: &Store,
     connection: &mut Connection,
     tenant: &TenantId,
     version: u32,
-    segments: &[Segment],
+    segments: &[(usize, &Segment)],
 ) -> Result<()> {
-    let mut position = 0_i64;
     for rows in segments.chunks(ROWS) {
-        let places = rows.iter().map(|segment| serde_json::to_string(&segment.place)).collect::<Result<Vec<_>, _>>()?;
+        let places =
+            rows.iter().map(|(_, segment)| serde_json::to_string(&segment.place)).collect::<Result<Vec<_>, _>>()?;
         let mut sql = QueryBuilder::<Database>::new(
             "INSERT INTO segments \
              (id, tenant, document, version, generation, position, part, modality, kind, ordinal, place, text, content) ",
         );
-        sql.push_values(rows.iter().zip(places), |mut row, (segment, place)| {
+        sql.push_values(rows.iter().zip(places), |mut row, ((position, segment), place)| {
             row.push_bind(uuid_value(segment.id.uuid()))
                 .push_bind(tenant.as_str())
                 .push_bind(uuid_value(segment.document.uuid()))
                 .push_bind(i64::from(version))
                 .push_bind(i64::from(catalog.generation))
-                .push_bind(position)
+                .push_bind(*position as i64)
                 .push_bind(uuid_value(segment.part.uuid()))
                 .push_bind(segment.modality.as_str())
                 .push_bind(segment.kind.as_str())
@@ -164,7 +263,6 @@ pub(super) async fn insert_segments(
                 .push_bind(place)
                 .push_bind(segment.text.as_deref().map(storable))
                 .push_bind(&segment.content.as_bytes()[..]);
-            position += 1;
         });
         // A full statement comes again; others have as many shapes as there are lengths.
         sql.build().persistent(rows.len() == ROWS).execute(&mut *connection).await?;

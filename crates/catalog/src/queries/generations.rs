@@ -3,7 +3,7 @@
 use sensorium_domain::catalog::{Generation, GenerationState, Lease, Recall, Staged, Unstaged};
 use sensorium_domain::{DocumentId, JobKind, JobState, ModelName, TenantId};
 
-use super::dialect::{for_share, for_update, row_number, uuid_value};
+use super::dialect::{exclude_all_leases, for_share, for_update, row_number, uuid_value};
 use super::{Connection, Row, Store, documents, endings, leases, vectors};
 use crate::columns::Columns;
 use crate::error::{Fail, Result, is_duplicate};
@@ -114,9 +114,10 @@ pub(super) enum MayTake {
     None,
 }
 
-pub(super) async fn may_take(catalog: &Store) -> Result<MayTake> {
+/// Asked in the transaction that takes them.
+pub(super) async fn may_take(catalog: &Store, connection: &mut Connection) -> Result<MayTake> {
     let rows = sqlx::query("SELECT number, state FROM generations WHERE state IN ('live', 'switching')")
-        .fetch_all(catalog.reader())
+        .fetch_all(connection)
         .await?;
     let mut may_take = MayTake::All;
     for row in rows {
@@ -200,6 +201,7 @@ pub(super) async fn stage(catalog: &Store, lease: &Lease, staged: Staged) -> Res
     }
     let generation = catalog.generation..=catalog.generation;
     endings::remove_segments(&mut tx, &tenant, document, endings::ANY, generation).await?;
+    let segments: Vec<_> = segments.iter().enumerate().collect();
     endings::insert_segments(catalog, &mut tx, &tenant, version, &segments).await?;
     sqlx::query(
         "INSERT INTO generation_documents (generation, document, tenant, version, updated_at) \
@@ -213,7 +215,7 @@ pub(super) async fn stage(catalog: &Store, lease: &Lease, staged: Staged) -> Res
     .bind(updated_at.as_millis())
     .execute(&mut *tx)
     .await?;
-    vectors::forget_candidates_of(&mut tx, &tenant, document, version).await?;
+    vectors::forget_candidates_of(&mut tx, &tenant, [document], version).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -255,6 +257,7 @@ async fn forget_with(connection: &mut Connection, generation: u32, document: Opt
 pub(super) async fn hold_jobs(catalog: &Store, lease: &Lease, generation: u32) -> Result<u64> {
     let mut tx = catalog.begin(&lease.tenant).await?;
     leases::check_held(&mut tx, lease).await?;
+    exclude_all_leases(&mut tx).await?;
     sqlx::query("UPDATE generations SET state = 'switching' WHERE number = $1 AND state <> 'live'")
         .bind(i64::from(generation))
         .execute(&mut *tx)

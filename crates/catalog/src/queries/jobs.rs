@@ -1,15 +1,18 @@
 //! Jobs as users see them: enqueued, listed, asked to stop. What workers do with them is in `leases`.
 
+use std::collections::HashMap;
+
 use sensorium_domain::catalog::JobQuery;
 use sensorium_domain::job::Progress;
 use sensorium_domain::{CollectionName, DocumentId, Job, JobId, JobKind, JobState, TenantId, Timestamp};
 use sqlx::QueryBuilder;
 
-use super::dialect::{for_update, uuid_value};
+use super::dialect::{among, for_update, uuid_list, uuid_value};
 use super::versions::{self, Abandoned};
-use super::{Connection, Database, Row, Store, collections};
+use super::{Connection, Database, ROWS, Row, Store, collections};
 use crate::columns::Columns;
 use crate::error::{Fail, Result, is_duplicate};
+use crate::gathering::Together;
 
 macro_rules! job_columns {
     () => {
@@ -57,40 +60,64 @@ fn read_kind(row: &Row) -> Result<JobKind> {
     })
 }
 
-/// Enqueues a job inside the caller's transaction. `collection` is that of the job's document.
+/// A job to enqueue. `collection` is that of the job's document.
+pub(super) struct New<'a> {
+    pub(super) id: JobId,
+    pub(super) kind: JobKind,
+    pub(super) collection: Option<&'a str>,
+}
+
+/// Enqueues a job inside the caller's transaction.
 pub(super) async fn insert(
     connection: &mut Connection,
     tenant: &TenantId,
-    id: JobId,
-    kind: &JobKind,
-    collection: Option<&str>,
+    new: New<'_>,
     now: Timestamp,
 ) -> Result<Job> {
-    let version = match kind {
-        JobKind::Ingest { version, .. } => Some(*version),
-        JobKind::Reindex { generation } => Some(*generation),
-        _ => None,
-    };
-    let inserted = sqlx::query(concat!(
-        "INSERT INTO jobs (id, tenant, kind, document, version, collection, progress, ready_at, created_at) ",
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING ",
-        job_columns!()
-    ))
-    .bind(uuid_value(id.uuid()))
-    .bind(tenant.as_str())
-    .bind(kind.as_str())
-    .bind(kind.document().map(|document| uuid_value(document.uuid())))
-    .bind(version.map(i64::from))
-    .bind(collection)
-    .bind(serde_json::to_string(&Progress::default())?)
-    .bind(now.as_millis())
-    .fetch_one(connection)
-    .await;
-    match inserted {
-        Ok(row) => read(&row),
-        Err(error) if is_duplicate(&error) => Err(Fail::conflict("a job with this id exists already")),
-        Err(error) => Err(error.into()),
+    let mut inserted = insert_all(connection, tenant, &[new], now).await?;
+    inserted.pop().ok_or_else(|| Fail::not_found("job"))
+}
+
+/// Enqueues jobs in their order inside the caller's transaction.
+pub(super) async fn insert_all(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    new: &[New<'_>],
+    now: Timestamp,
+) -> Result<Vec<Job>> {
+    let progress = serde_json::to_string(&Progress::default())?;
+    let mut jobs = HashMap::with_capacity(new.len());
+    for rows in new.chunks(ROWS) {
+        let mut sql = QueryBuilder::<Database>::new(
+            "INSERT INTO jobs (id, tenant, kind, document, version, collection, progress, ready_at, created_at) ",
+        );
+        sql.push_values(rows, |mut row, New { id, kind, collection }| {
+            let version = match kind {
+                JobKind::Ingest { version, .. } => Some(*version),
+                JobKind::Reindex { generation } => Some(*generation),
+                _ => None,
+            };
+            row.push_bind(uuid_value(id.uuid()))
+                .push_bind(tenant.as_str())
+                .push_bind(kind.as_str())
+                .push_bind(kind.document().map(|document| uuid_value(document.uuid())))
+                .push_bind(version.map(i64::from))
+                .push_bind(*collection)
+                .push_bind(progress.as_str())
+                .push_bind(now.as_millis())
+                .push_bind(now.as_millis());
+        });
+        sql.push(concat!(" RETURNING ", job_columns!()));
+        let inserted = sql.build().persistent(rows.len() == 1).fetch_all(&mut *connection).await;
+        let inserted = inserted.map_err(|error| {
+            if is_duplicate(&error) { Fail::conflict("a job with this id exists already") } else { error.into() }
+        })?;
+        for row in &inserted {
+            let job = read(row)?;
+            jobs.insert(job.id, job);
+        }
     }
+    Ok(new.iter().filter_map(|new| jobs.remove(&new.id)).collect())
 }
 
 pub(super) async fn enqueue(catalog: &Store, tenant: &TenantId, id: JobId, kind: JobKind) -> Result<Job> {
@@ -105,19 +132,38 @@ pub(super) async fn enqueue(catalog: &Store, tenant: &TenantId, id: JobId, kind:
         }
         _ => None,
     };
-    let job = insert(&mut tx, tenant, id, &kind, collection.as_deref(), catalog.now()).await?;
+    let job = insert(&mut tx, tenant, New { id, kind, collection: collection.as_deref() }, catalog.now()).await?;
     tx.commit().await?;
     Ok(job)
 }
 
-pub(super) async fn get(catalog: &Store, tenant: &TenantId, id: JobId) -> Result<Job> {
-    sqlx::query(concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = $1 AND tenant = $2"))
-        .bind(uuid_value(id.uuid()))
+/// A job.
+pub(super) struct Get(pub(super) JobId);
+
+impl Together for Get {
+    type Store = Store;
+    type Lane = TenantId;
+    type Answer = Job;
+
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<Job>>>> {
+        // `tenant || ''` keeps the planner from walking over all of the tenant's jobs.
+        let found = sqlx::query(concat!(
+            "SELECT ",
+            job_columns!(),
+            " FROM jobs WHERE ",
+            among!("id", "$1"),
+            " AND tenant || '' = $2"
+        ))
+        .bind(uuid_list(calls.iter().map(|call| call.0.uuid())))
         .bind(tenant.as_str())
-        .fetch_optional(catalog.reader())
+        .fetch_all(catalog.reader())
         .await?
-        .as_ref()
-        .map_or_else(|| Err(Fail::not_found("job")), read)
+        .iter()
+        .map(|row| read(row).map(|job| (job.id, job)))
+        .collect::<Result<HashMap<_, _>>>()?;
+        let answer = |call: &Self| found.get(&call.0).cloned().ok_or_else(|| Fail::not_found("job"));
+        Ok(calls.iter().map(|call| Some(answer(call))).collect())
+    }
 }
 
 /// A job that no worker takes or ends until the transaction is over.

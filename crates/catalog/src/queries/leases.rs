@@ -1,14 +1,17 @@
 //! Jobs as workers see them: taken under a lease, kept alive, ended.
 
+use std::collections::HashMap;
+
 use sensorium_domain::catalog::{JobEnd, Lease, LeaseState};
 use sensorium_domain::job::{PartResult, Progress};
-use sensorium_domain::{JobState, Timestamp};
+use sensorium_domain::{JobState, TenantId, Timestamp};
+use serde_json::Value;
 
-use super::dialect::{for_update, skip_locked, uuid_value};
+use super::dialect::{among, for_update_by, row_uuid, rows_of, skip_locked, uuid_list, uuid_value};
 use super::generations::MayTake;
 use super::jobs::{self, job_columns};
 use super::versions::{self, Abandoned};
-use super::{Connection, Store, generations, vectors};
+use super::{Connection, Row, Store, generations, vectors};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
@@ -44,61 +47,75 @@ const WAITING: &str = concat!(
      SELECT tenant FROM heads WHERE seq IS NOT NULL ORDER BY running, seq LIMIT 100"
 );
 
-/// Takes the tenant's first job that may run and that nobody else is about to take.
+/// Takes the tenant's first jobs that may run and that nobody else is about to take.
 const TAKE: &str = concat!(
     "UPDATE jobs SET state = 'running', worker = $3, ready_at = $4, attempts = attempts + 1, \
-     started_at = coalesce(started_at, $2), revision = revision + 1 WHERE id = (SELECT j.id FROM jobs j \
+     started_at = coalesce(started_at, $2), revision = revision + 1 WHERE id IN (SELECT j.id FROM jobs j \
      WHERE j.finished_at IS NULL AND j.tenant = $1 AND j.ready_at <= $2 AND ",
     unblocked!(),
-    " ORDER BY j.seq LIMIT 1",
+    " ORDER BY j.seq LIMIT $5",
     skip_locked!(),
     ") RETURNING ",
     job_columns!()
 );
 
-pub(super) async fn lease(catalog: &Store, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
-    match generations::may_take(catalog).await? {
-        MayTake::All => {}
-        MayTake::Reindexes => return lease_reindex(catalog, worker, lease_ms).await,
-        MayTake::None => return Ok(None),
-    }
+/// The same of a reindex whose worker has died, which all other jobs wait for.
+const TAKE_REINDEX: &str = concat!(
+    "UPDATE jobs SET state = 'running', worker = $2, ready_at = $3, attempts = attempts + 1, \
+     started_at = coalesce(started_at, $1), revision = revision + 1 WHERE id = (SELECT j.id FROM jobs j \
+     WHERE j.finished_at IS NULL AND j.kind = 'reindex' AND j.ready_at <= $1 ORDER BY j.ready_at LIMIT 1",
+    skip_locked!(),
+    ") RETURNING tenant, ",
+    job_columns!()
+);
+
+pub(super) async fn lease(catalog: &Store, worker: &str, lease_ms: i64, most: u32) -> Result<Vec<Lease>> {
     let now = catalog.now();
-    for waiting in sqlx::query(WAITING).bind(now.as_millis()).fetch_all(catalog.reader()).await? {
-        let tenant = waiting.word("tenant")?;
-        let mut tx = catalog.begin_lease(&tenant).await?;
-        if let Some(row) = sqlx::query(TAKE)
-            .bind(tenant.as_str())
-            .bind(now.as_millis())
-            .bind(worker)
-            .bind(now.plus_ms(lease_ms).as_millis())
-            .fetch_optional(&mut *tx)
-            .await?
-        {
-            tx.commit().await?;
-            return Ok(Some(Lease { tenant, job: jobs::read(&row)?, worker: worker.to_owned() }));
+    let until = now.plus_ms(lease_ms);
+    let waiting = sqlx::query(WAITING).bind(now.as_millis()).fetch_all(catalog.reader()).await?;
+    let mut leases: Vec<Lease> = Vec::new();
+    for (index, row) in waiting.iter().enumerate() {
+        // What is left is shared among the tenants that are left.
+        let left = (most as usize).saturating_sub(leases.len());
+        if left == 0 {
+            break;
         }
+        let share = left.div_ceil(waiting.len() - index);
+        let tenant: TenantId = row.word("tenant")?;
+        let mut tx = catalog.begin_lease(&tenant).await?;
+        let taken = match generations::may_take(catalog, &mut tx).await? {
+            MayTake::All => {
+                sqlx::query(TAKE)
+                    .bind(tenant.as_str())
+                    .bind(now.as_millis())
+                    .bind(worker)
+                    .bind(until.as_millis())
+                    .bind(share as i64)
+                    .fetch_all(&mut *tx)
+                    .await?
+            }
+            MayTake::Reindexes => {
+                let taken = sqlx::query(TAKE_REINDEX)
+                    .bind(now.as_millis())
+                    .bind(worker)
+                    .bind(until.as_millis())
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+                return taken.iter().map(|row| leased(row, row.word("tenant")?, worker)).collect();
+            }
+            MayTake::None => break,
+        };
+        tx.commit().await?;
+        let mut taken = taken.iter().map(|row| leased(row, tenant.clone(), worker)).collect::<Result<Vec<_>>>()?;
+        taken.sort_unstable_by_key(|lease| lease.job.id);
+        leases.append(&mut taken);
     }
-    Ok(None)
+    Ok(leases)
 }
 
-/// Takes a reindex whose worker has died, which all other jobs wait for.
-async fn lease_reindex(catalog: &Store, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
-    let now = catalog.now();
-    let row = sqlx::query(concat!(
-        "UPDATE jobs SET state = 'running', worker = $2, ready_at = $3, attempts = attempts + 1, \
-         started_at = coalesce(started_at, $1), revision = revision + 1 WHERE id = (SELECT j.id FROM jobs j \
-         WHERE j.finished_at IS NULL AND j.kind = 'reindex' AND j.ready_at <= $1 ORDER BY j.ready_at LIMIT 1",
-        skip_locked!(),
-        ") RETURNING tenant, ",
-        job_columns!()
-    ))
-    .bind(now.as_millis())
-    .bind(worker)
-    .bind(now.plus_ms(lease_ms).as_millis())
-    .fetch_optional(catalog.writer())
-    .await?;
-    row.map(|row| Ok(Lease { tenant: row.word("tenant")?, job: jobs::read(&row)?, worker: worker.to_owned() }))
-        .transpose()
+fn leased(row: &Row, tenant: TenantId, worker: &str) -> Result<Lease> {
+    Ok(Lease { tenant, job: jobs::read(row)?, worker: worker.to_owned() })
 }
 
 pub(super) async fn heartbeat(catalog: &Store, lease: &Lease, lease_ms: i64) -> Result<LeaseState> {
@@ -136,19 +153,37 @@ pub(super) async fn progress(catalog: &Store, lease: &Lease, progress: &Progress
 /// Whether the worker still has the job; and whether somebody has asked for it to stop. A lease that has expired is held
 /// as long as nobody else has taken the job.
 pub(super) async fn check_held(connection: &mut Connection, lease: &Lease) -> Result<LeaseState> {
-    let row = sqlx::query(concat!(
-        "SELECT cancel_requested FROM jobs \
-         WHERE id = $1 AND tenant = $2 AND state = 'running' AND worker = $3 AND attempts = $4",
-        for_update!()
+    held(connection, &lease.tenant, [lease]).await?.pop().flatten().ok_or_else(Fail::lease_lost)
+}
+
+/// The same of a tenant's leases; those that are lost have no state. The jobs stay as they are until the transaction ends.
+pub(super) async fn held<'a>(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    leases: impl IntoIterator<Item = &'a Lease>,
+) -> Result<Vec<Option<LeaseState>>> {
+    let leases: Vec<_> = leases.into_iter().collect();
+    let running = sqlx::query(concat!(
+        "SELECT id, worker, attempts, cancel_requested FROM jobs WHERE ",
+        among!("id", "$1"),
+        " AND tenant || '' = $2 AND state = 'running'",
+        for_update_by!("id")
     ))
-    .bind(uuid_value(lease.job.id.uuid()))
-    .bind(lease.tenant.as_str())
-    .bind(lease.worker.as_str())
-    .bind(i64::from(lease.job.attempts))
-    .fetch_optional(connection)
+    .bind(uuid_list(leases.iter().map(|lease| lease.job.id.uuid())))
+    .bind(tenant.as_str())
+    .fetch_all(connection)
     .await?
-    .ok_or_else(Fail::lease_lost)?;
-    Ok(if row.flag("cancel_requested")? { LeaseState::CancelRequested } else { LeaseState::Held })
+    .iter()
+    .map(|row| {
+        let state = if row.flag("cancel_requested")? { LeaseState::CancelRequested } else { LeaseState::Held };
+        Ok((row.uuid("id")?, (row.text("worker")?, row.count::<u32>("attempts")?, state)))
+    })
+    .collect::<Result<HashMap<_, _>>>()?;
+    let state = |lease: &Lease| {
+        let (worker, attempts, state) = running.get(&lease.job.id.uuid())?;
+        (*worker == lease.worker && *attempts == lease.job.attempts).then_some(*state)
+    };
+    Ok(leases.into_iter().map(state).collect())
 }
 
 /// The same of a worker that ends its job well, which it may not for a generation that is live no more.
@@ -244,6 +279,22 @@ pub(super) async fn close(
     .bind(state.as_str())
     .bind(serde_json::to_string(parts)?)
     .bind(error)
+    .bind(now.as_millis())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Brings jobs to their good end; each row has the `id` of one and the results of its `parts`.
+pub(super) async fn succeed(connection: &mut Connection, results: &[Value], now: Timestamp) -> Result<()> {
+    sqlx::query(concat!(
+        "UPDATE jobs SET state = 'succeeded', worker = NULL, parts = r.value->>'parts', error = NULL, finished_at = $2, \
+         revision = revision + 1 FROM ",
+        rows_of!("$1"),
+        " WHERE jobs.id = ",
+        row_uuid!("id")
+    ))
+    .bind(serde_json::to_string(results)?)
     .bind(now.as_millis())
     .execute(connection)
     .await?;

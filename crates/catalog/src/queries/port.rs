@@ -66,10 +66,12 @@ impl Catalog for Store {
         blobs: &[(BlobHash, u64)],
         expires: Timestamp,
     ) -> Answer<Vec<BlobState>> {
-        Ok(blobs::claim(self, tenant, claim, blobs, expires).await?)
+        let call = blobs::Claim { claim, blobs: blobs.to_vec(), expires };
+        Ok(self.groups.claims.call(self, tenant.clone(), call).await?)
     }
     async fn blobs_stored(&self, tenant: &TenantId, claim: ClaimId, blobs: &[BlobHash]) -> Answer<()> {
-        Ok(blobs::stored(self, tenant, claim, blobs).await?)
+        let call = blobs::Stored { claim, blobs: blobs.to_vec() };
+        Ok(self.groups.stored.call(self, tenant.clone(), call).await?)
     }
     async fn release_claim(&self, tenant: &TenantId, claim: ClaimId) -> Answer<()> {
         Ok(blobs::release(self, tenant, claim).await?)
@@ -89,7 +91,7 @@ impl Catalog for Store {
         Ok(accept::accept(self, tenant, new).await?)
     }
     async fn document(&self, tenant: &TenantId, id: DocumentId) -> Answer<Document> {
-        Ok(documents::get(self, tenant, id).await?)
+        Ok(self.groups.documents.call(self, tenant.clone(), documents::Get(id)).await?)
     }
     async fn document_by_external_id(
         &self,
@@ -115,7 +117,8 @@ impl Catalog for Store {
         Ok(documents::delete(self, tenant, id, job).await?)
     }
     async fn parts(&self, tenant: &TenantId, document: DocumentId, version: Option<u32>) -> Answer<Vec<Part>> {
-        Ok(documents::parts(self, tenant, document, version).await?)
+        let call = documents::PartsOf { document, version };
+        Ok(self.groups.parts.call(self, tenant.clone(), call).await?)
     }
     async fn part(&self, tenant: &TenantId, id: PartId) -> Answer<Part> {
         Ok(documents::part(self, tenant, id).await?)
@@ -134,7 +137,8 @@ impl Catalog for Store {
         model: &ModelName,
         keys: &[ContentKey],
     ) -> Answer<Vec<Option<Vec<f32>>>> {
-        Ok(vectors::get(self, tenant, model, keys).await?)
+        let call = vectors::Get(keys.to_vec());
+        Ok(self.groups.kept.call(self, (tenant.clone(), model.clone()), call).await?)
     }
     async fn put_vectors(
         &self,
@@ -142,7 +146,8 @@ impl Catalog for Store {
         model: &ModelName,
         vectors: &[(ContentKey, Vec<f32>)],
     ) -> Answer<()> {
-        Ok(vectors::put(self, tenant, model, vectors).await?)
+        let call = vectors::Put(vectors.to_vec());
+        Ok(self.groups.vectors.call(self, (tenant.clone(), model.clone()), call).await?)
     }
     async fn live_segments(&self, tenant: &TenantId, ids: &[SegmentId]) -> Answer<Vec<SegmentId>> {
         Ok(segments::live(self, tenant, ids).await?)
@@ -186,7 +191,7 @@ impl Catalog for Store {
         Ok(jobs::enqueue(self, tenant, id, kind).await?)
     }
     async fn job(&self, tenant: &TenantId, id: JobId) -> Answer<Job> {
-        Ok(jobs::get(self, tenant, id).await?)
+        Ok(self.groups.jobs.call(self, tenant.clone(), jobs::Get(id)).await?)
     }
     async fn jobs(&self, tenant: &TenantId, query: &JobQuery) -> Answer<Vec<Job>> {
         Ok(jobs::list(self, tenant, query).await?)
@@ -200,8 +205,8 @@ impl Catalog for Store {
     async fn prune_jobs(&self, ended_before: Timestamp, limit: u32) -> Answer<u64> {
         Ok(retries::prune(self, ended_before, limit).await?)
     }
-    async fn lease_job(&self, worker: &str, lease_ms: i64) -> Answer<Option<Lease>> {
-        Ok(leases::lease(self, worker, lease_ms).await?)
+    async fn lease_jobs(&self, worker: &str, lease_ms: i64, most: u32) -> Answer<Vec<Lease>> {
+        Ok(leases::lease(self, worker, lease_ms, most).await?)
     }
     async fn heartbeat(&self, lease: &Lease, lease_ms: i64) -> Answer<LeaseState> {
         Ok(leases::heartbeat(self, lease, lease_ms).await?)
@@ -290,7 +295,7 @@ impl Catalog for Store {
         Ok(generations::describe(self, generation).await?)
     }
     fn at_generation(&self, number: u32) -> Arc<dyn Catalog> {
-        Arc::new(Store { generation: number, ..self.clone() })
+        Arc::new(Store { generation: number, groups: Arc::default(), ..self.clone() })
     }
     async fn unstaged(&self, generation: u32, after: Option<DocumentId>, limit: u32) -> Answer<Vec<Unstaged>> {
         Ok(generations::unstaged(self, generation, after, limit).await?)

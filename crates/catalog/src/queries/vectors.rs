@@ -4,72 +4,87 @@
 //! So none is removed when its last segment goes: its key becomes a candidate, and candidates without a segment go when
 //! no ingest of the tenant is under way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sensorium_domain::{ContentKey, DocumentId, ModelName, TenantId};
 use sqlx::QueryBuilder;
 
-use super::dialect::{among, digest_list, exclude_leases, for_update_by, uuid_value};
-use super::{Connection, Database, Store, jobs};
+use super::dialect::{among, digest_list, exclude_leases, for_update_by, uuid_list};
+use super::{Connection, Database, ROWS, Store, jobs};
 use crate::columns::Columns;
 use crate::error::Result;
+use crate::gathering::Together;
 use crate::half_floats::{decode, encode};
 
-/// Rows of one statement.
-const ROWS: usize = 1000;
+/// The kept vectors of some contents.
+pub(super) struct Get(pub(super) Vec<ContentKey>);
 
-pub(super) async fn get(
-    catalog: &Store,
-    tenant: &TenantId,
-    model: &ModelName,
-    keys: &[ContentKey],
-) -> Result<Vec<Option<Vec<f32>>>> {
-    let mut found = HashMap::with_capacity(keys.len());
-    for row in sqlx::query(concat!(
-        "SELECT v.content, v.vector FROM vectors v WHERE v.tenant = $1 AND ",
-        among!("v.content", "$2"),
-        " AND v.model = (SELECT id FROM models WHERE name = $3)"
-    ))
-    .bind(tenant.as_str())
-    .bind(digest_list(keys.iter().map(ContentKey::as_bytes)))
-    .bind(model.0.as_str())
-    .fetch_all(catalog.reader())
-    .await?
-    {
-        found.insert(ContentKey::from_bytes(row.digest("content")?), decode(&row.bytes("vector")?)?);
+impl Together for Get {
+    type Store = Store;
+    type Lane = (TenantId, ModelName);
+    type Answer = Vec<Option<Vec<f32>>>;
+
+    async fn run(
+        catalog: &Store,
+        (tenant, model): &Self::Lane,
+        calls: &[Self],
+    ) -> Result<Vec<Option<Result<Self::Answer>>>> {
+        let keys: BTreeSet<_> = calls.iter().flat_map(|call| &call.0).collect();
+        let mut found = HashMap::with_capacity(keys.len());
+        for row in sqlx::query(concat!(
+            "SELECT v.content, v.vector FROM vectors v WHERE v.tenant = $1 AND ",
+            among!("v.content", "$2"),
+            " AND v.model = (SELECT id FROM models WHERE name = $3)"
+        ))
+        .bind(tenant.as_str())
+        .bind(digest_list(keys.into_iter().map(ContentKey::as_bytes)))
+        .bind(model.0.as_str())
+        .fetch_all(catalog.reader())
+        .await?
+        {
+            found.insert(ContentKey::from_bytes(row.digest("content")?), decode(&row.bytes("vector")?)?);
+        }
+        Ok(calls.iter().map(|call| Some(Ok(call.0.iter().map(|key| found.get(key).cloned()).collect()))).collect())
     }
-    Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
 }
 
-pub(super) async fn put(
-    catalog: &Store,
-    tenant: &TenantId,
-    model: &ModelName,
-    vectors: &[(ContentKey, Vec<f32>)],
-) -> Result<()> {
-    // Each key once and in order: a statement writes a row once.
-    let encoded: BTreeMap<_, _> = vectors.iter().map(|(key, vector)| (key, encode(vector))).collect();
-    let encoded: Vec<_> = encoded.into_iter().collect();
-    let mut tx = catalog.begin_beside_unpromised(tenant).await?;
-    let model = number_of(&mut tx, model).await?;
-    for rows in encoded.chunks(ROWS) {
-        let mut sql = QueryBuilder::<Database>::new("INSERT INTO vectors (tenant, content, model, vector) ");
-        sql.push_values(rows, |mut row, (key, vector)| {
-            row.push_bind(tenant.as_str()).push_bind(&key.as_bytes()[..]).push_bind(model).push_bind(vector.as_slice());
-        });
-        sql.push(" ON CONFLICT (tenant, content, model) DO UPDATE SET vector = excluded.vector");
-        sql.build().persistent(false).execute(&mut *tx).await?;
+/// Vectors to keep.
+pub(super) struct Put(pub(super) Vec<(ContentKey, Vec<f32>)>);
+
+impl Together for Put {
+    type Store = Store;
+    type Lane = (TenantId, ModelName);
+    type Answer = ();
+
+    async fn run(catalog: &Store, (tenant, model): &Self::Lane, calls: &[Self]) -> Result<Vec<Option<Result<()>>>> {
+        // Each key once and in order: a statement writes a row once.
+        let encoded: BTreeMap<_, _> =
+            calls.iter().flat_map(|call| &call.0).map(|(key, vector)| (key, encode(vector))).collect();
+        let encoded: Vec<_> = encoded.into_iter().collect();
+        let mut tx = catalog.begin_beside_unpromised(tenant).await?;
+        let model = number_of(&mut tx, model).await?;
+        for rows in encoded.chunks(ROWS) {
+            let mut sql = QueryBuilder::<Database>::new("INSERT INTO vectors (tenant, content, model, vector) ");
+            sql.push_values(rows, |mut row, (key, vector)| {
+                row.push_bind(tenant.as_str())
+                    .push_bind(&key.as_bytes()[..])
+                    .push_bind(model)
+                    .push_bind(vector.as_slice());
+            });
+            sql.push(" ON CONFLICT (tenant, content, model) DO UPDATE SET vector = excluded.vector");
+            sql.build().persistent(false).execute(&mut *tx).await?;
+        }
+        for rows in encoded.chunks(ROWS) {
+            let mut sql = QueryBuilder::<Database>::new("INSERT INTO vector_candidates (tenant, content) ");
+            sql.push_values(rows, |mut row, (key, _)| {
+                row.push_bind(tenant.as_str()).push_bind(&key.as_bytes()[..]);
+            });
+            sql.push(" ON CONFLICT DO NOTHING");
+            sql.build().persistent(false).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(calls.iter().map(|_| Some(Ok(()))).collect())
     }
-    for rows in encoded.chunks(ROWS) {
-        let mut sql = QueryBuilder::<Database>::new("INSERT INTO vector_candidates (tenant, content) ");
-        sql.push_values(rows, |mut row, (key, _)| {
-            row.push_bind(tenant.as_str()).push_bind(&key.as_bytes()[..]);
-        });
-        sql.push(" ON CONFLICT DO NOTHING");
-        sql.build().persistent(false).execute(&mut *tx).await?;
-    }
-    tx.commit().await?;
-    Ok(())
 }
 
 /// A model's number, given to it when it is first seen.
@@ -85,22 +100,24 @@ async fn number_of(connection: &mut Connection, model: &ModelName) -> Result<i64
     sqlx::query(FIND).bind(model.0.as_str()).fetch_one(connection).await?.int("id")
 }
 
-/// The segments of a version use their vectors: no candidates any more.
+/// The segments of these documents' version use their vectors: no candidates any more.
 pub(super) async fn forget_candidates_of(
     connection: &mut Connection,
     tenant: &TenantId,
-    document: DocumentId,
+    documents: impl IntoIterator<Item = DocumentId>,
     version: u32,
 ) -> Result<()> {
     sqlx::query(concat!(
         "DELETE FROM vector_candidates WHERE tenant = $1 AND content IN \
          (SELECT c.content FROM vector_candidates c WHERE c.tenant = $1 \
-          AND c.content IN (SELECT content FROM segments WHERE document = $2 AND version = $3)",
+          AND c.content IN (SELECT content FROM segments WHERE ",
+        among!("document", "$2"),
+        " AND version = $3)",
         for_update_by!("c.content"),
         ")"
     ))
     .bind(tenant.as_str())
-    .bind(uuid_value(document.uuid()))
+    .bind(uuid_list(documents.into_iter().map(DocumentId::uuid)))
     .bind(i64::from(version))
     .execute(connection)
     .await?;

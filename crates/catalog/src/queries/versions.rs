@@ -1,10 +1,12 @@
 //! What becomes of a document's version whose ingest did not end well.
 
+use std::collections::HashMap;
+
 use sensorium_domain::document::PartError;
 use sensorium_domain::{DocumentId, DocumentStatus, JobKind, TenantId};
 
 use super::Connection;
-use super::dialect::uuid_value;
+use super::dialect::{among, uuid_list, uuid_value};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
@@ -42,16 +44,30 @@ pub(super) async fn of_document(
     tenant: &TenantId,
     document: DocumentId,
 ) -> Result<Option<Versions>> {
-    let row = sqlx::query("SELECT status, version, live_version FROM documents WHERE id = $1 AND tenant = $2")
-        .bind(uuid_value(document.uuid()))
-        .bind(tenant.as_str())
-        .fetch_optional(connection)
-        .await?;
-    row.map(|row| {
+    Ok(of_documents(connection, tenant, [document]).await?.remove(&document))
+}
+
+pub(super) async fn of_documents(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    documents: impl IntoIterator<Item = DocumentId>,
+) -> Result<HashMap<DocumentId, Versions>> {
+    sqlx::query(concat!(
+        "SELECT id, status, version, live_version FROM documents WHERE ",
+        among!("id", "$1"),
+        " AND tenant || '' = $2"
+    ))
+    .bind(uuid_list(documents.into_iter().map(DocumentId::uuid)))
+    .bind(tenant.as_str())
+    .fetch_all(connection)
+    .await?
+    .iter()
+    .map(|row| {
         let live = row.maybe_int("live_version")?.map(|version| version as u32);
-        Ok(Versions { status: row.word("status")?, newest: row.count("version")?, live })
+        let versions = Versions { status: row.word("status")?, newest: row.count("version")?, live };
+        Ok((DocumentId::from_uuid(row.uuid("id")?), versions))
     })
-    .transpose()
+    .collect()
 }
 
 /// Settles the document of an ingest that was given up. A version that another has overtaken goes without a trace. The

@@ -52,6 +52,27 @@ macro_rules! among {
     };
 }
 
+/// The rows `r` of a JSON list of objects; `r.value->>'name'` is a text of one.
+macro_rules! rows_of {
+    ($list:literal) => {
+        concat!("json_each(", $list, ") AS r")
+    };
+}
+
+/// A UUID of such a row, which has it as hexadecimal digits.
+macro_rules! row_uuid {
+    ($name:literal) => {
+        concat!("unhex(r.value->>'", $name, "')")
+    };
+}
+
+/// That a document has one of these external ids.
+macro_rules! external_id_among {
+    ($list:literal) => {
+        concat!("d.external_id IN (SELECT value FROM json_each(", $list, "))")
+    };
+}
+
 /// That a document has this external id.
 macro_rules! external_id_is {
     ($parameter:literal) => {
@@ -66,7 +87,10 @@ macro_rules! next_seq {
     };
 }
 
-pub(super) use {among, external_id_is, for_share, for_update, for_update_by, next_seq, row_number, skip_locked};
+pub(super) use {
+    among, external_id_among, external_id_is, for_share, for_update, for_update_by, next_seq, row_number, row_uuid,
+    rows_of, skip_locked,
+};
 
 impl Columns for Row {
     plain_columns!();
@@ -114,9 +138,20 @@ fn hex_list(blobs: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
     list
 }
 
+/// Texts for `external_id_among!`.
+pub(super) fn text_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<String> {
+    Ok(serde_json::to_string(&texts.into_iter().collect::<Vec<_>>())?)
+}
+
 /// A text that we made as it can be kept: any.
 pub(super) fn storable(text: &str) -> &str {
     text
+}
+
+/// Until the transaction ends no other job is taken: the write lock sees to that.
+#[allow(clippy::unused_async)] // Postgres has to wait
+pub(super) async fn exclude_all_leases(_: &mut Connection) -> Result<()> {
+    Ok(())
 }
 
 /// Until the transaction ends no job of the tenant is taken: the write lock sees to that.

@@ -57,6 +57,7 @@ pub struct SqliteCatalog {
     blob_deletion_ms: i64,
     /// The generation whose segments this handle sees and writes.
     generation: u32,
+    groups: Arc<queries::Groups>,
 }
 
 impl SqliteCatalog {
@@ -91,7 +92,14 @@ impl SqliteCatalog {
             .connect_with(common.pragma("query_only", "ON"))
             .await
             .map_err(Fail::from)?;
-        let mut catalog = Self { writer, readers, clock, blob_deletion_ms: options.blob_deletion_ms, generation: 1 };
+        let mut catalog = Self {
+            writer,
+            readers,
+            clock,
+            blob_deletion_ms: options.blob_deletion_ms,
+            generation: 1,
+            groups: Arc::default(),
+        };
         if let Some(live) = queries::generations::live(&catalog).await? {
             catalog.generation = live.number;
         }

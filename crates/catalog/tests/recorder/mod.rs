@@ -76,6 +76,7 @@ pub async fn statements<F: CatalogFixture>(fresh: impl AsyncFn() -> F) -> BTreeS
     contract::paging_meets_every_document_once(&fresh().await).await;
     contract::segments_are_seen_with_part_and_document(&fresh().await).await;
     contract::documents_come_and_go_side_by_side(&fresh().await).await;
+    contract::each_of_many_callers_gets_its_own_answer(&fresh().await).await;
     contract::vectors_go_with_their_last_segment(&fresh().await).await;
     contract::workers_know_how_long_to_sleep(&fresh().await).await;
     contract::a_failed_job_is_tried_again(&fresh().await).await;

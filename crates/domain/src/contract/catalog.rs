@@ -43,7 +43,8 @@ pub use documents::{
 };
 pub use filters::filters_mean_what_the_domain_says;
 pub use generations::{
-    a_generation_takes_the_place_of_another, jobs_wait_for_a_switch, questions_are_remembered_for_a_while,
+    a_generation_takes_the_place_of_another, jobs_wait_for_a_switch, no_job_slips_by_a_switch,
+    questions_are_remembered_for_a_while,
 };
 pub use ingest::{
     a_failed_next_version_leaves_the_live_one, a_given_up_ingest_settles_the_document,
@@ -55,7 +56,7 @@ pub use jobs::{
     a_cancel_stops_what_can_be_stopped, every_visible_change_raises_the_revision, jobs_are_listed_newest_first,
 };
 pub use leases::{
-    a_lease_that_expired_goes_to_another, a_retry_waits_and_a_release_does_not_count,
+    a_lease_that_expired_goes_to_another, a_retry_waits_and_a_release_does_not_count, jobs_are_leased_many_at_a_time,
     jobs_of_one_document_never_run_side_by_side, jobs_of_one_document_run_in_order, no_job_is_leased_twice,
     tenants_take_turns, the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
 };
@@ -70,7 +71,7 @@ pub use settings::{
     a_key_is_taken_with_its_document, generations_are_only_added, idempotency_keys_answer_once,
     keys_are_found_by_their_secret, numbers_add_up,
 };
-pub use side_by_side::documents_come_and_go_side_by_side;
+pub use side_by_side::{documents_come_and_go_side_by_side, each_of_many_callers_gets_its_own_answer};
 
 pub use texts::{a_zero_character_comes_back_or_is_refused, texts_come_back_as_they_were_given};
 
@@ -122,6 +123,7 @@ macro_rules! catalog_contract {
             jobs_are_listed_newest_first,
             a_lease_that_expired_goes_to_another,
             a_retry_waits_and_a_release_does_not_count,
+            jobs_are_leased_many_at_a_time,
             jobs_of_one_document_never_run_side_by_side,
             jobs_of_one_document_run_in_order,
             no_job_is_leased_twice,
@@ -135,9 +137,11 @@ macro_rules! catalog_contract {
             usage_follows_every_change,
             a_generation_takes_the_place_of_another,
             jobs_wait_for_a_switch,
+            no_job_slips_by_a_switch,
             questions_are_remembered_for_a_while,
             a_tenant_keeps_no_more_than_it_may,
             documents_come_and_go_side_by_side,
+            each_of_many_callers_gets_its_own_answer,
             segments_are_seen_with_part_and_document,
             vectors_come_back_as_halves,
             vectors_go_with_their_last_segment,

@@ -36,7 +36,7 @@ impl Decoder {
         let words = if table.has("weight") || !config.tied { &table } else { &output };
         let head = if output.has("weight") || !config.tied { &output } else { &table };
         let bias = if predictions.has("bias") { &predictions } else { &output };
-        let head = Linear::new(&head.tensor("weight", &[rows, width])?, Some(bias.tensor("bias", &[rows])?))
+        let head = Linear::of(head, &head.tensor("weight", &[rows, width])?, Some(bias.tensor("bias", &[rows])?))
             .map_err(|error| ModelError::device(&head.name("weight"), &error))?;
         Ok(Self {
             text: Text::load(&scope.at("bert"), Embedding::load(words, rows, width)?, config, seen_width)?,

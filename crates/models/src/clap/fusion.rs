@@ -30,7 +30,7 @@ impl Fusion {
         let gate = precise.at("fusion_model");
         let inner = width / config.aff_block_r;
         Ok(Self {
-            embed: Linear::new(&kernel, Some(bias)).map_err(failed)?,
+            embed: Linear::of(scope, &kernel, Some(bias)).map_err(failed)?,
             patch,
             local: Gate::load(&gate.at("local_att"), 0, width, inner, scope.dtype())?,
             // A pooling stands before it in the list of layers.

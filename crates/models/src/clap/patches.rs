@@ -37,7 +37,7 @@ impl Patches {
         let kernel = place.at("proj").tensor("weight", &[width, 1, patch, patch])?;
         let bias = place.at("proj").tensor("bias", &[width])?;
         let kernel = kernel.reshape((width, patch * patch)).map_err(failed)?;
-        let embed = Linear::new(&kernel, Some(bias)).map_err(failed)?;
+        let embed = Linear::of(scope, &kernel, Some(bias)).map_err(failed)?;
         let fusion =
             if config.enable_fusion { Some(Fusion::load(&place, &precise.at("patch_embed"), config)?) } else { None };
         let stretched = config.spec_size * config.pieces();

@@ -45,7 +45,7 @@ impl ClipText {
             pooling: text.pooling,
             shape: text.shape,
             dimensions,
-            dtype,
+            dtype: root.dtype(),
             device: device.clone(),
         })
     }

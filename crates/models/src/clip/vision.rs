@@ -58,7 +58,7 @@ impl ClipVision {
             projection: Linear::load_without_bias(&root.at("visual_projection"), width, dimensions)?,
             dimensions,
             cost: Cost(flops.div_ceil(1_000_000)),
-            dtype,
+            dtype: root.dtype(),
             device: device.clone(),
         })
     }

@@ -23,7 +23,11 @@ pub fn attention(qkv: &[f32], lengths: &[usize], heads: usize, head_width: usize
         .par_iter()
         .with_min_len(heads.div_ceil(4))
         .map(|&(start, length, head)| {
-            one_head(&qkv[start * 3 * width..][..length * 3 * width], length, head * head_width, width, head_width)
+            let third = |index: usize| Strided {
+                data: &qkv[start * 3 * width + index * width + head * head_width..],
+                stride: 3 * width,
+            };
+            one_head((length, &third(0)), (length, &third(1), &third(2)), head_width, |_| {})
         })
         .collect();
     let mut out = vec![0.0; qkv.len() / 3];
@@ -35,16 +39,22 @@ pub fn attention(qkv: &[f32], lengths: &[usize], heads: usize, head_width: usize
     out
 }
 
-/// One head of one sequence; `offset` is the head's first column. Out comes tokens x `head_width`.
-fn one_head(qkv: &[f32], tokens: usize, offset: usize, width: usize, head_width: usize) -> Vec<f32> {
-    let stride = 3 * width;
-    let keys = Packed::new(head_width, tokens, |depth, token| qkv[token * stride + width + offset + depth]);
-    let values = Packed::new(tokens, head_width, |token, column| qkv[token * stride + 2 * width + offset + column]);
-    let mut scores = vec![0.0; tokens * tokens];
-    serial(0, &Strided { data: &qkv[offset..], stride }, &keys, &mut scores);
-    softmax(&mut scores, tokens);
-    let mut out = vec![0.0; tokens * head_width];
-    serial(0, &Strided { data: &scores, stride: tokens }, &values, &mut out);
+/// One head: for each query, the mean of the values, weighed by the softmax of `scored(scores)`; scores are queries x keys. Query and key start with the numbers of
+/// the head. Out comes queries x `head_width`.
+pub fn one_head(
+    (queries, query): (usize, &Strided),
+    (keys, key, value): (usize, &Strided, &Strided),
+    head_width: usize,
+    scored: impl FnOnce(&mut [f32]),
+) -> Vec<f32> {
+    let turned = Packed::new(head_width, keys, |depth, token| key.data[token * key.stride + depth]);
+    let values = Packed::new(keys, head_width, |token, column| value.data[token * value.stride + column]);
+    let mut scores = vec![0.0; queries * keys];
+    serial(0, query, &turned, &mut scores);
+    scored(&mut scores);
+    softmax(&mut scores, keys);
+    let mut out = vec![0.0; queries * head_width];
+    serial(0, &Strided { data: &scores, stride: keys }, &values, &mut out);
     out
 }
 

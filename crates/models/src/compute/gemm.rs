@@ -8,7 +8,8 @@
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
+
+use super::sharing::{Shares, share_out};
 
 /// Rows of `a` per block: 6 rows by 2 vectors fill 12 of the 16 vector registers of AVX2.
 const BLOCK_ROWS: usize = 6;
@@ -86,27 +87,18 @@ impl Packed {
 ///
 /// `finish(first, block)` is applied to every finished block of whole rows while it is still in the cache; `first` is its first row.
 pub fn multiply(rows: usize, a: &impl Rows, b: &Packed, finish: &(impl Fn(usize, &mut [f32]) + Sync)) -> Vec<f32> {
-    let mut out = vec![0.0; rows * b.columns];
-    if out.is_empty() {
-        return out;
-    }
-    let threads = rayon::current_num_threads();
-    if threads == 1 || rows * b.depth * b.columns < SERIAL_BELOW {
-        for (task, out) in out.chunks_mut(TASK_ROWS * b.columns).enumerate() {
-            serial(task * TASK_ROWS, a, b, out);
-            finish(task * TASK_ROWS, out);
-        }
-    } else if rows < threads * BLOCK_ROWS * 2 {
-        by_columns(rows, a, b, threads, &mut out);
-        finish(0, &mut out);
-    } else {
-        let task_rows = rows.div_ceil(threads).next_multiple_of(BLOCK_ROWS).min(TASK_ROWS);
-        out.par_chunks_mut(task_rows * b.columns).enumerate().for_each(|(task, out)| {
-            serial(task * task_rows, a, b, out);
-            finish(task * task_rows, out);
-        });
-    }
-    out
+    let shares = Shares {
+        rows,
+        columns: b.columns,
+        panel_columns: b.panel_columns,
+        block_rows: BLOCK_ROWS,
+        task_rows: TASK_ROWS,
+        is_small: rows * b.depth * b.columns < SERIAL_BELOW,
+    };
+    let product = |rows, panels, out: &mut [f32], out_stride| {
+        Arch::new().dispatch(Multiply { a, rows, b, panels, out, out_stride });
+    };
+    share_out(&shares, &product, finish)
 }
 
 /// The rows from `first` on that fit into `out`, on this thread.
@@ -120,26 +112,6 @@ pub fn serial(first: usize, a: &impl Rows, b: &Packed, out: &mut [f32]) {
         out,
         out_stride: b.columns,
     });
-}
-
-/// Few rows: every task takes some of the columns.
-fn by_columns(rows: usize, a: &impl Rows, b: &Packed, threads: usize, out: &mut [f32]) {
-    let panels_each = b.panels().div_ceil(threads);
-    let width = panels_each * b.panel_columns;
-    let parts: Vec<Vec<f32>> = (0..b.panels().div_ceil(panels_each))
-        .into_par_iter()
-        .map(|task| {
-            let panels = task * panels_each..((task + 1) * panels_each).min(b.panels());
-            let mut part = vec![0.0; rows * width];
-            Arch::new().dispatch(Multiply { a, rows: 0..rows, b, panels, out: &mut part, out_stride: width });
-            part
-        })
-        .collect();
-    for (row, out) in out.chunks_exact_mut(b.columns).enumerate() {
-        for (part, out) in parts.iter().zip(out.chunks_mut(width)) {
-            out.copy_from_slice(&part[row * width..][..out.len()]);
-        }
-    }
 }
 
 /// How many f32 a vector holds.

@@ -13,4 +13,6 @@ pub mod elementwise;
 pub mod gemm;
 pub mod linear;
 pub mod norm;
+mod sharing;
+pub mod weight;
 mod winograd;

@@ -24,7 +24,7 @@ impl Patches {
         let bias = has_bias.then(|| scope.tensor("bias", &[width])).transpose()?;
         let linear = weight
             .flatten_from(1)
-            .and_then(|weight| Linear::new(&weight, bias))
+            .and_then(|weight| Linear::of(scope, &weight, bias))
             .map_err(|error| ModelError::device(&scope.name("weight"), &error))?;
         Ok(Self { linear, side })
     }

@@ -27,7 +27,7 @@ impl AttentionPooling {
         let weight = attention.tensor("in_proj_weight", &[3 * width, width])?;
         let bias = attention.tensor("in_proj_bias", &[3 * width])?;
         let part = |index: usize| {
-            Linear::new(&weight.narrow(0, index * width, width)?, Some(bias.narrow(0, index * width, width)?))
+            Linear::of(scope, &weight.narrow(0, index * width, width)?, Some(bias.narrow(0, index * width, width)?))
         };
         let failed = |error| ModelError::device(&attention.name("in_proj_weight"), &error);
         let probe = scope.tensor("probe", &[1, 1, width])?;

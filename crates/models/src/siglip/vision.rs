@@ -50,7 +50,7 @@ impl SiglipVision {
             pooling: AttentionPooling::load(&scope.at("head"), &vision.shape)?,
             dimensions: width,
             cost: Cost(flops.div_ceil(1_000_000)),
-            dtype,
+            dtype: scope.dtype(),
             device: device.clone(),
         })
     }

@@ -9,6 +9,7 @@ use super::tokens::Token;
 use crate::compute::attention::attention;
 use crate::compute::linear::Linear;
 use crate::compute::norm::LayerNorm;
+use crate::compute::weight::Products;
 use crate::error::ModelError;
 use crate::layers::Activation;
 use crate::weights::Weights;
@@ -42,7 +43,12 @@ impl Bert {
     }
 
     /// Reads the tensors, whose names begin with `prefix`.
-    pub fn load(weights: &Weights, prefix: &str, config: &PostNormConfig) -> Result<Self, ModelError> {
+    pub fn load(
+        weights: &Weights,
+        prefix: &str,
+        config: &PostNormConfig,
+        products: Products,
+    ) -> Result<Self, ModelError> {
         let width = config.width;
         let embeddings = format!("{prefix}embeddings.");
         let table = |name: &str, rows: usize| weights.tensor(&format!("{embeddings}{name}.weight"), &[rows, width]);
@@ -56,7 +62,7 @@ impl Bert {
             has_segments: config.family == Family::Bert,
             norm: LayerNorm::load(weights, &format!("{embeddings}LayerNorm"), width, config.epsilon as f32)?,
             layers: (0..config.layers)
-                .map(|index| Layer::load(weights, &format!("{prefix}encoder.layer.{index}."), config))
+                .map(|index| Layer::load(weights, &format!("{prefix}encoder.layer.{index}."), config, products))
                 .collect::<Result<_, _>>()?,
         })
     }
@@ -107,17 +113,23 @@ impl Bert {
 }
 
 impl Layer {
-    fn load(weights: &Weights, prefix: &str, config: &PostNormConfig) -> Result<Self, ModelError> {
+    fn load(weights: &Weights, prefix: &str, config: &PostNormConfig, products: Products) -> Result<Self, ModelError> {
         let (width, inner) = (config.width, config.inner);
         let epsilon = config.epsilon as f32;
         let of = |name: &str| format!("{prefix}{name}");
         let [query, key, value] = ["query", "key", "value"].map(|name| of(&format!("attention.self.{name}")));
         Ok(Self {
-            query_key_value: Linear::load_attention(weights, [&query, &key, &value], width, width / config.heads)?,
-            output: Linear::load(weights, &of("attention.output.dense"), width, width)?,
+            query_key_value: Linear::load_attention(
+                weights,
+                [&query, &key, &value],
+                width,
+                width / config.heads,
+                products,
+            )?,
+            output: Linear::load(weights, &of("attention.output.dense"), width, width, products)?,
             output_norm: LayerNorm::load(weights, &of("attention.output.LayerNorm"), width, epsilon)?,
-            inner: Linear::load(weights, &of("intermediate.dense"), width, inner)?,
-            outer: Linear::load(weights, &of("output.dense"), inner, width)?,
+            inner: Linear::load(weights, &of("intermediate.dense"), width, inner, products)?,
+            outer: Linear::load(weights, &of("output.dense"), inner, width, products)?,
             outer_norm: LayerNorm::load(weights, &of("output.LayerNorm"), width, epsilon)?,
         })
     }

@@ -22,7 +22,7 @@ const MODERN_WORDS: &str = "embeddings.tok_embeddings.weight";
 
 /// Tokens in, a vector for each text out.
 pub(super) enum Network {
-    /// On the processor in f32, without padding.
+    /// On the processor, without padding.
     Packed(Bert),
     /// Anywhere, in batches with padding.
     Padded(Padded),
@@ -39,12 +39,12 @@ pub(super) enum Padded {
 impl Network {
     /// Reads the network from `weights`.
     pub fn load(weights: &Weights, config: &NetworkConfig, dtype: DType, device: &Device) -> Result<Self, ModelError> {
-        match config {
-            NetworkConfig::PostNorm(config) if device.is_cpu() && dtype == DType::F32 && Bert::can_be(config) => {
-                let scope = below(Scope::root(weights, dtype, device), WORDS);
-                Bert::load(weights, &scope.name(""), config).map(Self::Packed)
+        let root = Scope::root(weights, dtype, device);
+        match (config, root.products()) {
+            (NetworkConfig::PostNorm(config), Some(products)) if Bert::can_be(config) => {
+                Bert::load(weights, &below(root, WORDS).name(""), config, products).map(Self::Packed)
             }
-            config => Padded::load(weights, config, dtype, device).map(Self::Padded),
+            _ => Padded::load(weights, config, dtype, device).map(Self::Padded),
         }
     }
 

@@ -137,7 +137,7 @@ fn joined(scope: &Scope, names: &[String; 3], width: usize) -> std::result::Resu
         names.iter().map(|name| scope.at(name).tensor(tensor, shape)).collect()
     };
     let (weights, biases) = (read("weight", &[width, width])?, read("bias", &[width])?);
-    let join = || Linear::new(&Tensor::cat(&weights, 0)?, Some(Tensor::cat(&biases, 0)?));
+    let join = || Linear::of(scope, &Tensor::cat(&weights, 0)?, Some(Tensor::cat(&biases, 0)?));
     join().map_err(|error| ModelError::device(&scope.name(&names[0]), &error))
 }
 

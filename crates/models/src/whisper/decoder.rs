@@ -77,7 +77,7 @@ impl Decoder {
         };
         let words = scope.at("embed_tokens").tensor("weight", &[config.vocab_size, width])?;
         let head = if config.tie_word_embeddings {
-            Linear::new(&words, None).map_err(|error| ModelError::device(&scope.name("embed_tokens"), &error))?
+            Linear::of(scope, &words, None).map_err(|error| ModelError::device(&scope.name("embed_tokens"), &error))?
         } else {
             Linear::load_without_bias(&root.at("proj_out"), width, config.vocab_size)?
         };

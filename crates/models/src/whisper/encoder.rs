@@ -113,7 +113,7 @@ fn convolution(scope: &Scope, inputs: usize, outputs: usize) -> std::result::Res
     weight
         .transpose(1, 2)
         .and_then(|weight| weight.reshape((outputs, KERNEL * inputs)))
-        .and_then(|weight| Linear::new(&weight, Some(bias)))
+        .and_then(|weight| Linear::of(scope, &weight, Some(bias)))
         .map_err(|error| ModelError::device(&scope.name("weight"), &error))
 }
 

@@ -107,7 +107,7 @@ impl Whisper {
             log_mel: LogMel::new(&frames),
             frames,
             generation,
-            dtype,
+            dtype: root.dtype(),
             device: device.clone(),
         })
     }

@@ -1,5 +1,7 @@
 //! A generation is built beside the live one, takes its place, and gives it back.
 
+use std::sync::Arc;
+
 use super::CatalogFixture;
 use super::sample::{Conflict, LEASE_MS, LeaseLost, NotFound, Stage, outcome, refused};
 use crate::catalog::{Catalog, DocumentPatch, Generation, GenerationState, JobEnd, Lease, Recall, Staged};
@@ -155,6 +157,35 @@ pub async fn jobs_wait_for_a_switch(fixture: &dyn CatalogFixture) {
     assert_eq!(stage.lease("worker").await.job.id, waiting.id);
     let states: Vec<_> = stage.catalog.generations().await.unwrap().iter().map(|known| known.state).collect();
     assert_eq!(states, [GenerationState::Live, GenerationState::Building]);
+}
+
+/// Whoever takes a job while others are stopped is counted: no job runs that the reindex does not know of.
+pub async fn no_job_slips_by_a_switch(fixture: &dyn CatalogFixture) {
+    let stage = Arc::new(Stage::open(fixture).await);
+    put(&stage, 1, GenerationState::Live).await;
+    put(&stage, 2, GenerationState::Building).await;
+    let lease = reindex(&stage, 2).await;
+    for _ in 0..30 {
+        stage.accept(None, &["text"]).await;
+    }
+    let workers: Vec<_> = (0..4)
+        .map(|worker| {
+            let stage = stage.clone();
+            tokio::spawn(async move {
+                let mut taken = 0;
+                while let Some(_lease) = stage.catalog.lease_job(&format!("worker-{worker}"), LEASE_MS).await.unwrap() {
+                    taken += 1;
+                }
+                taken
+            })
+        })
+        .collect();
+    let running = stage.catalog.hold_jobs(&lease, 2).await.unwrap();
+    let mut taken = 0;
+    for worker in workers {
+        taken += worker.await.unwrap();
+    }
+    assert_eq!(running, taken);
 }
 
 /// The last questions are kept, the newest first.

@@ -39,6 +39,37 @@ pub async fn no_job_is_leased_twice(fixture: &dyn CatalogFixture) {
     assert_eq!(taken.iter().collect::<HashSet<_>>().len(), 50);
 }
 
+/// A worker takes as many as it has room for: the oldest, never two of one document, and of each tenant that waits.
+pub async fn jobs_are_leased_many_at_a_time(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let take = async |most| {
+        let leases = stage.catalog.lease_jobs("worker", LEASE_MS, most).await.unwrap();
+        assert!(leases.iter().all(|lease| lease.job.state == JobState::Running && lease.worker == "worker"));
+        leases.into_iter().map(|lease| lease.job.id).collect::<Vec<_>>()
+    };
+    assert!(take(8).await.is_empty());
+    let (document, first) = stage.accept(None, &["one"]).await;
+    let deletion = stage.catalog.delete_document(&stage.acme, document.id, stage.job_id()).await.unwrap();
+    let (_, second) = stage.accept(None, &["two"]).await;
+    let (_, third) = stage.accept(None, &["three"]).await;
+    assert!(take(0).await.is_empty());
+    assert!(stage.job(first.id).await.state.is_final(), "the deletion has stopped it");
+    assert_eq!(take(2).await, [deletion.id, second.id]);
+    assert_eq!(take(2).await, [third.id]);
+
+    for _ in 0..4 {
+        stage.accept(Some("the same"), &["text"]).await;
+        for name in ["busy", "quiet"] {
+            let new = stage.unstored(None, &["text"]);
+            stage.accept_new(&tenant(name), new).await;
+        }
+    }
+    let leases = stage.catalog.lease_jobs("worker", LEASE_MS, 6).await.unwrap();
+    let of = |name: &str| leases.iter().filter(|lease| lease.tenant == tenant(name)).count();
+    assert_eq!((of("busy"), of("quiet"), of("acme")), (2, 2, 1));
+    assert_eq!(take(6).await.len(), 4);
+}
+
 /// A job whose worker has gone silent goes to another when the lease ends, not before.
 pub async fn a_lease_that_expired_goes_to_another(fixture: &dyn CatalogFixture) {
     let stage = Stage::open(fixture).await;

@@ -1,10 +1,14 @@
 //! Many at once: documents of one tenant come and go beside each other, and share content.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use super::CatalogFixture;
-use super::sample::{Chance, LEASE_MS, Stage, content, model, outcome};
+use super::sample::{Chance, Conflict, LEASE_MS, LeaseLost, Stage, content, model, outcome, refused};
 use crate::catalog::{DocumentQuery, JobEnd, Usage};
+use crate::document::DocumentStatus;
 use crate::ids::BlobHash;
 use crate::job::JobKind;
 
@@ -41,6 +45,67 @@ pub async fn documents_come_and_go_side_by_side(fixture: &dyn CatalogFixture) {
     assert_eq!(catalog.usage(acme).await.unwrap(), Usage::default());
     assert_eq!(stage.orphans().await.len(), TEXTS.len());
     assert_eq!(kept(&stage).await, 0, "none is used any more");
+}
+
+/// Calls that come at the same time may go to the database together; each caller gets the answer that it would have got alone.
+pub async fn each_of_many_callers_gets_its_own_answer(fixture: &dyn CatalogFixture) {
+    let stage = Arc::new(Stage::open(fixture).await);
+    // Every sixth has an external id that others have too, every eighth a part whose bytes nobody has stored.
+    let mut callers = JoinSet::new();
+    for caller in 0..24 {
+        let stage = stage.clone();
+        callers.spawn(async move {
+            let mut new = stage.unstored((caller % 6 == 0).then_some("shared"), &[TEXTS[caller % 4]]);
+            stage.store_blobs(&stage.acme, &new).await;
+            if caller % 8 == 1 {
+                new.parts[0].blob = BlobHash::of(b"nobody has stored this");
+                refused(stage.catalog.accept_document(&stage.acme, new).await, Conflict);
+                return None;
+            }
+            Some(stage.catalog.accept_document(&stage.acme, new).await.unwrap().0)
+        });
+    }
+    let accepted: Vec<_> = callers.join_all().await.into_iter().flatten().collect();
+    let mut shared: Vec<_> = accepted.iter().filter(|document| document.external_id.is_some()).collect();
+    shared.sort_by_key(|document| document.version);
+    assert_eq!(shared.iter().map(|document| document.version).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(shared.iter().all(|document| document.id == shared[0].id));
+
+    // Every fifth worker has lost its job to another, and every fifth tells of a part that is not its document's.
+    let leases = stage.catalog.lease_jobs("worker", LEASE_MS, 24).await.unwrap();
+    assert_eq!(leases.len(), accepted.len() - 3, "the first three versions of the shared one were stopped");
+    let stray = stage.outcomes(&leases[0], 1).await;
+    let mut workers = JoinSet::new();
+    for (index, mut lease) in leases.into_iter().enumerate().skip(1) {
+        let (stage, stray) = (stage.clone(), stray.clone());
+        workers.spawn(async move {
+            let JobKind::Ingest { version, .. } = lease.job.kind else { panic!("{:?}", lease.job.kind) };
+            let mut outcomes = stage.outcomes(&lease, 2).await;
+            match index % 5 {
+                1 => {
+                    lease.worker = "another".to_owned();
+                    refused(stage.catalog.finish_ingest(&lease, version, outcomes).await, LeaseLost);
+                    None
+                }
+                2 => {
+                    outcomes.extend(stray);
+                    refused(stage.catalog.finish_ingest(&lease, version, outcomes).await, Conflict);
+                    None
+                }
+                _ => {
+                    stage.catalog.finish_ingest(&lease, version, outcomes).await.unwrap();
+                    lease.job.kind.document()
+                }
+            }
+        });
+    }
+    let finished: HashSet<_> = workers.join_all().await.into_iter().flatten().collect();
+    for document in accepted {
+        let is_finished = finished.contains(&document.id);
+        let wanted = if is_finished { DocumentStatus::Ready } else { DocumentStatus::Processing };
+        assert_eq!(stage.catalog.document(&stage.acme, document.id).await.unwrap().status, wanted);
+        assert_eq!(stage.live_ids(document.id).await.len(), if is_finished { 2 } else { 0 });
+    }
 }
 
 /// Adds documents with the same parts in ever another order, each under an id that another task may take too, and deletes some.

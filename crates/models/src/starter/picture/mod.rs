@@ -15,6 +15,7 @@ use crate::batch;
 use crate::compute::conv::{Conv, Shape};
 use crate::compute::linear::Linear;
 use crate::compute::norm::normalise;
+use crate::compute::weight::Products;
 use crate::error::ModelError;
 use crate::source::Source;
 use crate::weights::Weights;
@@ -58,7 +59,7 @@ impl PictureTower {
                 (side, width) = (shape.side_after(), next);
             }
         }
-        let head = Linear::load(&weights, "head", width, config.dim)?;
+        let head = Linear::load(&weights, "head", width, config.dim, Products::F32)?;
         Ok(Self { stem, blocks, head, last_pixels: side * side, width, dimensions: config.dim })
     }
 

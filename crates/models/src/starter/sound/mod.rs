@@ -11,6 +11,7 @@ use crate::batch;
 use crate::compute::attention::attention;
 use crate::compute::linear::Linear;
 use crate::compute::norm::{LayerNorm, normalise};
+use crate::compute::weight::Products;
 use crate::error::ModelError;
 use crate::source::Source;
 use crate::weights::Weights;
@@ -60,7 +61,7 @@ impl SoundTower {
         let patches = weights.tensor("vision_model.embeddings.patch_embedding.weight", &[width, 1, PATCH, PATCH])?;
         Ok(Self {
             log_mel: LogMel::new(),
-            patches: Linear::new(&patches, None, PATCH * PATCH, width),
+            patches: Linear::new(&patches, None, PATCH * PATCH, width, Products::F32),
             start: weights.tensor("vision_model.embeddings.class_embedding", &[width])?,
             places: weights.tensor("vision_model.embeddings.position_embedding.weight", &[TOKENS, width])?,
             first_norm: norm("pre_layrnorm")?,
@@ -136,11 +137,11 @@ impl Layer {
         let norm = |name: &str| LayerNorm::load(weights, &format!("{prefix}.{name}"), width, network.layer_norm_eps);
         Ok(Self {
             attention_norm: norm("layer_norm1")?,
-            query_key_value: Linear::load_attention(weights, [&query, &key, &value], width, head_width)?,
-            output: Linear::load(weights, &format!("{prefix}.self_attn.out_proj"), width, width)?,
+            query_key_value: Linear::load_attention(weights, [&query, &key, &value], width, head_width, Products::F32)?,
+            output: Linear::load(weights, &format!("{prefix}.self_attn.out_proj"), width, width, Products::F32)?,
             inner_norm: norm("layer_norm2")?,
-            inner: Linear::load(weights, &format!("{prefix}.mlp.fc1"), width, inner)?,
-            outer: Linear::load(weights, &format!("{prefix}.mlp.fc2"), inner, width)?,
+            inner: Linear::load(weights, &format!("{prefix}.mlp.fc1"), width, inner, Products::F32)?,
+            outer: Linear::load(weights, &format!("{prefix}.mlp.fc2"), inner, width, Products::F32)?,
         })
     }
 
