@@ -129,7 +129,10 @@ impl<'a> Filler<'a> {
             app.catalog.put_vectors(&tenant, &tower.model, &vectors).await.unwrap();
             outcomes.push(PartOutcome { part: part.id, facts: PartFacts::default(), result: Ok(segments) });
         }
-        app.catalog.finish_ingest(&lease, document.version, outcomes).await.unwrap();
+        app.catalog
+            .finish_ingest(&lease, document.version, outcomes, &sensorium_domain::job::Progress::default())
+            .await
+            .unwrap();
         rebuild_document(app, &tenant, &document).await.unwrap();
     }
 

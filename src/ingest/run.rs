@@ -55,7 +55,7 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     app.index.flush().await?;
     app.metrics.ingested("index", started.elapsed());
     running.check()?;
-    app.catalog.finish_ingest(lease, version, outcomes).await?;
+    app.catalog.finish_ingest(lease, version, outcomes, &progress).await?;
     if version > 1 {
         app.bell.sweep();
     }

@@ -616,9 +616,15 @@ pub trait Catalog: Send + Sync {
     /// end. The version becomes live unless all of its parts failed; the rows of earlier versions go. If all failed and an
     /// earlier version is live, that one stays and the document is partial: its points must stay too, see
     /// [`superseded_segments`](Self::superseded_segments). A document that is being deleted is left alone, and the job is
-    /// cancelled. `updated_at` stays what it was when the content was accepted. `LeaseLost` when the job is no longer the
-    /// worker's.
-    async fn finish_ingest(&self, lease: &Lease, version: u32, outcomes: Vec<PartOutcome>) -> Result<(), CatalogError>;
+    /// cancelled. `updated_at` stays what it was when the content was accepted. The job keeps `progress` as its last. `LeaseLost` when the job is no
+    /// longer the worker's.
+    async fn finish_ingest(
+        &self,
+        lease: &Lease,
+        version: u32,
+        outcomes: Vec<PartOutcome>,
+        progress: &Progress,
+    ) -> Result<(), CatalogError>;
 
     /// Segments of versions older than `version` of a document, to be removed from the index once the new are in it. Not
     /// to be removed when all parts of `version` failed.

@@ -2,10 +2,12 @@
 
 use sensorium_domain::TenantId;
 use sensorium_domain::catalog::{AuditEntry, AuditRecord};
+use sqlx::QueryBuilder;
 
-use super::{Row, Store};
+use super::{Database, Row, Store};
 use crate::columns::Columns;
 use crate::error::Result;
+use crate::gathering::Together;
 
 fn read(row: &Row) -> Result<AuditRecord> {
     Ok(AuditRecord {
@@ -21,20 +23,30 @@ fn read(row: &Row) -> Result<AuditRecord> {
     })
 }
 
-pub(super) async fn record(catalog: &Store, tenant: &TenantId, entry: &AuditEntry) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO audit (tenant, at, actor, action, subject, request, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(tenant.as_str())
-    .bind(entry.at.as_millis())
-    .bind(entry.actor.as_str())
-    .bind(entry.action.as_str())
-    .bind(entry.subject.as_str())
-    .bind(entry.request.as_deref())
-    .bind(serde_json::to_string(&entry.detail)?)
-    .execute(catalog.writer())
-    .await?;
-    Ok(())
+/// An entry to write.
+pub(super) struct Record(pub(super) AuditEntry);
+
+impl Together for Record {
+    type Store = Store;
+    type Lane = TenantId;
+    type Answer = ();
+
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<()>>>> {
+        let details = calls.iter().map(|call| serde_json::to_string(&call.0.detail)).collect::<Result<Vec<_>, _>>()?;
+        let mut sql =
+            QueryBuilder::<Database>::new("INSERT INTO audit (tenant, at, actor, action, subject, request, detail) ");
+        sql.push_values(calls.iter().zip(&details), |mut row, (Self(entry), detail)| {
+            row.push_bind(tenant.as_str())
+                .push_bind(entry.at.as_millis())
+                .push_bind(entry.actor.as_str())
+                .push_bind(entry.action.as_str())
+                .push_bind(entry.subject.as_str())
+                .push_bind(entry.request.as_deref())
+                .push_bind(detail.as_str());
+        });
+        sql.build().persistent(calls.len() == 1).execute(catalog.writer()).await?;
+        Ok(calls.iter().map(|_| Some(Ok(()))).collect())
+    }
 }
 
 pub(super) async fn list(

@@ -6,7 +6,7 @@ use std::slice;
 
 use sensorium_domain::catalog::{Lease, LeaseState, PartOutcome};
 use sensorium_domain::document::PartError;
-use sensorium_domain::job::PartResult;
+use sensorium_domain::job::{PartResult, Progress};
 use sensorium_domain::{DocumentId, DocumentStatus, JobKind, JobState, Part, PartStatus, Segment, SegmentId, TenantId};
 use serde_json::{Value, json};
 use sqlx::QueryBuilder;
@@ -23,6 +23,7 @@ use crate::gathering::Together;
 pub(super) struct Finish {
     lease: Lease,
     outcomes: Vec<PartOutcome>,
+    progress: Progress,
 }
 
 /// Ends an ingest. The first version of a document has nothing that others could change meanwhile: it goes beside them, and together with other
@@ -36,9 +37,10 @@ pub(super) async fn finish_ingest(
     lease: &Lease,
     version: u32,
     outcomes: Vec<PartOutcome>,
+    progress: &Progress,
 ) -> Result<()> {
     let tenant = &lease.tenant;
-    let call = Finish { lease: lease.clone(), outcomes };
+    let call = Finish { lease: lease.clone(), outcomes, progress: progress.clone() };
     if version == 1 {
         return catalog.groups.endings.call(catalog, tenant.clone(), call).await;
     }
@@ -113,8 +115,8 @@ async fn finish(
             Some(_) => DocumentStatus::Ready,
         };
         statuses.push(json!({ "id": hex(document.uuid()), "status": status.as_str(), "live": live }));
-        let parts = serde_json::to_string(&settled.results)?;
-        results.push(json!({ "id": hex(call.lease.job.id.uuid()), "parts": parts }));
+        let (parts, progress) = (serde_json::to_string(&settled.results)?, serde_json::to_string(&call.progress)?);
+        results.push(json!({ "id": hex(call.lease.job.id.uuid()), "parts": parts, "progress": progress }));
     }
     sqlx::query(concat!(
         "UPDATE documents SET status = r.value->>'status', live_version = CAST(r.value->>'live' AS BIGINT) FROM ",

@@ -1,13 +1,16 @@
 //! API keys: made, found by their secrets, listed, revoked.
 
+use std::collections::{BTreeSet, HashMap};
+
 use sensorium_domain::catalog::ApiKey;
 use sensorium_domain::ids::KeyId;
 use sensorium_domain::{BlobHash, TenantId, Timestamp};
 
-use super::dialect::uuid_value;
+use super::dialect::{among, digest_list, uuid_value};
 use super::{Row, Store};
 use crate::columns::Columns;
 use crate::error::{Fail, Result, is_duplicate};
+use crate::gathering::Together;
 
 /// How exactly the last use is kept: a write for every request would cost more than it tells.
 const USE_MS: i64 = 60_000;
@@ -55,14 +58,32 @@ pub(super) async fn put(catalog: &Store, key: &ApiKey, secret_hash: &BlobHash) -
     }
 }
 
-pub(super) async fn by_secret(catalog: &Store, secret_hash: &BlobHash) -> Result<Option<ApiKey>> {
-    sqlx::query(concat!("SELECT ", key_columns!(), " FROM api_keys WHERE secret_hash = $1 AND revoked_at IS NULL"))
-        .bind(&secret_hash.as_bytes()[..])
-        .fetch_optional(catalog.reader())
+/// A key by the hash of its secret.
+pub(super) struct BySecret(pub(super) BlobHash);
+
+impl Together for BySecret {
+    type Store = Store;
+    /// Whose key it is, is not known before.
+    type Lane = ();
+    type Answer = Option<ApiKey>;
+
+    async fn run(catalog: &Store, (): &(), calls: &[Self]) -> Result<Vec<Option<Result<Option<ApiKey>>>>> {
+        let hashes: BTreeSet<_> = calls.iter().map(|call| call.0).collect();
+        let found = sqlx::query(concat!(
+            "SELECT secret_hash, ",
+            key_columns!(),
+            " FROM api_keys WHERE ",
+            among!("secret_hash", "$1"),
+            " AND revoked_at IS NULL"
+        ))
+        .bind(digest_list(hashes.iter().map(BlobHash::as_bytes)))
+        .fetch_all(catalog.reader())
         .await?
-        .as_ref()
-        .map(read)
-        .transpose()
+        .iter()
+        .map(|row| Ok((BlobHash::from_bytes(row.digest("secret_hash")?), read(row)?)))
+        .collect::<Result<HashMap<_, _>>>()?;
+        Ok(calls.iter().map(|call| Some(Ok(found.get(&call.0).cloned()))).collect())
+    }
 }
 
 pub(super) async fn list(catalog: &Store, tenant: &TenantId, before: Option<KeyId>, limit: u32) -> Result<Vec<ApiKey>> {

@@ -285,10 +285,11 @@ pub(super) async fn close(
     Ok(())
 }
 
-/// Brings jobs to their good end; each row has the `id` of one and the results of its `parts`.
+/// Brings jobs to their good end; each row has the `id` of one, the results of its `parts` and its last `progress`.
 pub(super) async fn succeed(connection: &mut Connection, results: &[Value], now: Timestamp) -> Result<()> {
     sqlx::query(concat!(
-        "UPDATE jobs SET state = 'succeeded', worker = NULL, parts = r.value->>'parts', error = NULL, finished_at = $2, \
+        "UPDATE jobs SET state = 'succeeded', worker = NULL, parts = r.value->>'parts', \
+         progress = r.value->>'progress', error = NULL, finished_at = $2, \
          revision = revision + 1 FROM ",
         rows_of!("$1"),
         " WHERE jobs.id = ",

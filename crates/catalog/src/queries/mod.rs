@@ -40,4 +40,6 @@ pub(super) struct Groups {
     vectors: Gathering<vectors::Put>,
     endings: Gathering<endings::Finish>,
     jobs: Gathering<jobs::Get>,
+    keys: Gathering<keys::BySecret>,
+    audit: Gathering<audit::Record>,
 }

@@ -157,8 +157,14 @@ impl Catalog for Store {
     }
 
     // The ends of document jobs
-    async fn finish_ingest(&self, lease: &Lease, version: u32, outcomes: Vec<PartOutcome>) -> Answer<()> {
-        Ok(endings::finish_ingest(self, lease, version, outcomes).await?)
+    async fn finish_ingest(
+        &self,
+        lease: &Lease,
+        version: u32,
+        outcomes: Vec<PartOutcome>,
+        progress: &Progress,
+    ) -> Answer<()> {
+        Ok(endings::finish_ingest(self, lease, version, outcomes, progress).await?)
     }
     async fn superseded_segments(
         &self,
@@ -262,7 +268,7 @@ impl Catalog for Store {
         Ok(keys::put(self, key, secret_hash).await?)
     }
     async fn key_by_secret(&self, secret_hash: &BlobHash) -> Answer<Option<ApiKey>> {
-        Ok(keys::by_secret(self, secret_hash).await?)
+        Ok(self.groups.keys.call(self, (), keys::BySecret(*secret_hash)).await?)
     }
     async fn keys(&self, tenant: &TenantId, before: Option<KeyId>, limit: u32) -> Answer<Vec<ApiKey>> {
         Ok(keys::list(self, tenant, before, limit).await?)
@@ -274,7 +280,7 @@ impl Catalog for Store {
         Ok(keys::used(self, id).await?)
     }
     async fn record(&self, tenant: &TenantId, entry: &AuditEntry) -> Answer<()> {
-        Ok(audit::record(self, tenant, entry).await?)
+        Ok(self.groups.audit.call(self, tenant.clone(), audit::Record(entry.clone())).await?)
     }
     async fn audit(&self, tenant: &TenantId, before: Option<u64>, limit: u32) -> Answer<Vec<AuditRecord>> {
         Ok(audit::list(self, tenant, before, limit).await?)

@@ -75,9 +75,13 @@ pub async fn create(
             Start::Accepted(job) => accepted(&server, &tenant, job).await?,
         };
         drop(share);
-        let job = wait_for_job(&server, &tenant, job.id, patience).await?;
-        // A document that was deleted while we waited is shown as it was accepted.
-        let document = server.catalog.document(&tenant, document.id).await.unwrap_or(document);
+        let (document, job) = if patience.is_zero() {
+            (document, job)
+        } else {
+            let job = wait_for_job(&server, &tenant, job.id, patience).await?;
+            // A document that was deleted while we waited is shown as it was accepted.
+            (server.catalog.document(&tenant, document.id).await.unwrap_or(document), job)
+        };
         let parts = server.catalog.parts(&tenant, document.id, Some(document.version)).await?;
         let place = location(job.id);
         let body =

@@ -114,7 +114,7 @@ pub async fn the_loser_of_a_lease_can_write_nothing(fixture: &dyn CatalogFixture
     }
     refused(catalog.heartbeat(&ingest, LEASE_MS).await, LeaseLost);
     refused(catalog.progress(&ingest, &Progress::default()).await, LeaseLost);
-    refused(catalog.finish_ingest(&ingest, 1, outcomes).await, LeaseLost);
+    refused(catalog.finish_ingest(&ingest, 1, outcomes, &Progress::default()).await, LeaseLost);
     refused(catalog.release_lease(&ingest).await, LeaseLost);
     for end in [
         JobEnd::Succeeded { parts: Vec::new() },

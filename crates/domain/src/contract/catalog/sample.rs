@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::contract::TestClock;
 use crate::document::{Document, Part, PartError, PartFacts};
 use crate::ids::{BlobHash, ContentKey, DocumentId, JobId, PartId, SegmentId};
-use crate::job::{Job, JobKind};
+use crate::job::{Job, JobKind, Progress};
 use crate::names::{ModelName, TenantId};
 use crate::segment::{Modality, Place, Segment, SegmentKind};
 use crate::time::Timestamp;
@@ -146,7 +146,7 @@ impl Stage {
     pub(super) async fn finish(&self, lease: &Lease, segments: u32) {
         let JobKind::Ingest { version, .. } = lease.job.kind else { panic!("{:?} is no ingest", lease.job.kind) };
         let outcomes = self.outcomes(lease, segments).await;
-        self.catalog.finish_ingest(lease, version, outcomes).await.unwrap();
+        self.catalog.finish_ingest(lease, version, outcomes, &Progress::default()).await.unwrap();
     }
 
     /// Accepts a document and ingests it, every part with two segments.

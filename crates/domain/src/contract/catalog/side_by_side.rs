@@ -10,7 +10,7 @@ use super::sample::{Chance, Conflict, LEASE_MS, LeaseLost, Stage, content, model
 use crate::catalog::{DocumentQuery, JobEnd, Usage};
 use crate::document::DocumentStatus;
 use crate::ids::BlobHash;
-use crate::job::JobKind;
+use crate::job::{JobKind, Progress};
 
 const TEXTS: [&str; 4] = ["red", "blue", "green", "grey"];
 
@@ -84,16 +84,22 @@ pub async fn each_of_many_callers_gets_its_own_answer(fixture: &dyn CatalogFixtu
             match index % 5 {
                 1 => {
                     lease.worker = "another".to_owned();
-                    refused(stage.catalog.finish_ingest(&lease, version, outcomes).await, LeaseLost);
+                    refused(
+                        stage.catalog.finish_ingest(&lease, version, outcomes, &Progress::default()).await,
+                        LeaseLost,
+                    );
                     None
                 }
                 2 => {
                     outcomes.extend(stray);
-                    refused(stage.catalog.finish_ingest(&lease, version, outcomes).await, Conflict);
+                    refused(
+                        stage.catalog.finish_ingest(&lease, version, outcomes, &Progress::default()).await,
+                        Conflict,
+                    );
                     None
                 }
                 _ => {
-                    stage.catalog.finish_ingest(&lease, version, outcomes).await.unwrap();
+                    stage.catalog.finish_ingest(&lease, version, outcomes, &Progress::default()).await.unwrap();
                     lease.job.kind.document()
                 }
             }
@@ -139,7 +145,7 @@ async fn run_one_job(stage: &Stage, worker: &str) -> bool {
             let segments = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().ok()).flatten();
             let vectors: Vec<_> = segments.map(|segment| (segment.content, vec![1.0])).collect();
             stage.catalog.put_vectors(&lease.tenant, &model("text@1"), &vectors).await.unwrap();
-            stage.catalog.finish_ingest(&lease, version, outcomes).await.unwrap();
+            stage.catalog.finish_ingest(&lease, version, outcomes, &Progress::default()).await.unwrap();
         }
         JobKind::Delete { document } => stage.catalog.finish_delete(&lease, document).await.unwrap(),
         ref other => panic!("nobody enqueued {other:?}"),
