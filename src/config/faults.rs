@@ -109,7 +109,7 @@ fn catalog(config: &Config, faults: &mut Faults) {
         url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://"),
         "catalog.url: must begin with postgres:// (other databases are not in this version), or be empty for SQLite",
     );
-    faults.require((2..=1000).contains(&config.catalog.connections), "catalog.connections: must be from 2 to 1000");
+    faults.require((4..=1000).contains(&config.catalog.connections), "catalog.connections: must be from 4 to 1000");
     faults.require(config.catalog.patience_ms >= 100, "catalog.patience_ms: must be at least 100");
     faults.require(config.catalog.statement_timeout_ms >= 1000, "catalog.statement_timeout_ms: must be at least 1000");
 }

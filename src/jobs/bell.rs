@@ -10,7 +10,7 @@ const BACKLOG: usize = 256;
 #[derive(Debug)]
 pub struct Bell {
     jobs: Notify,
-    changes: broadcast::Sender<JobId>,
+    changes: broadcast::Sender<Change>,
     cancels: watch::Sender<u64>,
     sweeps: Notify,
 }
@@ -37,10 +37,15 @@ impl Bell {
         self.jobs.notified().await;
     }
 
-    /// A job has changed.
+    /// A job has changed, and goes on.
     pub fn changed(&self, job: JobId) {
         // That nobody waits for it is no fault.
-        let _ = self.changes.send(job);
+        let _ = self.changes.send(Change { job, may_be_the_end: false });
+    }
+
+    /// A job has ended, or is to be tried again.
+    pub fn ended(&self, job: JobId) {
+        let _ = self.changes.send(Change { job, may_be_the_end: true });
     }
 
     /// Changes of a job from now on.
@@ -69,19 +74,34 @@ impl Bell {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    job: JobId,
+    may_be_the_end: bool,
+}
+
 /// The changes of one job.
 #[derive(Debug)]
 pub struct Changes {
-    all: broadcast::Receiver<JobId>,
+    all: broadcast::Receiver<Change>,
     job: JobId,
 }
 
 impl Changes {
     /// Waits for the next change; also returns when it may have been missed.
     pub async fn next(&mut self) {
+        self.wait(|_| true).await;
+    }
+
+    /// Waits until the job may have ended; also returns when that may have been missed.
+    pub async fn end(&mut self) {
+        self.wait(|change| change.may_be_the_end).await;
+    }
+
+    async fn wait(&mut self, counts: impl Fn(Change) -> bool) {
         loop {
             match self.all.recv().await {
-                Ok(job) if job != self.job => {}
+                Ok(change) if change.job != self.job || !counts(change) => {}
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }

@@ -19,7 +19,7 @@ pub async fn wait_for_job(app: &App, tenant: &TenantId, id: JobId, patience: Dur
         // Jobs of other processes ring no bell here, so look again after a while all the same.
         let look_again = tokio::time::Instant::now() + Duration::from_millis(500);
         tokio::select! {
-            () = changes.next() => {}
+            () = changes.end() => {}
             () = app.stopping.cancelled() => {}
             () = tokio::time::sleep_until(deadline.min(look_again)) => {}
         }

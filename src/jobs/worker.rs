@@ -37,8 +37,12 @@ pub async fn run_workers(app: App) {
         match leased {
             Ok(leases) if leases.is_empty() => sleep_until_next(&app).await,
             Ok(leases) => {
+                let there_are_more = leases.len() == free;
                 for lease in leases {
                     running.spawn(work(app.clone(), lease));
+                }
+                if !there_are_more {
+                    next_job(&app, SHORTEST_SLEEP_MS.unsigned_abs()).await;
                 }
             }
             Err(error) => {
@@ -56,14 +60,18 @@ async fn work(app: App, lease: Lease) {
     app.bell.changed(id);
     let span = tracing::info_span!("job", job = %id, kind = job.kind.as_str(), attempt = job.attempts);
     run(&app, lease).instrument(span).await;
-    app.bell.changed(id);
+    app.bell.ended(id);
     app.bell.ring(); // another job may have waited for this one
 }
 
 async fn sleep_until_next(app: &App) {
     let due = app.catalog.next_job_at().await.ok().flatten();
     let wait_ms = due.map_or(LONGEST_SLEEP_MS, |due| due.since_ms(app.clock.now()));
-    let wait_ms = wait_ms.clamp(SHORTEST_SLEEP_MS, LONGEST_SLEEP_MS).unsigned_abs();
+    next_job(app, wait_ms.clamp(SHORTEST_SLEEP_MS, LONGEST_SLEEP_MS).unsigned_abs()).await;
+}
+
+/// Waits until there is a job, or for so long.
+async fn next_job(app: &App, wait_ms: u64) {
     tokio::select! {
         () = app.bell.next_job() => {}
         () = pause(app, wait_ms) => {}

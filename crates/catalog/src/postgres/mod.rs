@@ -27,7 +27,7 @@ type Row = PgRow;
 /// How a [`PostgresCatalog`] is opened.
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
-    /// Connections at most. Those that are not used for ten minutes are closed.
+    /// Connections at most, four at least. Half of them are for statements that find what they want by key. Those that are not used for ten minutes are closed.
     pub connections: u32,
     /// How long a call waits for a connection, also while the server is away.
     pub patience: Duration,
@@ -56,24 +56,17 @@ impl Default for PostgresOptions {
 /// A connection that breaks is replaced; while the server is away, calls fail with `Unavailable`.
 #[derive(Clone)]
 pub struct PostgresCatalog {
+    /// For statements that are planned for what they are asked for.
     pool: PgPool,
+    /// For statements that find what they want by key. They are planned once a connection, and no index is passed over then because a table was
+    /// still small.
+    by_key: PgPool,
     clock: Arc<dyn Clock>,
     blob_deletion_ms: i64,
     /// The generation whose segments this handle sees and writes.
     generation: u32,
     groups: Arc<queries::Groups>,
 }
-
-/// For transactions of statements that find what they want by key. They are planned once, and not for each execution as others are; no index is
-/// passed over then because a table was still small.
-macro_rules! begin_by_key {
-    () => {
-        "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
-    };
-}
-
-/// The same, and the commit does not wait for the disk. A later one that does brings it there too.
-const BEGIN_UNPROMISED: &str = concat!(begin_by_key!(), "; SET LOCAL synchronous_commit = off");
 
 impl PostgresCatalog {
     /// Opens the database at `url` (`postgres://user:password@host:port/database?sslmode=verify-full`), brought up to date
@@ -90,21 +83,31 @@ impl PostgresCatalog {
             connect.get_host()
         );
         migrations::run(&connect, options.patience, &server).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections.max(2))
-            .acquire_timeout(options.patience)
-            .idle_timeout(Duration::from_mins(10))
-            .max_lifetime(Duration::from_mins(30))
-            .connect_with(connect.options([
-                ("statement_timeout", timeout.as_str()),
-                ("idle_in_transaction_session_timeout", timeout.as_str()),
-                // A plan for tenants of average size walks over the rows of all others for a small one.
-                ("plan_cache_mode", "force_custom_plan"),
-            ]))
-            .await
-            .map_err(Fail::from)?;
-        let mut catalog =
-            Self { pool, clock, blob_deletion_ms: options.blob_deletion_ms, generation: 1, groups: Arc::default() };
+        let most = options.connections.max(4);
+        let pool = async |connections, more: &[(&str, &str)]| {
+            let set =
+                [("statement_timeout", timeout.as_str()), ("idle_in_transaction_session_timeout", timeout.as_str())];
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(options.patience)
+                .idle_timeout(Duration::from_mins(10))
+                .max_lifetime(Duration::from_mins(30))
+                .connect_with(connect.clone().options(set.iter().chain(more).copied()))
+                .await
+                .map_err(Fail::from)
+        };
+        // A plan for tenants of average size walks over the rows of all others for a small one.
+        let custom = pool(most / 2, &[("plan_cache_mode", "force_custom_plan")]).await?;
+        let by_key =
+            pool(most - most / 2, &[("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]).await?;
+        let mut catalog = Self {
+            pool: custom,
+            by_key,
+            clock,
+            blob_deletion_ms: options.blob_deletion_ms,
+            generation: 1,
+            groups: Arc::default(),
+        };
         if let Some(live) = queries::generations::live(&catalog).await? {
             catalog.generation = live.number;
         }
@@ -114,6 +117,7 @@ impl PostgresCatalog {
     /// Closes the connections.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.by_key.close().await;
     }
 
     /// A transaction that may look and then write, without anybody writing to the tenant between.
@@ -126,33 +130,39 @@ impl PostgresCatalog {
     /// A transaction that goes beside others of its kind: what it does is right whatever they write. No transaction that looks and then
     /// writes is under way meanwhile.
     async fn begin_beside(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
-        let mut tx = self.pool.begin_with(begin_by_key!()).await?;
+        let mut tx = self.by_key.begin().await?;
         Lock::Tenant(tenant).shared(&mut tx).await?;
         Ok(tx)
     }
 
     /// The same for what nobody has been promised yet: a crash of the server may take it back, unless a later transaction was committed.
     async fn begin_beside_unpromised(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
-        let mut tx = self.pool.begin_with(BEGIN_UNPROMISED).await?;
+        // The commit does not wait for the disk. A later one that does brings it there too.
+        let mut tx = self.by_key.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
         Lock::Tenant(tenant).shared(&mut tx).await?;
         Ok(tx)
     }
 
     /// A transaction that takes a job of the tenant.
     async fn begin_lease(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.by_key.begin().await?;
         Lock::Generations.shared(&mut tx).await?;
         Lock::Leases(tenant).shared(&mut tx).await?;
         Ok(tx)
     }
 
-    /// Reads of one moment.
+    /// Reads of one moment that find what they want by key.
     async fn snapshot(&self) -> Result<Transaction<'static, Postgres>> {
-        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
+        Ok(self.by_key.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?)
     }
 
     fn reader(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// For statements that find what they want by key.
+    fn reader_by_key(&self) -> &PgPool {
+        &self.by_key
     }
 
     fn writer(&self) -> &PgPool {

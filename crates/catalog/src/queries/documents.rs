@@ -93,7 +93,7 @@ impl Together for Get {
         ))
         .bind(uuid_list(calls.iter().map(|call| call.0.uuid())))
         .bind(tenant.as_str())
-        .fetch_all(catalog.reader())
+        .fetch_all(catalog.reader_by_key())
         .await?
         .iter()
         .map(|row| read(row).map(|document| (document.id, document)))
@@ -249,7 +249,7 @@ impl Together for PartsOf {
         ))
         .bind(uuid_list(ids.iter().map(|id| id.uuid())))
         .bind(tenant.as_str())
-        .fetch_all(catalog.reader())
+        .fetch_all(catalog.reader_by_key())
         .await?;
         let mut shown = HashMap::new();
         let mut parts: HashMap<_, Vec<Part>> = HashMap::new();

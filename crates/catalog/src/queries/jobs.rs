@@ -156,7 +156,7 @@ impl Together for Get {
         ))
         .bind(uuid_list(calls.iter().map(|call| call.0.uuid())))
         .bind(tenant.as_str())
-        .fetch_all(catalog.reader())
+        .fetch_all(catalog.reader_by_key())
         .await?
         .iter()
         .map(|row| read(row).map(|job| (job.id, job)))

@@ -77,7 +77,7 @@ impl Together for BySecret {
             " AND revoked_at IS NULL"
         ))
         .bind(digest_list(hashes.iter().map(BlobHash::as_bytes)))
-        .fetch_all(catalog.reader())
+        .fetch_all(catalog.reader_by_key())
         .await?
         .iter()
         .map(|row| Ok((BlobHash::from_bytes(row.digest("secret_hash")?), read(row)?)))

@@ -72,7 +72,7 @@ const TAKE_REINDEX: &str = concat!(
 pub(super) async fn lease(catalog: &Store, worker: &str, lease_ms: i64, most: u32) -> Result<Vec<Lease>> {
     let now = catalog.now();
     let until = now.plus_ms(lease_ms);
-    let waiting = sqlx::query(WAITING).bind(now.as_millis()).fetch_all(catalog.reader()).await?;
+    let waiting = sqlx::query(WAITING).bind(now.as_millis()).fetch_all(catalog.reader_by_key()).await?;
     let mut leases: Vec<Lease> = Vec::new();
     for (index, row) in waiting.iter().enumerate() {
         // What is left is shared among the tenants that are left.
@@ -323,6 +323,6 @@ pub(super) async fn open(catalog: &Store) -> Result<Vec<(JobState, u64)>> {
 }
 
 pub(super) async fn next_at(catalog: &Store) -> Result<Option<Timestamp>> {
-    let row = sqlx::query(NEXT_AT).fetch_optional(catalog.reader()).await?;
+    let row = sqlx::query(NEXT_AT).fetch_optional(catalog.reader_by_key()).await?;
     row.map(|row| row.time("ready_at")).transpose()
 }

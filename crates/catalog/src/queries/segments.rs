@@ -75,7 +75,7 @@ pub(super) async fn live(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) 
     .bind(uuid_list(ids.iter().map(|id| id.uuid())))
     .bind(tenant.as_str())
     .bind(i64::from(catalog.generation))
-    .fetch_all(catalog.reader())
+    .fetch_all(catalog.reader_by_key())
     .await?
     .iter()
     .map(|row| Ok(SegmentId::from_uuid(row.uuid("id")?)))

@@ -39,7 +39,7 @@ impl Together for Get {
         .bind(tenant.as_str())
         .bind(digest_list(keys.into_iter().map(ContentKey::as_bytes)))
         .bind(model.0.as_str())
-        .fetch_all(catalog.reader())
+        .fetch_all(catalog.reader_by_key())
         .await?
         {
             found.insert(ContentKey::from_bytes(row.digest("content")?), decode(&row.bytes("vector")?)?);
@@ -126,7 +126,7 @@ pub(super) async fn forget_candidates_of(
 
 /// Sweeps in a transaction of its own, if there is something to sweep and no ingest of the tenant is under way.
 pub(super) async fn sweep_when_idle(catalog: &Store, tenant: &TenantId) -> Result<()> {
-    let mut reader = catalog.reader().acquire().await?;
+    let mut reader = catalog.reader_by_key().acquire().await?;
     let candidates = sqlx::query("SELECT 1 FROM vector_candidates WHERE tenant = $1 LIMIT 1")
         .bind(tenant.as_str())
         .fetch_optional(&mut *reader)

@@ -174,6 +174,11 @@ impl SqliteCatalog {
         &self.readers
     }
 
+    /// For statements that find what they want by key; here they need nothing else than others.
+    fn reader_by_key(&self) -> &SqlitePool {
+        &self.readers
+    }
+
     fn writer(&self) -> &SqlitePool {
         &self.writer
     }
