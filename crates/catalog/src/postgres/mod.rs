@@ -85,8 +85,12 @@ impl PostgresCatalog {
         migrations::run(&connect, options.patience, &server).await?;
         let most = options.connections.max(4);
         let pool = async |connections, more: &[(&str, &str)]| {
-            let set =
-                [("statement_timeout", timeout.as_str()), ("idle_in_transaction_session_timeout", timeout.as_str())];
+            let set = [
+                ("statement_timeout", timeout.as_str()),
+                ("idle_in_transaction_session_timeout", timeout.as_str()),
+                // Nothing here runs for so long that compiling it would pay.
+                ("jit", "off"),
+            ];
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(options.patience)
@@ -98,8 +102,14 @@ impl PostgresCatalog {
         };
         // A plan for tenants of average size walks over the rows of all others for a small one.
         let custom = pool(most / 2, &[("plan_cache_mode", "force_custom_plan")]).await?;
-        let by_key =
-            pool(most - most / 2, &[("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]).await?;
+        // Rows by their keys are met one by one. A plan that reads a table is right only as long as the table is small.
+        let by_key = [
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+        ];
+        let by_key = pool(most - most / 2, &by_key).await?;
         let mut catalog = Self {
             pool: custom,
             by_key,
