@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use sensorium_domain::encoder::SpaceInfo;
 use sensorium_domain::job::Progress;
-use sensorium_domain::{ContentKey, EncodeError, EncodeInput, Priority, SpaceName, TenantId};
+use sensorium_domain::{ContentKey, EncodeError, EncodeInput, Modality, Priority, SpaceName, TenantId};
 
 use crate::error::ApiError;
 use crate::ingest::cut::{Cut, Piece};
@@ -97,7 +97,11 @@ async fn encode_piece(
     piece: Piece,
     key: ContentKey,
 ) -> Result<(ContentKey, Vec<f32>), JobFailure> {
-    let input = app.media_pool.run(move || cut.input(&piece)).await?;
+    // Words are there already. Of many texts at once, none has to wait for a thread then, and they go to the model together.
+    let input = match piece.modality {
+        Modality::Text => cut.input(&piece),
+        _ => app.media_pool.run(move || cut.input(&piece)).await?,
+    };
     let vector = encode_patiently(app, &space.name, input).await?;
     Ok((key, vector))
 }

@@ -143,6 +143,8 @@ async fn alone<C: Together>(store: &C::Store, lane: &C::Lane, call: &C) -> Resul
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use tokio::sync::{Notify, Semaphore};
 
     use super::*;
@@ -151,15 +153,15 @@ mod tests {
     #[derive(Clone, Default)]
     struct Doubler {
         groups: Arc<Mutex<Vec<Vec<u32>>>>,
-        leave: Arc<Semaphore2>,
+        gate: Arc<Gate>,
     }
 
-    struct Semaphore2 {
+    struct Gate {
         begun: Notify,
         leave: Semaphore,
     }
 
-    impl Default for Semaphore2 {
+    impl Default for Gate {
         fn default() -> Self {
             Self { begun: Notify::new(), leave: Semaphore::new(0) }
         }
@@ -175,8 +177,8 @@ mod tests {
 
         async fn run(store: &Doubler, _: &u8, calls: &[Self]) -> Result<Vec<Option<Result<u32>>>> {
             store.groups.lock().unwrap().push(calls.iter().map(|call| call.0).collect());
-            store.leave.begun.notify_one();
-            store.leave.leave.acquire().await.unwrap().forget();
+            store.gate.begun.notify_one();
+            store.gate.leave.acquire().await.unwrap().forget();
             assert!(calls.iter().all(|call| call.0 != 666), "a call that panics");
             if calls.iter().any(|call| call.0 == 13) {
                 return Err(Fail::conflict("13"));
@@ -194,14 +196,14 @@ mod tests {
             tokio::spawn(async move { gathering.call(&store, 1, Double(number)).await })
         };
         let mut calls = vec![call(first)];
-        store.leave.begun.notified().await;
+        store.gate.begun.notified().await;
         for (index, number) in others.iter().enumerate() {
             calls.push(call(*number));
             while locked(&gathering.lanes).get(&1).map_or(0, Vec::len) <= index {
                 tokio::task::yield_now().await;
             }
         }
-        store.leave.leave.add_permits(100);
+        store.gate.leave.add_permits(100);
         let mut answers = Vec::new();
         for call in calls {
             answers.push(call.await.unwrap());

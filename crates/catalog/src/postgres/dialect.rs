@@ -131,8 +131,8 @@ pub(super) fn digest_list<'a>(digests: impl IntoIterator<Item = &'a [u8; 32]>) -
 }
 
 /// Texts for `external_id_among!`.
-pub(super) fn text_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>> {
-    Ok(texts.into_iter().map(str::to_owned).collect())
+pub(super) fn text_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
 }
 
 /// A text that we made as it can be kept: U+0000, which no column holds, is replaced.

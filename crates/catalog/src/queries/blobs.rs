@@ -22,7 +22,7 @@ fn read(row: &Row) -> Result<(TenantId, BlobHash)> {
 
 /// A claim on blobs until it expires. The answer says of each blob what its claimer has to do.
 pub(super) struct Claim {
-    pub(super) claim: ClaimId,
+    pub(super) id: ClaimId,
     pub(super) blobs: Vec<(BlobHash, u64)>,
     pub(super) expires: Timestamp,
 }
@@ -38,7 +38,7 @@ impl Together for Claim {
         let states = states_for_claimers(catalog, &mut tx, tenant, &sizes).await?;
         let claims: BTreeMap<_, _> = calls
             .iter()
-            .flat_map(|call| call.blobs.iter().map(|(hash, _)| ((call.claim.0, *hash), call.expires)))
+            .flat_map(|call| call.blobs.iter().map(|(hash, _)| ((call.id.0, *hash), call.expires)))
             .filter(|((_, hash), _)| states.get(hash) != Some(&BlobState::Deleting))
             .collect();
         insert_claims(&mut tx, tenant, claims.into_iter().collect()).await?;

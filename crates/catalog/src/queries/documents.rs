@@ -159,7 +159,7 @@ pub(super) async fn known_external_ids<'a>(
     ))
     .bind(tenant.as_str())
     .bind(collection.as_str())
-    .bind(text_list(external_ids)?)
+    .bind(text_list(external_ids))
     .fetch_all(connection)
     .await?
     .iter()
@@ -258,7 +258,9 @@ impl Together for PartsOf {
             shown.insert(part.document, row.count("shown")?);
             parts.entry((part.document, part.version)).or_default().push(part);
         }
-        parts.values_mut().for_each(|parts| parts.sort_unstable_by_key(|part| part.ordinal));
+        for parts in parts.values_mut() {
+            parts.sort_unstable_by_key(|part| part.ordinal);
+        }
         // A document without parts is one all the same.
         let lacking: Vec<_> = ids.into_iter().filter(|id| !shown.contains_key(id)).map(Get).collect();
         if !lacking.is_empty() {

@@ -66,11 +66,11 @@ impl Catalog for Store {
         blobs: &[(BlobHash, u64)],
         expires: Timestamp,
     ) -> Answer<Vec<BlobState>> {
-        let call = blobs::Claim { claim, blobs: blobs.to_vec(), expires };
+        let call = blobs::Claim { id: claim, blobs: blobs.to_vec(), expires };
         Ok(self.groups.claims.call(self, tenant.clone(), call).await?)
     }
     async fn blobs_stored(&self, tenant: &TenantId, claim: ClaimId, blobs: &[BlobHash]) -> Answer<()> {
-        let call = blobs::Stored { claim, blobs: blobs.to_vec() };
+        let call = blobs::Stored { id: claim, blobs: blobs.to_vec() };
         Ok(self.groups.stored.call(self, tenant.clone(), call).await?)
     }
     async fn release_claim(&self, tenant: &TenantId, claim: ClaimId) -> Answer<()> {

@@ -139,8 +139,8 @@ fn hex_list(blobs: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
 }
 
 /// Texts for `external_id_among!`.
-pub(super) fn text_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<String> {
-    Ok(serde_json::to_string(&texts.into_iter().collect::<Vec<_>>())?)
+pub(super) fn text_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    serde_json::Value::from_iter(texts).to_string()
 }
 
 /// A text that we made as it can be kept: any.

@@ -71,7 +71,9 @@ impl Added {
             if to_key == 1 {
                 add_bias(scores, &numbers[..keys]);
             } else {
-                scores.iter_mut().for_each(|score| *score += numbers[0]);
+                for score in scores {
+                    *score += numbers[0];
+                }
             }
         }
     }
@@ -132,7 +134,9 @@ impl CustomOp3 for Attend {
                 let (batch, head) = (index / self.heads, index % self.heads);
                 let first = head * head_width;
                 let scored = |scores: &mut [f32]| {
-                    scores.iter_mut().for_each(|score| *score *= scale);
+                    for score in &mut *scores {
+                        *score *= scale;
+                    }
                     if let Some(added) = &self.added {
                         added.add(batch, head, scores, tokens);
                     }

@@ -83,7 +83,7 @@ pub async fn each_of_many_callers_gets_its_own_answer(fixture: &dyn CatalogFixtu
             let mut outcomes = stage.outcomes(&lease, 2).await;
             match index % 5 {
                 1 => {
-                    lease.worker = "another".to_owned();
+                    "another".clone_into(&mut lease.worker);
                     refused(
                         stage.catalog.finish_ingest(&lease, version, outcomes, &Progress::default()).await,
                         LeaseLost,
