@@ -74,7 +74,11 @@ async fn a_backup_of_a_running_server_is_restored() {
     assert!(restored.status.success(), "{}", text(&restored.stderr));
     server.restart().await;
     let (owner, other) = (server.owner(), server.with_credentials(&token));
-    eventually("the index is filled", async || (found(&owner, "heron").await.len() == 20).then_some(())).await;
+    eventually("the index is filled", async || {
+        let is_filled = found(&owner, "heron").await.len() == 20 && !found(&other, "kingfisher").await.is_empty();
+        is_filled.then_some(())
+    })
+    .await;
     assert_eq!(found(&other, "kingfisher").await[0]["document"]["id"], theirs, "old tokens and other tenants too");
     for document in owner.all("/v1/documents", "documents", 50).await {
         let whole = owner.read(&format!("/v1/documents/{}", id(&document))).await;

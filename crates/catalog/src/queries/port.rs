@@ -70,7 +70,7 @@ impl Catalog for Store {
         Ok(self.groups.claims.call(self, tenant.clone(), call).await?)
     }
     async fn blobs_stored(&self, tenant: &TenantId, claim: ClaimId, blobs: &[BlobHash]) -> Answer<()> {
-        let call = blobs::Stored { id: claim, blobs: blobs.to_vec() };
+        let call = blobs::Stored { claim, blobs: blobs.to_vec() };
         Ok(self.groups.stored.call(self, tenant.clone(), call).await?)
     }
     async fn release_claim(&self, tenant: &TenantId, claim: ClaimId) -> Answer<()> {
