@@ -17,6 +17,17 @@ use crate::error::{Fail, Result};
 /// Calls that go together at most.
 const MOST: usize = 64;
 
+/// Answers to calls, in their order; see [`Together::run`].
+pub(crate) type Answers<A> = Result<Vec<Option<Result<A>>>>;
+
+/// An answer for every call.
+pub(crate) fn each<C: Together>(
+    calls: &[C],
+    answer: impl FnMut(&C) -> Result<C::Answer>,
+) -> Vec<Option<Result<C::Answer>>> {
+    calls.iter().map(answer).map(Some).collect()
+}
+
 /// A call that can go together with others of its kind.
 pub(crate) trait Together: Sized + Send + Sync + 'static {
     /// What runs it.
@@ -32,7 +43,7 @@ pub(crate) trait Together: Sized + Send + Sync + 'static {
         store: &Self::Store,
         lane: &Self::Lane,
         calls: &[Self],
-    ) -> impl Future<Output = Result<Vec<Option<Result<Self::Answer>>>>> + Send;
+    ) -> impl Future<Output = Answers<Self::Answer>> + Send;
 }
 
 /// Where calls of one kind meet.
@@ -175,7 +186,7 @@ mod tests {
         type Lane = u8;
         type Answer = u32;
 
-        async fn run(store: &Doubler, _: &u8, calls: &[Self]) -> Result<Vec<Option<Result<u32>>>> {
+        async fn run(store: &Doubler, _: &u8, calls: &[Self]) -> Answers<u32> {
             store.groups.lock().unwrap().push(calls.iter().map(|call| call.0).collect());
             store.gate.begun.notify_one();
             store.gate.leave.acquire().await.unwrap().forget();

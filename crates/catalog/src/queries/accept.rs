@@ -11,7 +11,7 @@ use super::documents::{self, by_external_id_with};
 use super::settings::usage_with;
 use super::{Connection, Database, ROWS, Store, blobs, collections, idempotency, jobs};
 use crate::error::{Fail, Result, is_duplicate};
-use crate::gathering::Together;
+use crate::gathering::{Answers, Together};
 
 /// A document to accept.
 pub(super) struct Accept(NewDocument);
@@ -31,7 +31,7 @@ impl Together for Accept {
     type Lane = TenantId;
     type Answer = (Document, Job);
 
-    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<Self::Answer>>>> {
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<Self::Answer> {
         let accepted = accept_beside(catalog, tenant, calls).await;
         match (accepted, calls) {
             (Ok(accepted), [Self(new)]) if accepted.iter().all(Option::is_none) => {

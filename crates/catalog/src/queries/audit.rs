@@ -7,7 +7,7 @@ use sqlx::QueryBuilder;
 use super::{Database, Row, Store};
 use crate::columns::Columns;
 use crate::error::Result;
-use crate::gathering::Together;
+use crate::gathering::{Answers, Together, each};
 
 fn read(row: &Row) -> Result<AuditRecord> {
     Ok(AuditRecord {
@@ -31,7 +31,7 @@ impl Together for Record {
     type Lane = TenantId;
     type Answer = ();
 
-    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<()>>>> {
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<()> {
         let details = calls.iter().map(|call| serde_json::to_string(&call.0.detail)).collect::<Result<Vec<_>, _>>()?;
         let mut sql =
             QueryBuilder::<Database>::new("INSERT INTO audit (tenant, at, actor, action, subject, request, detail) ");
@@ -45,7 +45,7 @@ impl Together for Record {
                 .push_bind(detail.as_str());
         });
         sql.build().persistent(calls.len() == 1).execute(catalog.writer()).await?;
-        Ok(calls.iter().map(|_| Some(Ok(()))).collect())
+        Ok(each(calls, |_| Ok(())))
     }
 }
 

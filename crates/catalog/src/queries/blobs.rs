@@ -14,7 +14,7 @@ use super::dialect::{among, digest_list, for_update_by, skip_locked, uuid_list, 
 use super::{Connection, Database, ROWS, Row, Store};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
-use crate::gathering::Together;
+use crate::gathering::{Answers, Together, each};
 
 fn read(row: &Row) -> Result<(TenantId, BlobHash)> {
     Ok((row.word("tenant")?, BlobHash::from_bytes(row.digest("hash")?)))
@@ -32,7 +32,7 @@ impl Together for Claim {
     type Lane = TenantId;
     type Answer = Vec<BlobState>;
 
-    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<Self::Answer>>>> {
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<Self::Answer> {
         let sizes: BTreeMap<_, _> = calls.iter().flat_map(|call| call.blobs.iter().copied()).collect();
         let mut tx = catalog.begin_beside_unpromised(tenant).await?;
         let states = states_for_claimers(catalog, &mut tx, tenant, &sizes).await?;
@@ -44,7 +44,7 @@ impl Together for Claim {
         insert_claims(&mut tx, tenant, claims.into_iter().collect()).await?;
         tx.commit().await?;
         let state = |(hash, _): &(BlobHash, u64)| states.get(hash).copied().unwrap_or(BlobState::Missing);
-        Ok(calls.iter().map(|call| Some(Ok(call.blobs.iter().map(state).collect()))).collect())
+        Ok(each(calls, |call| Ok(call.blobs.iter().map(state).collect())))
     }
 }
 
@@ -147,7 +147,7 @@ impl Together for Stored {
     type Lane = TenantId;
     type Answer = ();
 
-    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<()>>>> {
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<()> {
         let hashes: BTreeSet<_> = calls.iter().flat_map(|call| &call.blobs).collect();
         let mut tx = catalog.begin_beside_unpromised(tenant).await?;
         let claimed = sqlx::query(concat!(
@@ -176,11 +176,11 @@ impl Together for Stored {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        let answer = |call| match unclaimed(call) {
+        let answer = |call: &Self| match unclaimed(call) {
             None => Ok(()),
             Some(hash) => Err(Fail::conflict(format!("the claim on the blob {hash} has expired"))),
         };
-        Ok(calls.iter().map(|call| Some(answer(call))).collect())
+        Ok(each(calls, answer))
     }
 }
 

@@ -12,7 +12,7 @@ use super::dialect::{among, external_id_among, external_id_is, text_list, uuid_l
 use super::{Connection, Row, Store, accept, collections, jobs};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
-use crate::gathering::Together;
+use crate::gathering::{Answers, Together, each};
 use crate::merge_patch::merge;
 
 macro_rules! select_document {
@@ -84,7 +84,7 @@ impl Together for Get {
     type Lane = TenantId;
     type Answer = Document;
 
-    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<Document>>>> {
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<Document> {
         // `d.tenant || ''` keeps the planner from walking over all of the tenant's documents.
         let found = sqlx::query(concat!(
             select_document!("WHERE "),
@@ -99,7 +99,7 @@ impl Together for Get {
         .map(|row| read(row).map(|document| (document.id, document)))
         .collect::<Result<HashMap<_, _>>>()?;
         let answer = |call: &Self| found.get(&call.0).cloned().ok_or_else(|| Fail::not_found("document"));
-        Ok(calls.iter().map(|call| Some(answer(call))).collect())
+        Ok(each(calls, answer))
     }
 }
 
@@ -237,7 +237,7 @@ impl Together for PartsOf {
     type Lane = TenantId;
     type Answer = Vec<Part>;
 
-    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<Vec<Part>>>>> {
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<Vec<Part>> {
         let ids: BTreeSet<_> = calls.iter().map(|call| call.document).collect();
         let rows = sqlx::query(concat!(
             select_part!(
@@ -272,7 +272,7 @@ impl Together for PartsOf {
             let shown = shown.get(&call.document).ok_or_else(|| Fail::not_found("document"))?;
             Ok(parts.get(&(call.document, call.version.unwrap_or(*shown))).cloned().unwrap_or_default())
         };
-        Ok(calls.iter().map(|call| Some(answer(call))).collect())
+        Ok(each(calls, answer))
     }
 }
 

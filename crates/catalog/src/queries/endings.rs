@@ -17,7 +17,7 @@ use super::documents::{read_part, select_part};
 use super::{Connection, Database, ROWS, Store, generations, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
-use crate::gathering::Together;
+use crate::gathering::{Answers, Together};
 
 /// The end of an ingest.
 pub(super) struct Finish {
@@ -56,7 +56,7 @@ impl Together for Finish {
     type Lane = TenantId;
     type Answer = ();
 
-    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<()>>>> {
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<()> {
         let mut tx = catalog.begin_beside(tenant).await?;
         let ended = finish(catalog, &mut tx, tenant, 1, calls).await?;
         tx.commit().await?;

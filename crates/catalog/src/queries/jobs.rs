@@ -12,7 +12,7 @@ use super::versions::{self, Abandoned};
 use super::{Connection, Database, ROWS, Row, Store, collections};
 use crate::columns::Columns;
 use crate::error::{Fail, Result, is_duplicate};
-use crate::gathering::Together;
+use crate::gathering::{Answers, Together, each};
 
 macro_rules! job_columns {
     () => {
@@ -145,7 +145,7 @@ impl Together for Get {
     type Lane = TenantId;
     type Answer = Job;
 
-    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Result<Vec<Option<Result<Job>>>> {
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<Job> {
         // `tenant || ''` keeps the planner from walking over all of the tenant's jobs.
         let found = sqlx::query(concat!(
             "SELECT ",
@@ -162,7 +162,7 @@ impl Together for Get {
         .map(|row| read(row).map(|job| (job.id, job)))
         .collect::<Result<HashMap<_, _>>>()?;
         let answer = |call: &Self| found.get(&call.0).cloned().ok_or_else(|| Fail::not_found("job"));
-        Ok(calls.iter().map(|call| Some(answer(call))).collect())
+        Ok(each(calls, answer))
     }
 }
 

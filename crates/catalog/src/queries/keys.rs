@@ -10,7 +10,7 @@ use super::dialect::{among, digest_list, uuid_value};
 use super::{Row, Store};
 use crate::columns::Columns;
 use crate::error::{Fail, Result, is_duplicate};
-use crate::gathering::Together;
+use crate::gathering::{Answers, Together, each};
 
 /// How exactly the last use is kept: a write for every request would cost more than it tells.
 const USE_MS: i64 = 60_000;
@@ -67,7 +67,7 @@ impl Together for BySecret {
     type Lane = ();
     type Answer = Option<ApiKey>;
 
-    async fn run(catalog: &Store, (): &(), calls: &[Self]) -> Result<Vec<Option<Result<Option<ApiKey>>>>> {
+    async fn run(catalog: &Store, (): &(), calls: &[Self]) -> Answers<Option<ApiKey>> {
         let hashes: BTreeSet<_> = calls.iter().map(|call| call.0).collect();
         let found = sqlx::query(concat!(
             "SELECT secret_hash, ",
@@ -82,7 +82,7 @@ impl Together for BySecret {
         .iter()
         .map(|row| Ok((BlobHash::from_bytes(row.digest("secret_hash")?), read(row)?)))
         .collect::<Result<HashMap<_, _>>>()?;
-        Ok(calls.iter().map(|call| Some(Ok(found.get(&call.0).cloned()))).collect())
+        Ok(each(calls, |call| Ok(found.get(&call.0).cloned())))
     }
 }
 

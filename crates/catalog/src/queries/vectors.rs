@@ -13,7 +13,7 @@ use super::dialect::{among, digest_list, exclude_leases, for_update_by, uuid_lis
 use super::{Connection, Database, ROWS, Store, jobs};
 use crate::columns::Columns;
 use crate::error::Result;
-use crate::gathering::Together;
+use crate::gathering::{Answers, Together, each};
 use crate::half_floats::{decode, encode};
 
 /// The kept vectors of some contents.
@@ -24,11 +24,7 @@ impl Together for Get {
     type Lane = (TenantId, ModelName);
     type Answer = Vec<Option<Vec<f32>>>;
 
-    async fn run(
-        catalog: &Store,
-        (tenant, model): &Self::Lane,
-        calls: &[Self],
-    ) -> Result<Vec<Option<Result<Self::Answer>>>> {
+    async fn run(catalog: &Store, (tenant, model): &Self::Lane, calls: &[Self]) -> Answers<Self::Answer> {
         let keys: BTreeSet<_> = calls.iter().flat_map(|call| &call.0).collect();
         let mut found = HashMap::with_capacity(keys.len());
         for row in sqlx::query(concat!(
@@ -44,7 +40,7 @@ impl Together for Get {
         {
             found.insert(ContentKey::from_bytes(row.digest("content")?), decode(&row.bytes("vector")?)?);
         }
-        Ok(calls.iter().map(|call| Some(Ok(call.0.iter().map(|key| found.get(key).cloned()).collect()))).collect())
+        Ok(each(calls, |call| Ok(call.0.iter().map(|key| found.get(key).cloned()).collect())))
     }
 }
 
@@ -56,7 +52,7 @@ impl Together for Put {
     type Lane = (TenantId, ModelName);
     type Answer = ();
 
-    async fn run(catalog: &Store, (tenant, model): &Self::Lane, calls: &[Self]) -> Result<Vec<Option<Result<()>>>> {
+    async fn run(catalog: &Store, (tenant, model): &Self::Lane, calls: &[Self]) -> Answers<()> {
         // Each key once and in order: a statement writes a row once.
         let encoded: BTreeMap<_, _> =
             calls.iter().flat_map(|call| &call.0).map(|(key, vector)| (key, encode(vector))).collect();
@@ -83,7 +79,7 @@ impl Together for Put {
             sql.build().persistent(false).execute(&mut *tx).await?;
         }
         tx.commit().await?;
-        Ok(calls.iter().map(|_| Some(Ok(()))).collect())
+        Ok(each(calls, |_| Ok(())))
     }
 }
 

@@ -30,11 +30,21 @@ pub fn attention(qkv: &[f32], lengths: &[usize], heads: usize, head_width: usize
             one_head((length, &third(0)), (length, &third(1), &third(2)), head_width, |_| {})
         })
         .collect();
-    let mut out = vec![0.0; qkv.len() / 3];
-    for (&(start, length, head), mixed) in jobs.iter().zip(&mixed) {
-        for (token, row) in (start..start + length).zip(mixed.chunks_exact(head_width)) {
-            out[token * width + head * head_width..][..head_width].copy_from_slice(row);
+    side_by_side(&mixed, heads, head_width)
+}
+
+/// Puts what the heads of each sequence gave, tokens x `head_width` and one head after the other, side by side: tokens of all sequences x (heads * `head_width`).
+pub fn side_by_side(mixed: &[Vec<f32>], heads: usize, head_width: usize) -> Vec<f32> {
+    let mut out = vec![0.0; mixed.iter().map(Vec::len).sum()];
+    let mut start = 0;
+    for sequence in mixed.chunks_exact(heads) {
+        for (head, numbers) in sequence.iter().enumerate() {
+            let rows = out[start..].chunks_exact_mut(heads * head_width);
+            for (row, numbers) in rows.zip(numbers.chunks_exact(head_width)) {
+                row[head * head_width..][..head_width].copy_from_slice(numbers);
+            }
         }
+        start += sequence.iter().map(Vec::len).sum::<usize>();
     }
     out
 }

@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::compute::attention::one_head;
+use crate::compute::attention::{one_head, side_by_side};
 use crate::compute::elementwise::add_bias;
 use crate::compute::gemm::Strided;
 
@@ -145,15 +145,7 @@ impl CustomOp3 for Attend {
                 one_head((query.tokens, &query.head(batch, first)), (tokens, &key, &value), head_width, scored)
             })
             .collect();
-        let mut out = vec![0.0; shape.elem_count()];
-        for (states, heads) in out.chunks_exact_mut(query.tokens * width).zip(heads.chunks_exact(self.heads)) {
-            for (head, numbers) in heads.iter().enumerate() {
-                for (row, numbers) in states.chunks_exact_mut(width).zip(numbers.chunks_exact(head_width)) {
-                    row[head * head_width..][..head_width].copy_from_slice(numbers);
-                }
-            }
-        }
-        Ok((CpuStorage::F32(out), shape))
+        Ok((CpuStorage::F32(side_by_side(&heads, self.heads, head_width)), shape))
     }
 }
 
