@@ -20,6 +20,9 @@ pub type Waiting = oneshot::Receiver<Answer>;
 /// For how long after a search another one is expected.
 const SEARCHING: Duration = Duration::from_secs(2);
 
+/// How often a batch of ingest lets others go first.
+const MOST_YIELDS: usize = 8;
+
 /// Retry hints stay within these, in milliseconds.
 const RETRY_MS: std::ops::RangeInclusive<u64> = 50..=60_000;
 
@@ -153,6 +156,7 @@ impl Shared {
     pub fn take(&self) -> Option<Work> {
         let mut state = self.lock();
         loop {
+            state = self.let_fill(state);
             let budgets = self.budgets(state.last_search);
             if let Some(work) = state.take(budgets) {
                 return Some(work);
@@ -162,6 +166,24 @@ impl Shared {
             }
             state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Where only ingest waits, lets those go first who are about to bring more: on a busy processor their turn would come after this batch, which would
+    /// then be a small one, and so would the next. On one that is not busy this takes no time.
+    fn let_fill<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let mut before = 0;
+        for _ in 0..MOST_YIELDS {
+            let waiting = state.queue.len(Priority::Bulk);
+            let is_full = state.queue.cost(Priority::Bulk).0 >= self.options.batch_cost;
+            if waiting == before || is_full || state.queue.len(Priority::Interactive) > 0 || state.is_stopping {
+                break;
+            }
+            before = waiting;
+            drop(state);
+            std::thread::yield_now();
+            state = self.lock();
+        }
+        state
     }
 
     /// While somebody searches, ingest goes in small steps, since each search waits for the one that runs.

@@ -3,7 +3,9 @@
 use sensorium_domain::segment::Modality;
 use serde::Deserialize;
 
-use crate::compute::gemm::{Packed, Strided, multiply};
+use crate::compute::gemm::{Packed, multiply};
+use crate::compute::linear::as_it_is;
+use crate::compute::rows::Strided;
 use crate::error::ModelError;
 use crate::source::Source;
 use crate::starter::Calibration;
@@ -75,7 +77,7 @@ impl Vocabulary {
         if self.texts.is_empty() {
             return Vec::new();
         }
-        let cosines = multiply(1, &Strided { data: vector, stride: vector.len() }, &self.vectors, &|_, _| {});
+        let cosines = multiply(1, &Strided { data: vector, stride: vector.len() }, &self.vectors, &as_it_is);
         let mut order: Vec<usize> = (0..cosines.len()).collect();
         order.sort_unstable_by(|&a, &b| cosines[b].total_cmp(&cosines[a]));
         let nearest = |&index: &usize| Nearest {

@@ -31,6 +31,12 @@ impl<'a> Scope<'a> {
         Self { prefix, ..self.clone() }
     }
 
+    /// The same place, for layers that see a few rows at a time.
+    #[must_use]
+    pub fn of_few_rows(&self) -> Self {
+        Self { products: self.products.map(Products::of_few_rows), ..self.clone() }
+    }
+
     /// The whole name of a tensor here.
     pub fn name(&self, name: &str) -> String {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }

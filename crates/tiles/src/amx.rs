@@ -3,11 +3,15 @@
 #![allow(unsafe_code)]
 
 use std::arch::asm;
-use std::arch::x86_64::{__cpuid_count, __m512bh, _mm512_cvtne2ps_pbh, _mm512_loadu_ps};
+use std::arch::x86_64::{
+    __cpuid_count, __m256i, __m512, __m512bh, __m512i, _mm512_castsi512_ps, _mm512_castsi512_si256,
+    _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_loadu_ps, _mm512_slli_epi32,
+    _mm512_sub_ps,
+};
 use std::cell::RefCell;
 use std::ops::Range;
 
-use crate::{Line, PANEL_COLUMNS, Packed, TILE_DEPTH, TILE_ROWS, bf16};
+use crate::{Line, PANEL_COLUMNS, PANEL_LINES, Packed, Precision, TILE_DEPTH, TILE_ROWS};
 
 /// AMX-BF16 and AMX-TILE in EDX of leaf 7.
 const NEEDED: u32 = 1 << 22 | 1 << 24;
@@ -62,20 +66,31 @@ impl Drop for Tiles {
     }
 }
 
-/// Steps of 32 numbers that are summed before the next rows come: a panel's part then stays in the first-level cache.
-const STEPS: usize = 16;
+/// Steps of 32 numbers, times parts, that are summed before the next rows come: those of a panel stay in the first-level cache.
+const NEAR: usize = 6;
+
+/// How many times as many are summed before the next panel comes: those of all rows stay in the second-level cache.
+const FAR: usize = 6;
 
 /// Panels whose sums are written out together: a result is not written in short pieces far from each other.
 const TOGETHER: usize = 8;
 
-/// A row of sums of these panels.
+/// A row of sums of these panels. What follows keeps rows from falling into few places of the first-level cache.
 #[derive(Clone)]
-#[repr(align(64))]
-struct Sums([[f32; PANEL_COLUMNS]; TOGETHER]);
+#[repr(C, align(64))]
+struct Sums {
+    panels: [[f32; PANEL_COLUMNS]; TOGETHER],
+    apart: [f32; 16],
+}
+
+impl Sums {
+    const ZERO: Self = Self { panels: [[0.0; PANEL_COLUMNS]; TOGETHER], apart: [0.0; 16] };
+}
 
 /// What a thread works in, kept for the next time: fresh memory would cost more than the product of a small matrix.
 #[derive(Default)]
 struct Scratch {
+    row: Vec<f32>,
     lines: Vec<Line>,
     sums: Vec<Sums>,
 }
@@ -84,84 +99,148 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// See [`crate::multiply`], which has checked the lengths.
-pub(crate) fn multiply(a: &[f32], b: &Packed, panels: Range<usize>, out: &mut [f32], stride: usize) {
-    SCRATCH.with_borrow_mut(|Scratch { lines, sums }| {
-        let (rows, steps) = (a.len() / b.depth, b.steps());
-        let padded = rows.next_multiple_of(TILE_ROWS);
-        lines.resize(padded * steps, Line([0; TILE_DEPTH]));
-        sums.resize(padded, Sums([[0.0; PANEL_COLUMNS]; TOGETHER]));
-        // SAFETY: `request` has found these instructions.
-        unsafe { round(a, b.depth, lines) };
-        let tiles = Tiles::new();
-        for first in panels.clone().step_by(TOGETHER) {
-            let together = first..(first + TOGETHER).min(panels.end);
-            for (index, panel) in together.clone().enumerate() {
-                for part in (0..steps).step_by(STEPS) {
-                    let some = part..(part + STEPS).min(steps);
-                    let panel = &b.panel(panel)[some.start * 2 * TILE_ROWS..some.end * 2 * TILE_ROWS];
-                    // Two tiles of rows at a time, at the end perhaps one.
-                    for (lines, sums) in lines.chunks(2 * TILE_ROWS * steps).zip(sums.chunks_mut(2 * TILE_ROWS)) {
-                        add_product(&tiles, &lines[some.start * TILE_ROWS..], steps, panel, sums, index, part == 0);
-                    }
-                }
-            }
-            let columns = (together.end * PANEL_COLUMNS).min(b.columns) - first * PANEL_COLUMNS;
-            let left = (first - panels.start) * PANEL_COLUMNS;
-            for (sums, out) in sums.iter().zip(out.chunks_mut(stride)).take(rows) {
-                out[left..][..columns].copy_from_slice(&sums.0.as_flattened()[..columns]);
-            }
-        }
-    });
-}
-
-/// Rounds rows of `depth` numbers into tiles, those of the first 16 rows first; what is missing at the edges is zero.
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn round(a: &[f32], depth: usize, lines: &mut [Line]) {
-    let steps = depth.div_ceil(TILE_DEPTH);
-    for (rows, lines) in a.chunks(TILE_ROWS * depth).zip(lines.chunks_exact_mut(TILE_ROWS * steps)) {
-        for (index, row) in rows.chunks_exact(depth).enumerate() {
-            let (whole, rest) = row.as_chunks::<TILE_DEPTH>();
-            for (step, numbers) in whole.iter().enumerate() {
-                // SAFETY: there are 32 numbers; a vector of f32 has 16, one of bf16 32.
-                unsafe {
-                    let low = _mm512_loadu_ps(numbers.as_ptr());
-                    let high = _mm512_loadu_ps(numbers.as_ptr().add(16));
-                    let rounded: __m512bh = _mm512_cvtne2ps_pbh(high, low);
-                    lines[step * TILE_ROWS + index] = std::mem::transmute::<__m512bh, Line>(rounded);
-                }
-            }
-            if !rest.is_empty() {
-                let line = &mut lines[whole.len() * TILE_ROWS + index].0;
-                line.fill(0);
-                line.iter_mut().zip(rest).for_each(|(rounded, number)| *rounded = bf16(*number));
-            }
-        }
-        for index in rows.len() / depth..TILE_ROWS {
-            for step in 0..steps {
-                lines[step * TILE_ROWS + index].0.fill(0);
-            }
-        }
+/// See [`crate::multiply`], which has checked the widths.
+pub(crate) fn multiply(
+    read: &impl Fn(usize, &mut [f32]),
+    b: &Packed,
+    panels: Range<usize>,
+    out: &mut [&mut [f32]],
+    finish: &impl Fn(usize, usize, &mut [f32]),
+) {
+    match b.precision {
+        Precision::Bf16 => multiply_parts::<1>(read, b, panels, out, finish),
+        Precision::F32 => multiply_parts::<3>(read, b, panels, out, finish),
     }
 }
 
-/// Adds to `sums`, one or two tiles of rows, the product of as many tiles of `a`, of which those of one row of tiles are `steps` tiles apart, and some steps of a
+fn multiply_parts<const PARTS: usize>(
+    read: &impl Fn(usize, &mut [f32]),
+    b: &Packed,
+    panels: Range<usize>,
+    out: &mut [&mut [f32]],
+    finish: &impl Fn(usize, usize, &mut [f32]),
+) {
+    // While it is worked on, it is not there for others: whoever reads or finishes rows may itself multiply.
+    let mut scratch = SCRATCH.take();
+    let Scratch { row, lines, sums } = &mut scratch;
+    let (near, far) = (NEAR / PARTS, NEAR / PARTS * FAR);
+    let (rows, steps) = (out.len(), b.steps());
+    let padded = rows.next_multiple_of(TILE_ROWS);
+    row.clear();
+    row.resize(steps * TILE_DEPTH, 0.0);
+    lines.resize(padded * steps * PARTS, Line([0; TILE_DEPTH]));
+    sums.resize(padded, Sums::ZERO);
+    for index in 0..padded {
+        if index < rows {
+            read(index, &mut row[..b.depth]);
+        } else {
+            row.fill(0.0);
+        }
+        let lines = &mut lines[index / TILE_ROWS * TILE_ROWS * steps * PARTS..][index % TILE_ROWS..];
+        // SAFETY: `request` has found these instructions.
+        unsafe { divide_row::<PARTS>(row, lines) };
+    }
+    for first in panels.clone().step_by(TOGETHER) {
+        let together = (panels.end - first).min(TOGETHER);
+        let tiles = Tiles::new();
+        for far in (0..steps).step_by(far).map(|begin| begin..(begin + far).min(steps)) {
+            for index in 0..together {
+                let panel = b.panel(first + index);
+                for begin in far.clone().step_by(near) {
+                    let some = begin..(begin + near).min(far.end);
+                    let panel = &panel[some.start * PARTS * PANEL_LINES..some.end * PARTS * PANEL_LINES];
+                    // Two tiles of rows at a time, at the end perhaps one.
+                    let rows = lines.chunks(2 * TILE_ROWS * steps * PARTS).zip(sums.chunks_mut(2 * TILE_ROWS));
+                    for (lines, sums) in rows {
+                        let lines = &lines[some.start * PARTS * TILE_ROWS..];
+                        add_product::<PARTS>(&tiles, lines, steps, panel, sums, index, begin == 0);
+                    }
+                }
+            }
+        }
+        // Before `finish`, which may itself multiply and so leave none.
+        drop(tiles);
+        let left = (first - panels.start) * PANEL_COLUMNS;
+        for ((index, out), sums) in out.iter_mut().enumerate().zip(sums.iter()) {
+            let width = (together * PANEL_COLUMNS).min(out.len() - left);
+            let out = &mut out[left..][..width];
+            out.copy_from_slice(&sums.panels.as_flattened()[..width]);
+            finish(index, left, out);
+        }
+    }
+    SCRATCH.set(scratch);
+}
+
+/// See [`crate::divide`].
+pub(crate) fn divide(numbers: &[f32], parts: usize, lines: &mut [Line]) {
+    let (steps, _) = numbers.as_chunks::<TILE_DEPTH>();
+    for (numbers, lines) in steps.iter().zip(lines.chunks_exact_mut(parts)) {
+        // SAFETY: who asks has found these instructions.
+        unsafe { divide_step(numbers, lines.iter_mut()) };
+    }
+}
+
+/// Divides a row into tiles: the parts of each 32 numbers to the first lines of the next tiles.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn divide_row<const PARTS: usize>(row: &[f32], lines: &mut [Line]) {
+    let (steps, _) = row.as_chunks::<TILE_DEPTH>();
+    for (numbers, lines) in steps.iter().zip(lines.chunks_mut(TILE_ROWS * PARTS)) {
+        divide_step(numbers, lines.iter_mut().step_by(TILE_ROWS).take(PARTS));
+    }
+}
+
+/// 32 numbers as bf16, what is left of them as bf16, and so on, as many times as there are lines.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn divide_step<'a>(numbers: &[f32; TILE_DEPTH], lines: impl Iterator<Item = &'a mut Line>) {
+    // SAFETY: there are 32 numbers; a vector has 16.
+    let [mut low, mut high] = unsafe { [_mm512_loadu_ps(numbers.as_ptr()), _mm512_loadu_ps(numbers.as_ptr().add(16))] };
+    for line in lines {
+        // SAFETY: the types have 64 bytes, of which all values are valid.
+        let bits = unsafe {
+            let rounded: __m512bh = _mm512_cvtne2ps_pbh(high, low);
+            *line = std::mem::transmute::<__m512bh, Line>(rounded);
+            std::mem::transmute::<__m512bh, __m512i>(rounded)
+        };
+        low = left(low, _mm512_castsi512_si256(bits));
+        high = left(high, _mm512_extracti64x4_epi64::<1>(bits));
+    }
+}
+
+/// What a bf16 leaves of a number; not a number where it is not finite.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn left(number: __m512, part: __m256i) -> __m512 {
+    let value = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(part)));
+    _mm512_sub_ps(number, value)
+}
+
+/// Adds to `sums`, one or two tiles of rows, the product of as many tiles of `a`, of which those of one row of tiles are `steps` steps apart, and some steps of a
 /// panel. The first time the sums are nothing yet.
-fn add_product(_: &Tiles, a: &[Line], steps: usize, panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
-    let some = panel.len() / (2 * TILE_ROWS);
+fn add_product<const PARTS: usize>(
+    _: &Tiles,
+    a: &[Line],
+    steps: usize,
+    panel: &[Line],
+    sums: &mut [Sums],
+    index: usize,
+    is_first: bool,
+) {
+    let some = panel.len() / (PARTS * PANEL_LINES);
     let tiles = sums.len() / TILE_ROWS;
     assert!(
         index < TOGETHER
             && some > 0
+            && (PARTS == 1 || PARTS == 3)
             && (tiles == 1 || tiles == 2)
-            && a.len() >= ((tiles - 1) * steps + some) * TILE_ROWS
+            && a.len() >= ((tiles - 1) * steps + some) * PARTS * TILE_ROWS
     );
     let (line, sum) = (size_of::<Line>(), size_of::<Sums>());
     let first = sums.as_mut_ptr().cast::<[f32; PANEL_COLUMNS]>().wrapping_add(index);
-    let second = first.wrapping_add(TILE_ROWS * TOGETHER);
-    let below = a.as_ptr().wrapping_add(steps * TILE_ROWS);
-    // SAFETY: tiles are set up. The loops read `some` tiles from `a`, and as many from `below` where there are two, and `some` times two tiles of `panel`; sums
-    // are read and written in their own 16 or 32 rows. All of that was checked to be there.
+    let second = first.wrapping_byte_add(TILE_ROWS * sum);
+    let below = a.as_ptr().wrapping_add(steps * PARTS * TILE_ROWS);
+    // SAFETY: tiles are set up. The loops read `some` steps from `a`, and as many from `below` where there are two tiles, and `some` steps of `panel`; sums are
+    // read and written in their own 16 or 32 rows. All of that was checked to be there.
     unsafe {
         if is_first {
             asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack, nomem));
@@ -170,62 +249,128 @@ fn add_product(_: &Tiles, a: &[Line], steps: usize, panel: &[Line], sums: &mut [
                 "tileloadd tmm0, [{first} + {sum}*1]", "tileloadd tmm1, [{first} + {sum}*1 + 64]",
                 first = in(reg) first, sum = in(reg) sum, options(nostack, readonly),
             );
-        }
-        if tiles == 1 {
-            asm!(
-                "2:",
-                "tileloadd tmm4, [{a} + {line}*1]",
-                "tileloadd tmm6, [{b} + {line}*1]",
-                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "add {a}, 1024",
-                "add {b}, 2048",
-                "dec {some}",
-                "jnz 2b",
-                a = inout(reg) a.as_ptr() => _,
-                b = inout(reg) panel.as_ptr() => _,
-                some = inout(reg) some => _,
-                line = in(reg) line,
-                options(nostack, readonly),
-            );
-        } else {
-            if !is_first {
+            if tiles == 2 {
                 asm!(
                     "tileloadd tmm2, [{second} + {sum}*1]", "tileloadd tmm3, [{second} + {sum}*1 + 64]",
                     second = in(reg) second, sum = in(reg) sum, options(nostack, readonly),
                 );
             }
-            asm!(
-                "2:",
+        }
+        macro_rules! steps {
+            ($($instruction:literal),*) => {
+                asm!(
+                    "2:",
+                    $($instruction,)*
+                    "add {a}, {next_a}",
+                    "add {below}, {next_a}",
+                    "add {b}, {next_b}",
+                    "dec {some}",
+                    "jnz 2b",
+                    a = inout(reg) a.as_ptr() => _,
+                    below = inout(reg) below => _,
+                    b = inout(reg) panel.as_ptr() => _,
+                    some = inout(reg) some => _,
+                    line = in(reg) line,
+                    next_a = const PARTS * 1024,
+                    next_b = const PARTS * 2048,
+                    options(nostack, readonly),
+                )
+            };
+        }
+        match (PARTS, tiles) {
+            (1, 1) => steps!(
                 "tileloadd tmm4, [{a} + {line}*1]",
+                "tileloadd tmm6, [{b} + {line}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                "tdpbf16ps tmm1, tmm4, tmm7"
+            ),
+            (1, _) => steps!(
+                "tileloadd tmm4, [{a} + {line}*1]",
+                "tileloadd tmm6, [{b} + {line}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{below} + {line}*1]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7"
+            ),
+            // The smallest first: 3 x 1, 2 x 1, 2 x 2, 1 x 2, 1 x 3, 1 x 1, so that one side stays from each to the next.
+            (_, 1) => steps!(
+                "tileloadd tmm4, [{a} + {line}*1 + 2048]",
                 "tileloadd tmm6, [{b} + {line}*1]",
                 "tileloadd tmm7, [{b} + {line}*1 + 1024]",
                 "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm5, [{below} + {line}*1]",
                 "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm4, [{a} + {line}*1 + 1024]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm6, [{b} + {line}*1 + 2048]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line}*1 + 3072]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm4, [{a} + {line}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm6, [{b} + {line}*1 + 4096]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line}*1 + 5120]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm6, [{b} + {line}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                "tdpbf16ps tmm1, tmm4, tmm7"
+            ),
+            _ => steps!(
+                "tileloadd tmm4, [{a} + {line}*1 + 2048]",
+                "tileloadd tmm6, [{b} + {line}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm5, [{below} + {line}*1 + 2048]",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tileloadd tmm4, [{a} + {line}*1 + 1024]",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "tileloadd tmm5, [{below} + {line}*1 + 1024]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tileloadd tmm6, [{b} + {line}*1 + 2048]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "tileloadd tmm7, [{b} + {line}*1 + 3072]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tileloadd tmm4, [{a} + {line}*1]",
                 "tdpbf16ps tmm2, tmm5, tmm6",
                 "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {a}, 1024",
-                "add {below}, 1024",
-                "add {b}, 2048",
-                "dec {some}",
-                "jnz 2b",
-                a = inout(reg) a.as_ptr() => _,
-                below = inout(reg) below => _,
-                b = inout(reg) panel.as_ptr() => _,
-                some = inout(reg) some => _,
-                line = in(reg) line,
-                options(nostack, readonly),
-            );
-            asm!(
-                "tilestored [{second} + {sum}*1], tmm2", "tilestored [{second} + {sum}*1 + 64], tmm3",
-                second = in(reg) second, sum = in(reg) sum, options(nostack),
-            );
+                "tileloadd tmm5, [{below} + {line}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tileloadd tmm6, [{b} + {line}*1 + 4096]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "tileloadd tmm7, [{b} + {line}*1 + 5120]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tileloadd tmm6, [{b} + {line}*1]",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm3, tmm5, tmm7"
+            ),
         }
         asm!(
             "tilestored [{first} + {sum}*1], tmm0", "tilestored [{first} + {sum}*1 + 64], tmm1",
             first = in(reg) first, sum = in(reg) sum, options(nostack),
         );
+        if tiles == 2 {
+            asm!(
+                "tilestored [{second} + {sum}*1], tmm2", "tilestored [{second} + {sum}*1 + 64], tmm3",
+                second = in(reg) second, sum = in(reg) sum, options(nostack),
+            );
+        }
     }
 }

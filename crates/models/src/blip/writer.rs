@@ -39,7 +39,7 @@ impl Writer {
     pub fn load(source: &Source, root: &Scope, config: &TextConfig, seen_width: usize) -> Result<Self, ModelError> {
         Ok(Self {
             words: Words::load(source, config)?,
-            decoder: Decoder::load(&root.at("text_decoder"), config, seen_width)?,
+            decoder: Decoder::load(&root.at("text_decoder").of_few_rows(), config, seen_width)?,
             config: config.clone(),
         })
     }

@@ -1,10 +1,10 @@
-//! The transformer that CLIP's and SigLIP's towers share: every block normalises first (`CLIPEncoder` of the Transformers library).
+//! The transformer that CLIP's and SigLIP's towers share (`CLIPEncoder` of the Transformers library).
 
-use candle_core::{Result, Tensor};
+use candle_core::Tensor;
 use serde::Deserialize;
 
 use crate::error::ModelError;
-use crate::layers::{Activation, LayerNorm, Linear, Mask, attend};
+use crate::layers::{Activation, Block, LayerNorm, Linear, Transformer};
 use crate::scope::Scope;
 
 /// The sizes of a transformer.
@@ -34,7 +34,7 @@ pub(crate) struct ShapeFields {
 
 impl ShapeFields {
     /// The sizes, with `class` for what was left out.
-    pub(crate) fn over(&self, class: Shape) -> std::result::Result<Shape, ModelError> {
+    pub(crate) fn over(&self, class: Shape) -> Result<Shape, ModelError> {
         let shape = Shape {
             width: self.hidden_size.unwrap_or(class.width),
             inner: self.intermediate_size.unwrap_or(class.inner),
@@ -60,29 +60,21 @@ impl Shape {
         let per_token = 8 * self.width * self.width + 4 * self.width * self.inner;
         (self.blocks * tokens * (per_token + 4 * tokens * self.width)) as u64
     }
-}
 
-/// The blocks, one after the other.
-#[derive(Debug, Clone)]
-pub(crate) struct Encoder {
-    blocks: Vec<Block>,
-}
-
-#[derive(Debug, Clone)]
-struct Block {
-    attention_norm: LayerNorm,
-    attention: Attention,
-    feed_norm: LayerNorm,
-    feed: FeedForward,
-}
-
-#[derive(Debug, Clone)]
-struct Attention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    output: Linear,
-    heads: usize,
+    /// A block, of which norms and the layers after attention are read as `layer_norm1`, `layer_norm2` and `mlp`.
+    pub(crate) fn block(&self, scope: &Scope, query_key_value: Linear, output: Linear) -> Result<Block, ModelError> {
+        let norm = |name: &str| LayerNorm::load(&scope.at(name), self.width, self.epsilon);
+        let FeedForward { first, activation, second } = FeedForward::load(&scope.at("mlp"), self)?;
+        Ok(Block {
+            attention_norm: norm("layer_norm1")?,
+            query_key_value,
+            output,
+            feed_norm: norm("layer_norm2")?,
+            widen: first,
+            activation,
+            narrow: second,
+        })
+    }
 }
 
 /// Two layers with an activation between them.
@@ -93,56 +85,21 @@ pub(crate) struct FeedForward {
     second: Linear,
 }
 
-impl Encoder {
-    /// Reads `layers.0`, `layers.1` and so on.
-    pub(crate) fn load(scope: &Scope, shape: &Shape) -> std::result::Result<Self, ModelError> {
-        let layers = scope.at("layers");
-        let blocks = (0..shape.blocks)
-            .map(|index| Block::load(&layers.at(index), shape))
-            .collect::<std::result::Result<_, _>>()?;
-        Ok(Self { blocks })
-    }
-
-    /// `states`: batch x tokens x width, as they come out.
-    pub(crate) fn forward(&self, states: Tensor, mask: Mask) -> Result<Tensor> {
-        self.blocks.iter().try_fold(states, |states, block| block.forward(&states, mask))
-    }
-}
-
-impl Block {
-    fn load(scope: &Scope, shape: &Shape) -> std::result::Result<Self, ModelError> {
-        let projection = |name: &str| Linear::load(&scope.at("self_attn").at(name), shape.width, shape.width);
-        Ok(Self {
-            attention_norm: LayerNorm::load(&scope.at("layer_norm1"), shape.width, shape.epsilon)?,
-            attention: Attention {
-                query: projection("q_proj")?,
-                key: projection("k_proj")?,
-                value: projection("v_proj")?,
-                output: projection("out_proj")?,
-                heads: shape.heads,
-            },
-            feed_norm: LayerNorm::load(&scope.at("layer_norm2"), shape.width, shape.epsilon)?,
-            feed: FeedForward::load(&scope.at("mlp"), shape)?,
-        })
-    }
-
-    fn forward(&self, states: &Tensor, mask: Mask) -> Result<Tensor> {
-        let states = (states + self.attention.forward(&self.attention_norm.forward(states)?, mask)?)?;
-        &states + self.feed.forward(&self.feed_norm.forward(&states)?)?
-    }
-}
-
-impl Attention {
-    fn forward(&self, states: &Tensor, mask: Mask) -> Result<Tensor> {
-        let query = self.query.forward(states)?;
-        let (key, value) = (self.key.forward(states)?, self.value.forward(states)?);
-        self.output.forward(&attend(&query, &key, &value, self.heads, mask)?)
-    }
+/// Reads the blocks `layers.0`, `layers.1` and so on.
+pub(crate) fn load(scope: &Scope, shape: &Shape) -> Result<Transformer, ModelError> {
+    let block = |index| {
+        let scope = scope.at("layers").at(index);
+        let attention = scope.at("self_attn");
+        let joined = Linear::load_side_by_side(&attention, &["q_proj", "k_proj", "v_proj"], shape.width, shape.width)?;
+        shape.block(&scope, joined, Linear::load(&attention.at("out_proj"), shape.width, shape.width)?)
+    };
+    let blocks = (0..shape.blocks).map(block).collect::<Result<_, _>>()?;
+    Transformer::new(blocks, shape.heads, scope)
 }
 
 impl FeedForward {
     /// Reads `fc1` and `fc2`.
-    pub(crate) fn load(scope: &Scope, shape: &Shape) -> std::result::Result<Self, ModelError> {
+    pub(crate) fn load(scope: &Scope, shape: &Shape) -> Result<Self, ModelError> {
         Ok(Self {
             first: Linear::load(&scope.at("fc1"), shape.width, shape.inner)?,
             activation: shape.activation,
@@ -151,7 +108,7 @@ impl FeedForward {
     }
 
     /// Anything x width, as it comes out.
-    pub(crate) fn forward(&self, states: &Tensor) -> Result<Tensor> {
+    pub(crate) fn forward(&self, states: &Tensor) -> candle_core::Result<Tensor> {
         self.second.forward(&self.first.forward_activated(states, self.activation)?)
     }
 }

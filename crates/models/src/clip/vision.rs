@@ -6,11 +6,11 @@ use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use super::config::Config;
-use super::encoder::Encoder;
+use super::encoder;
 use crate::batch;
 use crate::error::ModelError;
 use crate::image_processor::ImageProcessor;
-use crate::layers::{LayerNorm, Linear, Mask, Patches};
+use crate::layers::{LayerNorm, Linear, Mask, Patches, Transformer};
 use crate::scope::Scope;
 use crate::source::Source;
 use crate::weights::Weights;
@@ -24,7 +24,7 @@ pub struct ClipVision {
     /// Tokens x width.
     positions: Tensor,
     first_norm: LayerNorm,
-    encoder: Encoder,
+    encoder: Transformer,
     last_norm: LayerNorm,
     projection: Linear,
     dimensions: usize,
@@ -53,7 +53,7 @@ impl ClipVision {
             positions: embeddings.at("position_embedding").tensor("weight", &[tokens, width])?,
             // The name is misspelt in the files.
             first_norm: LayerNorm::load(&scope.at("pre_layrnorm"), width, epsilon)?,
-            encoder: Encoder::load(&scope.at("encoder"), &vision.shape)?,
+            encoder: encoder::load(&scope.at("encoder"), &vision.shape)?,
             last_norm: LayerNorm::load(&scope.at("post_layernorm"), width, epsilon)?,
             projection: Linear::load_without_bias(&root.at("visual_projection"), width, dimensions)?,
             dimensions,
@@ -74,7 +74,7 @@ impl ClipVision {
         let (batch, _, width) = patches.dims3()?;
         let states = Tensor::cat(&[&self.whole.expand((batch, 1, width))?, &patches], 1)?;
         let states = self.first_norm.forward(&states.broadcast_add(&self.positions)?)?;
-        let states = self.encoder.forward(states, Mask::None)?;
+        let states = self.encoder.forward(&states, Mask::None)?;
         self.projection.forward(&self.last_norm.forward(&states.narrow(1, 0, 1)?.squeeze(1)?)?)
     }
 }

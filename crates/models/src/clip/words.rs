@@ -2,9 +2,9 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::encoder::{Encoder, Shape};
+use super::encoder::{self, Shape};
 use crate::error::ModelError;
-use crate::layers::{Embedding, Mask};
+use crate::layers::{Embedding, Mask, Transformer};
 use crate::scope::Scope;
 
 /// Embeddings of words and places, and the transformer over them.
@@ -12,7 +12,7 @@ use crate::scope::Scope;
 pub(crate) struct Words {
     tokens: Embedding,
     positions: Embedding,
-    encoder: Encoder,
+    encoder: Transformer,
     vocabulary: usize,
     device: Device,
 }
@@ -29,7 +29,7 @@ impl Words {
         Ok(Self {
             tokens: Embedding::load(&embeddings.at("token_embedding"), vocabulary, shape.width)?,
             positions: Embedding::load(&embeddings.at("position_embedding"), positions, shape.width)?,
-            encoder: Encoder::load(&scope.at("encoder"), shape)?,
+            encoder: encoder::load(&scope.at("encoder"), shape)?,
             vocabulary,
             device: scope.device().clone(),
         })
@@ -48,6 +48,6 @@ impl Words {
         let length = sequences.first().map_or(0, Vec::len);
         let numbers = Tensor::from_vec(sequences.concat(), (sequences.len(), length), &self.device)?;
         let states = self.tokens.forward(&numbers)?.broadcast_add(&self.positions.first(length)?)?;
-        self.encoder.forward(states, mask)
+        self.encoder.forward(&states, mask)
     }
 }

@@ -4,68 +4,115 @@
 use rayon::prelude::*;
 
 use super::elementwise::softmax;
-use super::gemm::{Packed, Strided, serial};
+use super::rows::{Rows, Strided};
+use super::weight::{Products, Weight};
+
+/// The heads of an attention.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// How many.
+    pub heads: usize,
+    /// Numbers of each.
+    pub head_width: usize,
+    /// How their products are taken.
+    pub products: Products,
+}
+
+/// What is done to the scores of some queries of one head, queries x keys, before the softmax: `(sequence, head, first query, scores)`.
+pub trait Scored: Fn(usize, usize, usize, &mut [f32]) + Sync {}
+
+impl<F: Fn(usize, usize, usize, &mut [f32]) + Sync> Scored for F {}
+
+/// Queries whose scores are in the second-level cache together, even where there are more than a thousand keys.
+const QUERIES: usize = 128;
 
 /// Every token attends to the tokens of its own sequence.
 ///
-/// `qkv` is tokens x (3 * heads * `head_width`): query (already scaled), key and value; `lengths` are the tokens of each sequence, which
-/// add up to all tokens. Out comes tokens x (heads * `head_width`).
-pub fn attention(qkv: &[f32], lengths: &[usize], heads: usize, head_width: usize) -> Vec<f32> {
+/// `qkv` is tokens x (3 * heads * head width): query, key and value; `lengths` are the tokens of each sequence, which add up to all tokens. Into `mixed` come, for each
+/// sequence, heads x tokens x head width; [`Heads`] reads rows of tokens from that.
+pub fn attention(qkv: &[f32], lengths: &[usize], shape: Shape, scored: &impl Scored, mixed: &mut [f32]) {
+    let Shape { heads, head_width, .. } = shape;
     let width = heads * head_width;
-    let starts = lengths.iter().scan(0, |next, length| {
-        let start = *next;
-        *next += length;
-        Some(start)
-    });
-    let jobs: Vec<(usize, usize, usize)> =
-        starts.zip(lengths).flat_map(|(start, length)| (0..heads).map(move |head| (start, *length, head))).collect();
-    let mixed: Vec<Vec<f32>> = jobs
-        .par_iter()
-        .with_min_len(heads.div_ceil(4))
-        .map(|&(start, length, head)| {
-            let third = |index: usize| Strided {
-                data: &qkv[start * 3 * width + index * width + head * head_width..],
-                stride: 3 * width,
-            };
-            one_head((length, &third(0)), (length, &third(1), &third(2)), head_width, |_| {})
-        })
-        .collect();
-    side_by_side(&mixed, heads, head_width)
-}
-
-/// Puts what the heads of each sequence gave, tokens x `head_width` and one head after the other, side by side: tokens of all sequences x (heads * `head_width`).
-pub fn side_by_side(mixed: &[Vec<f32>], heads: usize, head_width: usize) -> Vec<f32> {
-    let mut out = vec![0.0; mixed.iter().map(Vec::len).sum()];
-    let mut start = 0;
-    for sequence in mixed.chunks_exact(heads) {
-        for (head, numbers) in sequence.iter().enumerate() {
-            let rows = out[start..].chunks_exact_mut(heads * head_width);
-            for (row, numbers) in rows.zip(numbers.chunks_exact(head_width)) {
-                row[head * head_width..][..head_width].copy_from_slice(numbers);
-            }
+    let mut jobs = Vec::with_capacity(lengths.len() * heads);
+    let (mut first, mut rest) = (0, mixed);
+    for (sequence, &length) in lengths.iter().enumerate() {
+        for head in 0..heads {
+            let (own, after) = rest.split_at_mut(length * head_width);
+            rest = after;
+            jobs.push((first, length, sequence, head, own));
         }
-        start += sequence.iter().map(Vec::len).sum::<usize>();
+        first += length;
     }
-    out
+    jobs.into_par_iter().with_min_len(heads.div_ceil(4)).for_each(|(first, length, sequence, head, own)| {
+        let third = |index: usize| Strided {
+            data: &qkv[first * 3 * width + index * width + head * head_width..],
+            stride: 3 * width,
+        };
+        let keys = (length, &third(1), &third(2));
+        one_head((length, &third(0)), keys, shape, |first, scores| scored(sequence, head, first, scores), own);
+    });
 }
 
-/// One head: for each query, the mean of the values, weighed by the softmax of `scored(scores)`; scores are queries x keys. Query and key start with the numbers of
-/// the head. Out comes queries x `head_width`.
+/// Rows of tokens, their heads side by side, from what [`attention`] gave.
+pub struct Heads<'a> {
+    /// For each sequence, heads x tokens x `head_width`.
+    pub mixed: &'a [f32],
+    /// Of each row.
+    pub places: &'a [HeadPlaces],
+    /// Numbers of a head.
+    pub head_width: usize,
+}
+
+/// Where the heads of a token lie.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadPlaces {
+    first: usize,
+    step: usize,
+}
+
+impl HeadPlaces {
+    /// For all tokens of sequences of these lengths.
+    pub fn of(lengths: &[usize], heads: usize, head_width: usize) -> Vec<Self> {
+        let mut places = Vec::with_capacity(lengths.iter().sum());
+        let mut start = 0;
+        for &length in lengths {
+            let step = length * head_width;
+            places.extend((0..length).map(|token| Self { first: start + token * head_width, step }));
+            start += heads * step;
+        }
+        places
+    }
+}
+
+impl Rows for Heads<'_> {
+    fn write(&self, row: usize, into: &mut [f32]) {
+        let HeadPlaces { first, step } = self.places[row];
+        for (head, into) in into.chunks_exact_mut(self.head_width).enumerate() {
+            into.copy_from_slice(&self.mixed[first + head * step..][..self.head_width]);
+        }
+    }
+}
+
+/// One head: for each query, the mean of the values, weighed by the softmax of scores; `scored(first, scores)` is applied to these first, some queries from `first` on x keys. Query and key start with the
+/// numbers of the head. Into `out` come queries x `head_width`.
 pub fn one_head(
     (queries, query): (usize, &Strided),
     (keys, key, value): (usize, &Strided, &Strided),
-    head_width: usize,
-    scored: impl FnOnce(&mut [f32]),
-) -> Vec<f32> {
-    let turned = Packed::new(head_width, keys, |depth, token| key.data[token * key.stride + depth]);
-    let values = Packed::new(keys, head_width, |token, column| value.data[token * value.stride + column]);
-    let mut scores = vec![0.0; queries * keys];
-    serial(0, query, &turned, &mut scores);
-    scored(&mut scores);
-    softmax(&mut scores, keys);
-    let mut out = vec![0.0; queries * head_width];
-    serial(0, &Strided { data: &scores, stride: keys }, &values, &mut out);
-    out
+    Shape { head_width, products, .. }: Shape,
+    scored: impl Fn(usize, &mut [f32]),
+    out: &mut [f32],
+) {
+    let turned = Weight::of_columns(products, head_width, keys, |token, into| key.write(token, into));
+    let values = Weight::of_rows(products, keys, head_width, |token, into| value.write(token, into));
+    let mut scores = vec![0.0; queries.min(QUERIES) * keys];
+    for (block, out) in out.chunks_mut(QUERIES * head_width).enumerate() {
+        let first = block * QUERIES;
+        let scores = &mut scores[..(queries - first).min(QUERIES) * keys];
+        turned.serial(&Strided { data: &query.data[first * query.stride..], stride: query.stride }, scores);
+        scored(first, scores);
+        softmax(scores, keys);
+        values.serial(&Strided { data: scores, stride: keys }, out);
+    }
 }
 
 #[cfg(test)]
@@ -74,11 +121,18 @@ mod tests {
 
     #[test]
     fn equals_the_definition_and_keeps_sequences_apart() {
-        let (heads, head_width, lengths) = (3, 5, [4, 1, 9]);
+        let (heads, head_width, lengths) = (3, 5, [4, 1, 300]);
         let width = heads * head_width;
         let tokens: usize = lengths.iter().sum();
         let qkv: Vec<f32> = (0..tokens * 3 * width).map(|seed| ((seed * 31 + 7) % 19) as f32 / 6.0 - 1.5).collect();
-        let out = attention(&qkv, &lengths, heads, head_width);
+        let mut mixed = vec![f32::NAN; tokens * width];
+        let shape = Shape { heads, head_width, products: Products::exact() };
+        attention(&qkv, &lengths, shape, &|_, _, _, _: &mut [f32]| {}, &mut mixed);
+        let places = HeadPlaces::of(&lengths, heads, head_width);
+        let mut out = vec![f32::NAN; tokens * width];
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            Heads { mixed: &mixed, places: &places, head_width }.write(row, out);
+        }
         let mut start = 0;
         for length in lengths {
             for query in start..start + length {

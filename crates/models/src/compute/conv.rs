@@ -1,8 +1,9 @@
 //! Convolutions as matrix multiplication: the windows of a picture are the rows of the left matrix, and are written down only
 //! as they are packed. Pictures lie row by row, pixel by pixel, the channels of a pixel together.
 
-use super::elementwise::{add_bias, relu};
-use super::gemm::{Packed, Rows, multiply};
+use super::elementwise::{add_bias, add_columns, relu};
+use super::gemm::{Packed, multiply};
+use super::rows::Rows;
 use super::winograd::Winograd;
 use crate::error::ModelError;
 use crate::weights::Weights;
@@ -78,24 +79,28 @@ impl Conv {
 
     /// `x` is pictures x side x side x channels; pictures x after x after x outputs come out.
     pub fn apply(&self, x: &[f32]) -> Vec<f32> {
-        self.with(x, |_, block| add_bias(block, &self.bias))
+        self.with(x, |at, block| self.add_bias(at, block))
     }
 
     /// [`Self::apply`], then zero where it is below.
     pub fn apply_relu(&self, x: &[f32]) -> Vec<f32> {
-        self.with(x, |_, block| {
-            add_bias(block, &self.bias);
+        self.with(x, |at, block| {
+            self.add_bias(at, block);
             relu(block);
         })
     }
 
     /// [`Self::apply`], then `residual`, of the same shape, is added, then zero where it is below.
     pub fn apply_add_relu(&self, x: &[f32], residual: &[f32]) -> Vec<f32> {
-        self.with(x, |first, block| {
-            add_bias(block, &self.bias);
-            add_bias(block, &residual[first * self.shape.outputs..][..block.len()]);
+        self.with(x, |at, block| {
+            self.add_bias(at, block);
+            add_bias(block, &residual[at..][..block.len()]);
             relu(block);
         })
+    }
+
+    fn add_bias(&self, at: usize, piece: &mut [f32]) {
+        add_columns(piece, &self.bias, at);
     }
 
     fn with(&self, x: &[f32], finish: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {

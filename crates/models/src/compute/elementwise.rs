@@ -1,62 +1,93 @@
 //! Activations and softmax, written so that the compiler turns them into vector instructions.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
-/// Applies `f` to every number.
-#[inline(always)]
+/// A loop that is compiled for every instruction set. It is not a closure, because what calls a closure is at times not inlined and then compiled for the least set.
+struct Each<'a, F> {
+    values: &'a mut [f32],
+    f: F,
+}
+
+impl<F: Fn(f32) -> f32> WithSimd for Each<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for value in self.values {
+            *value = (self.f)(*value);
+        }
+    }
+}
+
+/// Applies `f`, which must be inlined, to every number.
 fn each(values: &mut [f32], f: impl Fn(f32) -> f32) {
-    for value in values {
-        *value = f(*value);
+    Arch::new().dispatch(Each { values, f });
+}
+
+struct AddBias<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl WithSimd for AddBias<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.bias.len()) {
+            for (value, bias) in row.iter_mut().zip(self.bias) {
+                *value += bias;
+            }
+        }
     }
 }
 
 /// Adds `bias` to every row of `rows`, whose length is that of `bias`.
 pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for row in rows.chunks_exact_mut(bias.len()) {
-                for (value, bias) in row.iter_mut().zip(bias) {
-                    *value += bias;
-                }
-            }
-        },
-    );
+    Arch::new().dispatch(AddBias { rows, bias });
+}
+
+/// Adds `bias`, a number for each column, to a piece of a matrix that begins at place `at`: some whole rows or a part of one.
+pub fn add_columns(piece: &mut [f32], bias: &[f32], at: usize) {
+    let bias = &bias[at % bias.len()..];
+    add_bias(piece, &bias[..bias.len().min(piece.len())]);
 }
 
 /// `x * P(x > 0)` with the normal distribution's cumulative probability, by the error function and not its tanh approximation
 /// (Hendrycks and Gimpel, "Gaussian error linear units", 2016).
 pub fn gelu(values: &mut [f32]) {
-    Arch::new().dispatch(
+    each(
+        values,
         #[inline(always)]
-        || {
-            each(values, |x| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)));
-        },
+        |x| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
     );
 }
 
 /// The approximation of [`gelu`] by the hyperbolic tangent: `x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))`.
 pub fn gelu_tanh(values: &mut [f32]) {
     const TWICE_ROOT: f32 = 2.0 * 0.797_884_6;
-    Arch::new().dispatch(
+    each(
+        values,
         #[inline(always)]
-        || each(values, |x| x * sigmoid(TWICE_ROOT * (x + 0.044_715 * x * x * x))),
+        |x| x * sigmoid(TWICE_ROOT * (x + 0.044_715 * x * x * x)),
     );
 }
 
 /// `x sigmoid(slope x)`.
 pub fn gated(values: &mut [f32], slope: f32) {
-    Arch::new().dispatch(
+    each(
+        values,
         #[inline(always)]
-        || each(values, |x| x * sigmoid(slope * x)),
+        |x| x * sigmoid(slope * x),
     );
 }
 
 /// The hyperbolic tangent.
 pub fn tanh(values: &mut [f32]) {
-    Arch::new().dispatch(
+    each(
+        values,
         #[inline(always)]
-        || each(values, |x| 2.0 * sigmoid(2.0 * x) - 1.0),
+        |x| 2.0 * sigmoid(2.0 * x) - 1.0,
     );
 }
 
@@ -70,26 +101,39 @@ fn sigmoid(x: f32) -> f32 {
 
 /// 0 where a number is below 0; what is not a number stays so.
 pub fn relu(values: &mut [f32]) {
-    Arch::new().dispatch(
+    each(
+        values,
         #[inline(always)]
-        || each(values, |x| if x < 0.0 { 0.0 } else { x }),
+        |x| if x < 0.0 { 0.0 } else { x },
     );
+}
+
+struct Softmax<'a> {
+    rows: &'a mut [f32],
+    width: usize,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.width) {
+            let highest = lanes_fold(row, f32::NEG_INFINITY, |x| x, |a, b| if a > b { a } else { b });
+            for value in &mut *row {
+                *value = exp(*value - highest);
+            }
+            let scale = 1.0 / lanes_fold(row, 0.0, |x| x, |a, b| a + b);
+            for value in row {
+                *value *= scale;
+            }
+        }
+    }
 }
 
 /// Turns every row of `width` numbers into probabilities.
 pub fn softmax(rows: &mut [f32], width: usize) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for row in rows.chunks_exact_mut(width) {
-                let highest = lanes_fold(row, f32::NEG_INFINITY, |x| x, f32::max);
-                each(row, |x| exp(x - highest));
-                let sum = lanes_fold(row, 0.0, |x| x, |a, b| a + b);
-                let scale = 1.0 / sum;
-                each(row, |x| x * scale);
-            }
-        },
-    );
+    Arch::new().dispatch(Softmax { rows, width });
 }
 
 /// Folds `values`, mapped, in 16 independent strands: the order is fixed, and the compiler may use vectors.
@@ -222,6 +266,16 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_found_in_whole_rows_and_in_parts_of_one() {
+        let bias = [1.0, 2.0, 3.0, 4.0];
+        let (mut rows, mut part) = ([0.0; 8], [0.0; 2]);
+        add_columns(&mut rows, &bias, 12);
+        assert_eq!(rows, [1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0]);
+        add_columns(&mut part, &bias, 9);
+        assert_eq!(part, [2.0, 3.0]);
+    }
+
+    #[test]
     fn softmax_rows_add_up_to_one() {
         let mut rows: Vec<f32> = (0..3 * 21).map(|seed| (seed * seed % 17) as f32 * 3.0 - 20.0).collect();
         let largest = rows[..21].iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
@@ -230,5 +284,11 @@ mod tests {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         }
         assert!(rows[..21].iter().all(|value| *value <= rows[largest]));
+        for place in 0..3 {
+            let mut row = [1.0, 2.0, 3.0];
+            row[place] = f32::NAN;
+            softmax(&mut row, 3);
+            assert!(row.iter().all(|value| value.is_nan()), "what is not a number is not hidden");
+        }
     }
 }

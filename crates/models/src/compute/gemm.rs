@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::sharing::{Shares, share_out};
+use super::rows::Rows;
+use super::sharing::{Finish, Share, Shares, share_out};
 
 /// Rows of `a` per block: 6 rows by 2 vectors fill 12 of the 16 vector registers of AVX2.
 const BLOCK_ROWS: usize = 6;
@@ -21,27 +22,6 @@ const MOST_PANEL_COLUMNS: usize = 16 * PANEL_VECTORS;
 const TASK_ROWS: usize = 16 * BLOCK_ROWS;
 /// Work below which sharing out costs more than it saves, in multiply-adds.
 const SERIAL_BELOW: usize = 200_000;
-
-/// The left matrix: anything that can write one of its rows into a slice.
-pub trait Rows: Sync {
-    /// Writes row `row`, all of it, into `into`.
-    fn write(&self, row: usize, into: &mut [f32]);
-}
-
-/// Rows that lie in memory, `stride` numbers apart, each starting with the numbers that count.
-pub struct Strided<'a> {
-    /// The numbers.
-    pub data: &'a [f32],
-    /// From one row to the next.
-    pub stride: usize,
-}
-
-impl Rows for Strided<'_> {
-    #[inline(always)]
-    fn write(&self, row: usize, into: &mut [f32]) {
-        into.copy_from_slice(&self.data[row * self.stride..][..into.len()]);
-    }
-}
 
 /// The right matrix, `depth` x `columns`, in panels of a few columns; the last one is filled up with zeros.
 #[derive(Debug, Clone)]
@@ -57,19 +37,41 @@ pub struct Packed {
 impl Packed {
     /// Packs the matrix whose element is `at(row, column)`.
     pub fn new(depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> Self {
-        let panel_columns = PANEL_VECTORS * Arch::new().dispatch(Lanes);
-        let panels = columns.div_ceil(panel_columns);
-        let mut data = vec![0.0; panels * depth * panel_columns];
-        for panel in 0..panels {
-            let first = panel * panel_columns;
-            let count = panel_columns.min(columns - first);
-            let out = &mut data[panel * depth * panel_columns..][..depth * panel_columns];
-            for (row, out) in out.chunks_exact_mut(panel_columns).enumerate() {
-                for (offset, out) in out[..count].iter_mut().enumerate() {
-                    *out = at(row, first + offset);
-                }
+        Self::of_rows(depth, columns, |row, into| {
+            into.iter_mut().enumerate().for_each(|(column, number)| *number = at(row, column));
+        })
+    }
+
+    /// Packs the matrix whose columns `read(column, into)` writes, `depth` numbers each.
+    pub fn of_columns(depth: usize, columns: usize, read: impl Fn(usize, &mut [f32])) -> Self {
+        let mut packed = Self::zeros(depth, columns);
+        let mut numbers = vec![0.0; depth];
+        for column in 0..columns {
+            read(column, &mut numbers);
+            let (panel, place) = (column / packed.panel_columns, column % packed.panel_columns);
+            let rows = packed.data[panel * depth * packed.panel_columns..].chunks_exact_mut(packed.panel_columns);
+            rows.zip(&numbers).for_each(|(row, number)| row[place] = *number);
+        }
+        packed
+    }
+
+    /// Packs the matrix whose rows `read(row, into)` writes, `columns` numbers each.
+    pub fn of_rows(depth: usize, columns: usize, read: impl Fn(usize, &mut [f32])) -> Self {
+        let mut packed = Self::zeros(depth, columns);
+        let mut numbers = vec![0.0; columns];
+        for row in 0..depth {
+            read(row, &mut numbers);
+            for (panel, numbers) in numbers.chunks(packed.panel_columns).enumerate() {
+                let first = (panel * depth + row) * packed.panel_columns;
+                packed.data[first..][..numbers.len()].copy_from_slice(numbers);
             }
         }
+        packed
+    }
+
+    fn zeros(depth: usize, columns: usize) -> Self {
+        let panel_columns = PANEL_VECTORS * Arch::new().dispatch(Lanes);
+        let data = vec![0.0; columns.div_ceil(panel_columns) * depth * panel_columns];
         Self { depth, columns, panel_columns, data }
     }
 
@@ -83,35 +85,36 @@ impl Packed {
     }
 }
 
-/// `a` (`rows` x `b.depth`) times `b`: `rows` x `b.columns`.
-///
-/// `finish(first, block)` is applied to every finished block of whole rows while it is still in the cache; `first` is its first row.
-pub fn multiply(rows: usize, a: &impl Rows, b: &Packed, finish: &(impl Fn(usize, &mut [f32]) + Sync)) -> Vec<f32> {
+/// As many rows of `a` (`b.depth` numbers each) as `out` has, times `b`, into `out`: rows x `b.columns`.
+pub fn multiply_into(a: &impl Rows, b: &Packed, out: &mut [f32], finish: &impl Finish) {
     let shares = Shares {
-        rows,
         columns: b.columns,
         panel_columns: b.panel_columns,
         block_rows: BLOCK_ROWS,
+        few_rows: 2 * BLOCK_ROWS,
         task_rows: TASK_ROWS,
-        is_small: rows * b.depth * b.columns < SERIAL_BELOW,
+        is_small: out.len() * b.depth < SERIAL_BELOW,
     };
-    let product = |rows, panels, out: &mut [f32], out_stride| {
-        Arch::new().dispatch(Multiply { a, rows, b, panels, out, out_stride });
+    let product = |share: Share| {
+        let Share { ref rows, ref panels, .. } = share;
+        Arch::new().dispatch(Multiply { a, rows: rows.clone(), b, panels: panels.clone(), out: &mut *share.out });
+        share.finish(finish);
     };
-    share_out(&shares, &product, finish)
+    share_out(&shares, out, &product, finish);
+}
+
+/// [`multiply_into`] fresh memory, of `rows` rows.
+pub fn multiply(rows: usize, a: &impl Rows, b: &Packed, finish: &impl Finish) -> Vec<f32> {
+    let mut out = vec![0.0; rows * b.columns];
+    multiply_into(a, b, &mut out, finish);
+    out
 }
 
 /// The rows from `first` on that fit into `out`, on this thread.
 pub fn serial(first: usize, a: &impl Rows, b: &Packed, out: &mut [f32]) {
-    let count = out.len() / b.columns;
-    Arch::new().dispatch(Multiply {
-        a,
-        rows: first..first + count,
-        b,
-        panels: 0..b.panels(),
-        out,
-        out_stride: b.columns,
-    });
+    let rows = first..first + out.len() / b.columns;
+    let mut out: Vec<&mut [f32]> = out.chunks_mut(b.columns).collect();
+    Arch::new().dispatch(Multiply { a, rows, b, panels: 0..b.panels(), out: &mut out });
 }
 
 /// How many f32 a vector holds.
@@ -126,22 +129,21 @@ impl WithSimd for Lanes {
     }
 }
 
-/// Some rows times some panels, into `out`, whose first column is that of the first panel.
-struct Multiply<'a, A> {
+/// Some rows times some panels, into a slice for each row, as wide as the panels.
+struct Multiply<'a, 'b, A> {
     a: &'a A,
     rows: Range<usize>,
     b: &'a Packed,
     panels: Range<usize>,
-    out: &'a mut [f32],
-    out_stride: usize,
+    out: &'a mut [&'b mut [f32]],
 }
 
-impl<A: Rows> WithSimd for Multiply<'_, A> {
+impl<A: Rows> WithSimd for Multiply<'_, '_, A> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { a, rows, b, panels, out, out_stride } = self;
+        let Self { a, rows, b, panels, out } = self;
         let count = rows.len();
         let packed = pack_rows(a, rows, b.depth);
         for (index, panel) in panels.enumerate() {
@@ -150,14 +152,14 @@ impl<A: Rows> WithSimd for Multiply<'_, A> {
             for first in (0..count).step_by(BLOCK_ROWS) {
                 let height = BLOCK_ROWS.min(count - first);
                 let block = &packed[first * b.depth..][..height * b.depth];
-                let out = &mut out[first * out_stride + index * b.panel_columns..];
+                let (out, left) = (&mut out[first..first + height], index * b.panel_columns);
                 match height {
-                    1 => tile::<S, 1>(simd, block, panel, out, out_stride, width),
-                    2 => tile::<S, 2>(simd, block, panel, out, out_stride, width),
-                    3 => tile::<S, 3>(simd, block, panel, out, out_stride, width),
-                    4 => tile::<S, 4>(simd, block, panel, out, out_stride, width),
-                    5 => tile::<S, 5>(simd, block, panel, out, out_stride, width),
-                    _ => tile::<S, BLOCK_ROWS>(simd, block, panel, out, out_stride, width),
+                    1 => tile::<S, 1>(simd, block, panel, out, left, width),
+                    2 => tile::<S, 2>(simd, block, panel, out, left, width),
+                    3 => tile::<S, 3>(simd, block, panel, out, left, width),
+                    4 => tile::<S, 4>(simd, block, panel, out, left, width),
+                    5 => tile::<S, 5>(simd, block, panel, out, left, width),
+                    _ => tile::<S, BLOCK_ROWS>(simd, block, panel, out, left, width),
                 }
             }
         }
@@ -205,8 +207,8 @@ fn tile<S: Simd, const HEIGHT: usize>(
     simd: S,
     block: &[f32],
     panel: &[f32],
-    out: &mut [f32],
-    out_stride: usize,
+    out: &mut [&mut [f32]],
+    left: usize,
     width: usize,
 ) {
     let (vectors, _) = S::as_simd_f32s(panel);
@@ -223,26 +225,27 @@ fn tile<S: Simd, const HEIGHT: usize>(
     }
     // The sums are moved one by one, so that none of them ever has to lie in memory.
     if width == PANEL_VECTORS * S::F32_LANES {
-        for (row, sums) in sums.into_iter().enumerate() {
-            let (vectors, _) = S::as_mut_simd_f32s(&mut out[row * out_stride..][..width]);
+        for (out, sums) in out.iter_mut().zip(sums) {
+            let (vectors, _) = S::as_mut_simd_f32s(&mut out[left..][..width]);
             for (out, sum) in vectors.iter_mut().zip(sums) {
                 *out = sum;
             }
         }
     } else {
-        for (row, sums) in sums.into_iter().enumerate() {
+        for (out, sums) in out.iter_mut().zip(sums) {
             let mut whole = [0.0; MOST_PANEL_COLUMNS];
             let (vectors, _) = S::as_mut_simd_f32s(&mut whole);
             for (out, sum) in vectors.iter_mut().zip(sums) {
                 *out = sum;
             }
-            out[row * out_stride..][..width].copy_from_slice(&whole[..width]);
+            out[left..][..width].copy_from_slice(&whole[..width]);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::Strided;
     use super::*;
 
     fn number(seed: usize) -> f32 {
@@ -253,7 +256,11 @@ mod tests {
         let a: Vec<f32> = (0..rows * depth).map(number).collect();
         let b: Vec<f32> = (0..depth * columns).map(|seed| number(seed + 5)).collect();
         let packed = Packed::new(depth, columns, |row, column| b[row * columns + column]);
-        let out = multiply(rows, &Strided { data: &a, stride: depth }, &packed, &|_, block| {
+        let by_columns = Packed::of_columns(depth, columns, |column, into| {
+            into.iter_mut().enumerate().for_each(|(row, number)| *number = b[row * columns + column]);
+        });
+        assert_eq!(packed.data, by_columns.data);
+        let out = multiply(rows, &Strided { data: &a, stride: depth }, &packed, &|_, block: &mut [f32]| {
             for value in block {
                 *value += 1.0;
             }
@@ -286,9 +293,10 @@ mod tests {
         let (depth, columns) = (96, 130);
         let a: Vec<f32> = (0..100 * depth).map(number).collect();
         let packed = Packed::new(depth, columns, |row, column| number(row * 3 + column));
-        let all = multiply(100, &Strided { data: &a, stride: depth }, &packed, &|_, _| {});
+        let all = multiply(100, &Strided { data: &a, stride: depth }, &packed, &|_, _: &mut [f32]| {});
         for row in [0, 1, 57, 99] {
-            let alone = multiply(1, &Strided { data: &a[row * depth..], stride: depth }, &packed, &|_, _| {});
+            let alone =
+                multiply(1, &Strided { data: &a[row * depth..], stride: depth }, &packed, &|_, _: &mut [f32]| {});
             assert_eq!(alone, all[row * columns..][..columns]);
         }
     }

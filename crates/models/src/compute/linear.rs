@@ -1,7 +1,9 @@
 //! Fully connected layers.
 
-use super::elementwise::{add_bias, gelu};
+use super::elementwise::{add_bias, add_columns};
 use super::norm::LayerNorm;
+use super::rows::{Rows, Strided};
+use super::sharing::Finish;
 use super::weight::{Products, Weight};
 use crate::error::ModelError;
 use crate::weights::Weights;
@@ -35,7 +37,7 @@ impl Linear {
         outputs: usize,
     ) -> Result<Self, ModelError> {
         let weight = weights.tensor(&format!("{prefix}.weight"), &[outputs, inputs])?;
-        Ok(Self::new(&weight, None, inputs, outputs, Products::F32))
+        Ok(Self::new(&weight, None, inputs, outputs, Products::exact()))
     }
 
     /// Reads the layers of query, key and value as one layer of `3 * width` outputs, the query already divided by the root of
@@ -61,47 +63,79 @@ impl Linear {
 
     /// From `weight` (`outputs` x `inputs`).
     pub fn new(weight: &[f32], bias: Option<Vec<f32>>, inputs: usize, outputs: usize, products: Products) -> Self {
-        Self { weight: Weight::new(products, inputs, outputs, |input, output| weight[output * inputs + input]), bias }
+        let read = |output: usize, into: &mut [f32]| into.copy_from_slice(&weight[output * inputs..][..inputs]);
+        Self { weight: Weight::of_columns(products, inputs, outputs, read), bias }
     }
 
-    /// `x` is rows x inputs; rows x outputs come out.
-    pub fn apply(&self, x: &[f32]) -> Vec<f32> {
-        self.with(x, |_, block| self.add_bias(block))
+    /// How its products are taken.
+    pub fn products(&self) -> Products {
+        self.weight.products()
     }
 
-    /// [`Self::apply`], then GELU.
-    pub fn apply_gelu(&self, x: &[f32]) -> Vec<f32> {
-        self.with(x, |_, block| {
-            self.add_bias(block);
-            gelu(block);
-        })
+    /// Numbers of a row that goes in.
+    pub fn inputs(&self) -> usize {
+        self.weight.depth()
     }
 
-    /// [`Self::apply`], then `residual` (rows x outputs) is added.
-    pub fn apply_add(&self, x: &[f32], residual: &[f32]) -> Vec<f32> {
-        let columns = self.weight.columns();
-        self.with(x, |first, block| {
-            self.add_bias(block);
-            add_bias(block, &residual[first * columns..][..block.len()]);
-        })
+    /// Numbers of a row that comes out.
+    pub fn outputs(&self) -> usize {
+        self.weight.columns()
     }
 
-    /// [`Self::apply`], then `residual` (rows x outputs) is added, then the rows are normalised.
-    pub fn apply_add_norm(&self, x: &[f32], residual: &[f32], norm: &LayerNorm) -> Vec<f32> {
-        let columns = self.weight.columns();
-        self.with(x, |first, block| {
-            self.add_bias(block);
-            norm.apply_to_sum(block, &residual[first * columns..][..block.len()]);
-        })
+    /// As many rows of `x` (`inputs` numbers each) as `out` has, into `out`: rows x outputs; `then` is applied to each piece, as in [`Finish`].
+    pub fn apply_into(&self, x: &impl Rows, out: &mut [f32], then: &impl Finish) {
+        self.weight.multiply(x, out, &Then { bias: self.bias.as_deref(), then });
     }
 
-    fn with(&self, x: &[f32], finish: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-        self.weight.multiply(x, &finish)
+    /// `x` is rows x inputs; rows x outputs come out, `then` having been applied.
+    pub fn apply(&self, x: &[f32], then: &impl Finish) -> Vec<f32> {
+        let mut out = vec![0.0; x.len() / self.inputs() * self.outputs()];
+        self.apply_into(&Strided { data: x, stride: self.inputs() }, &mut out, then);
+        out
     }
+}
 
-    fn add_bias(&self, block: &mut [f32]) {
-        if let Some(bias) = &self.bias {
-            add_bias(block, bias);
+/// The bias, then something else.
+struct Then<'a, F> {
+    bias: Option<&'a [f32]>,
+    then: &'a F,
+}
+
+impl<F: Finish> Finish for Then<'_, F> {
+    fn piece(&self, at: usize, piece: &mut [f32]) {
+        if let Some(bias) = self.bias {
+            add_columns(piece, bias, at);
         }
+        self.then.piece(at, piece);
+    }
+
+    fn rows(&self, rows: &mut [f32]) {
+        self.then.rows(rows);
+    }
+}
+
+/// Nothing else.
+pub fn as_it_is(_: usize, _: &mut [f32]) {}
+
+/// Adds a matrix of the same shape.
+pub fn plus(others: &[f32]) -> impl Fn(usize, &mut [f32]) + Sync {
+    |at, piece| add_bias(piece, &others[at..][..piece.len()])
+}
+
+/// Adds a matrix of the same shape, then normalises every row.
+pub struct AddNorm<'a> {
+    /// What is added.
+    pub others: &'a [f32],
+    /// How rows are normalised.
+    pub norm: &'a LayerNorm,
+}
+
+impl Finish for AddNorm<'_> {
+    fn piece(&self, at: usize, piece: &mut [f32]) {
+        add_bias(piece, &self.others[at..][..piece.len()]);
+    }
+
+    fn rows(&self, rows: &mut [f32]) {
+        self.norm.apply(rows);
     }
 }

@@ -1,8 +1,9 @@
 //! Layer normalisation and unit length.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::elementwise::lanes_fold;
+use super::rows::Rows;
 use crate::error::ModelError;
 use crate::weights::Weights;
 
@@ -26,39 +27,51 @@ impl LayerNorm {
 
     /// Normalises every row in place.
     pub fn apply(&self, rows: &mut [f32]) {
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                rows.chunks_exact_mut(self.gain.len()).for_each(|row| self.row(row));
-            },
-        );
+        Arch::new().dispatch(Apply { norm: self, rows });
     }
 
-    /// Adds `others` to `rows`, number by number, and normalises every row in place.
-    pub fn apply_to_sum(&self, rows: &mut [f32], others: &[f32]) {
-        let width = self.gain.len();
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (row, other) in rows.chunks_exact_mut(width).zip(others.chunks_exact(width)) {
-                    for (value, other) in row.iter_mut().zip(other) {
-                        *value += other;
-                    }
-                    self.row(row);
-                }
-            },
-        );
+    /// From a gain and a shift for each column.
+    pub fn new(gain: Vec<f32>, shift: Vec<f32>, epsilon: f32) -> Self {
+        Self { gain, shift, epsilon }
     }
+}
+
+/// Compiled for every instruction set.
+struct Apply<'a> {
+    norm: &'a LayerNorm,
+    rows: &'a mut [f32],
+}
+
+impl WithSimd for Apply<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn row(&self, row: &mut [f32]) {
-        let per_number = 1.0 / row.len() as f32;
-        let mean = lanes_fold(row, 0.0, |x| x, |a, b| a + b) * per_number;
-        let variance = lanes_fold(row, 0.0, |x| (x - mean) * (x - mean), |a, b| a + b) * per_number;
-        let scale = 1.0 / (variance + self.epsilon).sqrt();
-        for ((value, gain), shift) in row.iter_mut().zip(&self.gain).zip(&self.shift) {
-            *value = (*value - mean) * scale * gain + shift;
+    fn with_simd<S: Simd>(self, _: S) {
+        let LayerNorm { gain, shift, epsilon } = self.norm;
+        for row in self.rows.chunks_exact_mut(gain.len()) {
+            let per_number = 1.0 / row.len() as f32;
+            let mean = lanes_fold(row, 0.0, |x| x, |a, b| a + b) * per_number;
+            let variance = lanes_fold(row, 0.0, |x| (x - mean) * (x - mean), |a, b| a + b) * per_number;
+            let scale = 1.0 / (variance + epsilon).sqrt();
+            for ((value, gain), shift) in row.iter_mut().zip(gain).zip(shift) {
+                *value = (*value - mean) * scale * gain + shift;
+            }
         }
+    }
+}
+
+/// Rows of a matrix, end to end, normalised when they are read.
+pub struct Normalised<'a> {
+    /// The numbers.
+    pub data: &'a [f32],
+    /// How.
+    pub norm: &'a LayerNorm,
+}
+
+impl Rows for Normalised<'_> {
+    fn write(&self, row: usize, into: &mut [f32]) {
+        into.copy_from_slice(&self.data[row * into.len()..][..into.len()]);
+        self.norm.apply(into);
     }
 }
 

@@ -4,7 +4,9 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::gemm::{Packed, Strided, serial};
+use super::gemm::{Packed, serial};
+use super::rows::Strided;
+use super::sharing::Finish;
 
 /// Places of a transformed tile.
 const PLACES: usize = 16;
@@ -40,9 +42,8 @@ impl Winograd {
         Self { side, channels, outputs, places }
     }
 
-    /// `x` is pictures x side x side x channels; pictures x side x side x outputs come out. `finish` is applied to every finished
-    /// block of pixels; its first argument is the number of the first one.
-    pub fn apply(&self, x: &[f32], finish: &(impl Fn(usize, &mut [f32]) + Sync)) -> Vec<f32> {
+    /// `x` is pictures x side x side x channels; pictures x side x side x outputs come out.
+    pub fn apply(&self, x: &[f32], finish: &impl Finish) -> Vec<f32> {
         let pictures = x.len() / (self.side * self.side * self.channels);
         let mut out = vec![0.0; pictures * self.side * self.side * self.outputs];
         let tiles_per_row = self.side / 2;
@@ -52,7 +53,8 @@ impl Winograd {
         let pixels = task_rows * 2 * self.side;
         out.par_chunks_mut(pixels * self.outputs).enumerate().for_each(|(task, out)| {
             self.rows(x, task * task_rows, out);
-            finish(task * pixels, out);
+            finish.piece(task * pixels * self.outputs, out);
+            finish.rows(out);
         });
         out
     }

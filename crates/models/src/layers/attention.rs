@@ -3,9 +3,10 @@
 use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::compute::attention::{one_head, side_by_side};
+use crate::compute::attention::{self, HeadPlaces, Heads, one_head};
 use crate::compute::elementwise::add_bias;
-use crate::compute::gemm::Strided;
+use crate::compute::rows::{Rows, Strided};
+use crate::compute::weight::Products;
 
 /// What may look at what.
 #[derive(Debug, Clone, Copy)]
@@ -21,10 +22,7 @@ pub enum Mask<'a> {
 pub fn attend(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, mask: Mask) -> Result<Tensor> {
     let (batch, queries, width) = query.dims3()?;
     if query.device().is_cpu() && query.dtype() == DType::F32 {
-        let added = match mask {
-            Mask::None => None,
-            Mask::Add(mask) => Some(Added::new(mask, (batch, heads, queries, key.dim(1)?))?),
-        };
+        let added = Added::of(mask, (batch, heads, queries, key.dim(1)?))?;
         return query.apply_op3_no_bwd(key, value, &Attend { heads, added });
     }
     let scale = 1.0 / ((width / heads) as f64).sqrt();
@@ -48,25 +46,27 @@ struct Attend {
 }
 
 /// What is added to scores: numbers, and how far it is to the next in each of batch, heads, queries and keys.
-struct Added {
+pub(super) struct Added {
     numbers: Vec<f32>,
     steps: [usize; 4],
 }
 
 impl Added {
-    fn new(mask: &Tensor, shape: (usize, usize, usize, usize)) -> Result<Self> {
+    /// For scores of this shape: batch, heads, queries and keys.
+    pub(super) fn of(mask: Mask, shape: (usize, usize, usize, usize)) -> Result<Option<Self>> {
+        let Mask::Add(mask) = mask else { return Ok(None) };
         let (batch, heads, queries, keys) = mask.dims4()?;
         mask.broadcast_as(shape)?; // or it does not fit
         let step = |size: usize, step: usize| if size == 1 { 0 } else { step };
         let steps =
             [step(batch, heads * queries * keys), step(heads, queries * keys), step(queries, keys), step(keys, 1)];
-        Ok(Self { numbers: mask.flatten_all()?.to_vec1()?, steps })
+        Ok(Some(Self { numbers: mask.flatten_all()?.to_vec1()?, steps }))
     }
 
-    /// Adds to `scores`, queries x `keys`, of one head.
-    fn add(&self, batch: usize, head: usize, scores: &mut [f32], keys: usize) {
+    /// Adds to `scores`, queries from the `first` on x `keys`, of one head.
+    pub(super) fn add(&self, (batch, head, first): (usize, usize, usize), scores: &mut [f32], keys: usize) {
         let [to_batch, to_head, to_query, to_key] = self.steps;
-        for (query, scores) in scores.chunks_exact_mut(keys).enumerate() {
+        for (query, scores) in (first..).zip(scores.chunks_exact_mut(keys)) {
             let numbers = &self.numbers[batch * to_batch + head * to_head + query * to_query..];
             if to_key == 1 {
                 add_bias(scores, &numbers[..keys]);
@@ -115,37 +115,40 @@ impl CustomOp3 for Attend {
         value: &CpuStorage,
         values: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let shape = queries.shape().clone();
-        let (batch, _, width) = shape.dims3()?;
+        let result = queries.shape().clone();
+        let (batch, _, width) = result.dims3()?;
         let (others, tokens, _) = keys.shape().dims3()?;
         if others != batch
             || values.shape() != keys.shape()
             || keys.shape().dims()[2] != width
             || !width.is_multiple_of(self.heads)
         {
-            candle_core::bail!("{:?} cannot look at {:?} and {:?}", shape, keys.shape(), values.shape());
+            candle_core::bail!("{:?} cannot look at {:?} and {:?}", result, keys.shape(), values.shape());
         }
         let (query, key, value) = (Batch::new(query, queries)?, Batch::new(key, keys)?, Batch::new(value, values)?);
         let head_width = width / self.heads;
+        let shape = attention::Shape { heads: self.heads, head_width, products: Products::exact() };
         let scale = 1.0 / (head_width as f32).sqrt();
-        let heads: Vec<Vec<f32>> = (0..batch * self.heads)
-            .into_par_iter()
-            .map(|index| {
-                let (batch, head) = (index / self.heads, index % self.heads);
-                let first = head * head_width;
-                let scored = |scores: &mut [f32]| {
-                    for score in &mut *scores {
-                        *score *= scale;
-                    }
-                    if let Some(added) = &self.added {
-                        added.add(batch, head, scores, tokens);
-                    }
-                };
-                let (key, value) = (key.head(batch, first), value.head(batch, first));
-                one_head((query.tokens, &query.head(batch, first)), (tokens, &key, &value), head_width, scored)
-            })
-            .collect();
-        Ok((CpuStorage::F32(side_by_side(&heads, self.heads, head_width)), shape))
+        let mut mixed = vec![0.0; batch * query.tokens * width];
+        mixed.par_chunks_mut((query.tokens * head_width).max(1)).enumerate().for_each(|(index, out)| {
+            let (batch, head) = (index / self.heads, index % self.heads);
+            let column = head * head_width;
+            let scored = |first: usize, scores: &mut [f32]| {
+                for score in &mut *scores {
+                    *score *= scale;
+                }
+                if let Some(added) = &self.added {
+                    added.add((batch, head, first), scores, tokens);
+                }
+            };
+            let (key, value) = (key.head(batch, column), value.head(batch, column));
+            one_head((query.tokens, &query.head(batch, column)), (tokens, &key, &value), shape, scored, out);
+        });
+        let places = HeadPlaces::of(&vec![query.tokens; batch], self.heads, head_width);
+        let heads = Heads { mixed: &mixed, places: &places, head_width };
+        let mut out = vec![0.0; mixed.len()];
+        out.chunks_exact_mut(width).enumerate().for_each(|(row, out)| heads.write(row, out));
+        Ok((CpuStorage::F32(out), result))
     }
 }
 
@@ -197,7 +200,7 @@ mod tests {
     #[test]
     fn on_the_processor_it_equals_the_definition() {
         let (heads, width) = (3, 15);
-        for (batch, queries, keys) in [(2, 7, 7), (1, 1, 9), (3, 4, 2)] {
+        for (batch, queries, keys) in [(2, 7, 7), (1, 1, 9), (3, 4, 2), (1, 150, 11)] {
             let (query, key) = (states(batch, queries, width, 1), states(batch, keys, width, 2));
             let value = states(batch, keys, width, 3);
             let found = attend(&query, &key, &value, heads, Mask::None).unwrap();

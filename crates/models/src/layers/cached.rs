@@ -2,7 +2,7 @@
 
 use candle_core::{D, Device, Result, Tensor};
 
-use super::{Linear, Mask, attend, softmax};
+use super::{Linear, softmax};
 
 /// Projections of queries, keys, values, and of what comes out.
 #[derive(Debug, Clone)]
@@ -79,12 +79,6 @@ impl Past {
 }
 
 impl CachedAttention {
-    /// Everything at everything within `states`: batch x length x width.
-    pub fn within(&self, states: &Tensor) -> Result<Tensor> {
-        let (query, key, value) = (self.query.forward(states)?, self.key.forward(states)?, self.value.forward(states)?);
-        self.out.forward(&attend(&query, &key, &value, self.heads, Mask::None)?)
-    }
-
     /// Keys and values of `states`: batch x length x width.
     pub fn keep(&self, states: &Tensor) -> Result<Kept> {
         Ok(Kept { keys: self.split(&self.key.forward(states)?)?, values: self.split(&self.value.forward(states)?)? })

@@ -6,8 +6,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
 
 use super::Activation;
-use crate::compute::elementwise::add_bias;
-use crate::compute::weight::{self, Products};
+use crate::compute::linear;
+use crate::compute::weight::Products;
 use crate::error::ModelError;
 use crate::scope::Scope;
 
@@ -22,18 +22,12 @@ pub struct Linear {
 /// while a block is in the cache. Everything else is the library's.
 #[derive(Debug, Clone)]
 enum Weight {
-    Packed(Arc<PackedWeight>),
+    Packed(Arc<linear::Linear>),
     /// Inputs by outputs: turned once, when it is read.
     Plain {
         turned: Tensor,
         bias: Option<Tensor>,
     },
-}
-
-#[derive(Debug)]
-struct PackedWeight {
-    weight: weight::Weight,
-    bias: Option<Vec<f32>>,
 }
 
 impl Linear {
@@ -46,6 +40,30 @@ impl Linear {
     /// Reads `weight` (outputs by inputs); there is no bias.
     pub fn load_without_bias(scope: &Scope, inputs: usize, outputs: usize) -> std::result::Result<Self, ModelError> {
         Self::read(scope, inputs, outputs, None)
+    }
+
+    /// Reads the layers of these names, each `inputs` to `outputs`, as one whose outputs are theirs, one after the other. A bias that is not there is zero.
+    pub fn load_side_by_side(
+        scope: &Scope,
+        names: &[&str],
+        inputs: usize,
+        outputs: usize,
+    ) -> std::result::Result<Self, ModelError> {
+        let of = |name: &&str| -> std::result::Result<_, ModelError> {
+            let scope = scope.at(name);
+            let failed = |error| ModelError::device(&scope.name("bias"), &error);
+            let bias = if scope.has("bias") {
+                scope.tensor("bias", &[outputs])?
+            } else {
+                Tensor::zeros(outputs, scope.dtype(), scope.device()).map_err(failed)?
+            };
+            Ok((scope.tensor("weight", &[outputs, inputs])?, bias))
+        };
+        let (weights, biases): (Vec<_>, Vec<_>) =
+            names.iter().map(of).collect::<std::result::Result<Vec<_>, _>>()?.into_iter().unzip();
+        Tensor::cat(&weights, 0)
+            .and_then(|weight| Self::of(scope, &weight, Some(Tensor::cat(&biases, 0)?)))
+            .map_err(|error| ModelError::device(&scope.name("weight"), &error))
     }
 
     fn read(
@@ -61,7 +79,7 @@ impl Linear {
     /// From tensors: `weight` outputs by inputs, `bias` outputs.
     pub fn new(weight: &Tensor, bias: Option<Tensor>) -> Result<Self> {
         let is_ours = weight.device().is_cpu() && weight.dtype() == DType::F32;
-        Self::with(weight, bias, is_ours.then_some(Products::F32))
+        Self::with(weight, bias, is_ours.then(Products::exact))
     }
 
     /// From tensors that were read in a scope, with the products that are taken there.
@@ -73,13 +91,20 @@ impl Linear {
         let (outputs, inputs) = weight.dims2()?;
         let weight = if let Some(products) = products {
             let rows = weight.flatten_all()?.to_vec1::<f32>()?;
-            let packed = weight::Weight::new(products, inputs, outputs, |input, output| rows[output * inputs + input]);
             let bias = bias.map(|bias| bias.to_vec1::<f32>()).transpose()?;
-            Weight::Packed(Arc::new(PackedWeight { weight: packed, bias }))
+            Weight::Packed(Arc::new(linear::Linear::new(&rows, bias, inputs, outputs, products)))
         } else {
             Weight::Plain { turned: weight.t()?, bias }
         };
         Ok(Self { weight, outputs })
+    }
+
+    /// Our own layer, where it is one.
+    pub(super) fn packed(&self) -> Option<&Arc<linear::Linear>> {
+        match &self.weight {
+            Weight::Packed(packed) => Some(packed),
+            Weight::Plain { .. } => None,
+        }
     }
 
     /// `states`: anything x inputs; anything x outputs come out.
@@ -118,7 +143,7 @@ impl Linear {
 
 /// The packed product as an operation of the library.
 struct Product<'a> {
-    packed: &'a PackedWeight,
+    packed: &'a linear::Linear,
     activation: Option<Activation>,
 }
 
@@ -128,26 +153,23 @@ impl CustomOp1 for Product<'_> {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let PackedWeight { weight, bias } = self.packed;
         let CpuStorage::F32(numbers) = storage else {
             candle_core::bail!("the states are {:?} and not f32", storage.dtype());
         };
         let (rows, inputs) = layout.shape().dims2()?;
-        if inputs != weight.depth() {
-            candle_core::bail!("the layer takes {} inputs, not {inputs}", weight.depth());
+        if inputs != self.packed.inputs() {
+            candle_core::bail!("the layer takes {} inputs, not {inputs}", self.packed.inputs());
         }
         let Some((start, end)) = layout.contiguous_offsets() else {
             candle_core::bail!("the states are not contiguous");
         };
-        let product = weight.multiply(&numbers[start..end], &|_, block: &mut [f32]| {
-            if let Some(bias) = bias {
-                add_bias(block, bias);
-            }
+        let activate = |_: usize, piece: &mut [f32]| {
             if let Some(activation) = self.activation {
-                activation.apply_to(block);
+                activation.apply_to(piece);
             }
-        });
-        Ok((CpuStorage::F32(product), Shape::from((rows, weight.columns()))))
+        };
+        let product = self.packed.apply(&numbers[start..end], &activate);
+        Ok((CpuStorage::F32(product), Shape::from((rows, self.packed.outputs()))))
     }
 }
 

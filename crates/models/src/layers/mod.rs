@@ -9,6 +9,7 @@ mod embedding;
 mod linear;
 mod norm;
 mod patches;
+mod transformer;
 
 pub use activation::Activation;
 pub(crate) use attention::softmax;
@@ -18,3 +19,4 @@ pub use embedding::Embedding;
 pub use linear::Linear;
 pub use norm::LayerNorm;
 pub use patches::Patches;
+pub(crate) use transformer::{Block, Transformer};

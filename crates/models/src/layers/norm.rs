@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::compute::norm;
 use crate::error::ModelError;
 use crate::scope::Scope;
 
@@ -31,6 +32,11 @@ impl LayerNorm {
             bias: bias.map_err(|error| ModelError::device(&scope.name("bias"), &error))?,
             epsilon: epsilon as f32,
         })
+    }
+
+    /// The same on plain numbers.
+    pub(super) fn plain(&self) -> Result<norm::LayerNorm> {
+        Ok(norm::LayerNorm::new(self.weight.to_vec1()?, self.bias.to_vec1()?, self.epsilon))
     }
 
     /// `states`: anything x width.

@@ -7,10 +7,10 @@ use sensorium_domain::segment::Modality;
 use super::config::Config;
 use super::pooling::AttentionPooling;
 use crate::batch;
-use crate::clip::encoder::Encoder;
+use crate::clip::encoder;
 use crate::error::ModelError;
 use crate::image_processor::ImageProcessor;
-use crate::layers::{LayerNorm, Mask, Patches};
+use crate::layers::{LayerNorm, Mask, Patches, Transformer};
 use crate::scope::Scope;
 use crate::source::Source;
 use crate::weights::Weights;
@@ -21,7 +21,7 @@ pub struct SiglipVision {
     patches: Patches,
     /// Patches x width.
     positions: Tensor,
-    encoder: Encoder,
+    encoder: Transformer,
     last_norm: LayerNorm,
     pooling: AttentionPooling,
     dimensions: usize,
@@ -45,7 +45,7 @@ impl SiglipVision {
             processor,
             patches: Patches::load(&embeddings.at("patch_embedding"), width, vision.patches.side, true)?,
             positions: embeddings.at("position_embedding").tensor("weight", &[count, width])?,
-            encoder: Encoder::load(&scope.at("encoder"), &vision.shape)?,
+            encoder: encoder::load(&scope.at("encoder"), &vision.shape)?,
             last_norm: LayerNorm::load(&scope.at("post_layernorm"), width, vision.shape.epsilon)?,
             pooling: AttentionPooling::load(&scope.at("head"), &vision.shape)?,
             dimensions: width,
@@ -63,7 +63,7 @@ impl SiglipVision {
     /// `get_image_features` of the Transformers library. `pixels`: batch x 3 x side x side; gives batch x dimensions, of any length.
     pub fn features(&self, pixels: &Tensor) -> Result<Tensor> {
         let patches = self.patches.forward(&pixels.to_device(&self.device)?.to_dtype(self.dtype)?)?;
-        let states = self.encoder.forward(patches.broadcast_add(&self.positions)?, Mask::None)?;
+        let states = self.encoder.forward(&patches.broadcast_add(&self.positions)?, Mask::None)?;
         self.pooling.forward(&self.last_norm.forward(&states)?)
     }
 }

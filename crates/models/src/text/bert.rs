@@ -6,9 +6,11 @@
 use super::config::{Family, Positions, PostNormConfig};
 use super::pooling::Pooling;
 use super::tokens::Token;
-use crate::compute::attention::attention;
-use crate::compute::linear::Linear;
+use crate::compute::attention::{HeadPlaces, Heads, Shape, attention};
+use crate::compute::elementwise::gelu;
+use crate::compute::linear::{AddNorm, Linear, as_it_is};
 use crate::compute::norm::LayerNorm;
+use crate::compute::rows::Strided;
 use crate::compute::weight::Products;
 use crate::error::ModelError;
 use crate::layers::Activation;
@@ -84,8 +86,25 @@ impl Bert {
     fn forward(&self, sequences: &[Vec<Token>]) -> Vec<f32> {
         let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
         let mut states = self.embed(sequences);
+        let (tokens, head_width) = (states.len() / self.width, self.width / self.heads);
+        let places = HeadPlaces::of(&lengths, self.heads, head_width);
+        let inner = self.layers.first().map_or(0, |layer| layer.inner.outputs());
+        // Used again by every layer.
+        let mut qkv = vec![0.0; 3 * states.len()];
+        let mut mixed = vec![0.0; states.len()];
+        let mut between = vec![0.0; states.len()];
+        let mut wide = vec![0.0; tokens * inner];
         for layer in &self.layers {
-            states = layer.forward(&states, &lengths, self.heads, self.width / self.heads);
+            let rows = Strided { data: &states, stride: self.width };
+            let shape = Shape { heads: self.heads, head_width, products: layer.output.products() };
+            layer.query_key_value.apply_into(&rows, &mut qkv, &as_it_is);
+            attention(&qkv, &lengths, shape, &|_, _, _, _: &mut [f32]| {}, &mut mixed);
+            let heads = Heads { mixed: &mixed, places: &places, head_width };
+            layer.output.apply_into(&heads, &mut between, &AddNorm { others: &states, norm: &layer.output_norm });
+            let rows = Strided { data: &between, stride: self.width };
+            layer.inner.apply_into(&rows, &mut wide, &|_, piece: &mut [f32]| gelu(piece));
+            let then = AddNorm { others: &between, norm: &layer.outer_norm };
+            layer.outer.apply_into(&Strided { data: &wide, stride: inner }, &mut states, &then);
         }
         states
     }
@@ -132,13 +151,5 @@ impl Layer {
             outer: Linear::load(weights, &of("output.dense"), inner, width, products)?,
             outer_norm: LayerNorm::load(weights, &of("output.LayerNorm"), width, epsilon)?,
         })
-    }
-
-    fn forward(&self, states: &[f32], lengths: &[usize], heads: usize, head_width: usize) -> Vec<f32> {
-        let qkv = self.query_key_value.apply(states);
-        let mixed = attention(&qkv, lengths, heads, head_width);
-        let states = self.output.apply_add_norm(&mixed, states, &self.output_norm);
-        let inner = self.inner.apply_gelu(&states);
-        self.outer.apply_add_norm(&inner, &states, &self.outer_norm)
     }
 }

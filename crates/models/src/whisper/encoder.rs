@@ -1,10 +1,10 @@
 //! From features to states: two convolutions and a transformer.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 use super::config::Config;
 use crate::error::ModelError;
-use crate::layers::{Activation, CachedAttention, LayerNorm, Linear};
+use crate::layers::{Activation, Block, CachedAttention, LayerNorm, Linear, Mask, Transformer};
 use crate::scope::Scope;
 
 /// Of `torch.nn.LayerNorm`.
@@ -17,14 +17,8 @@ pub(super) struct Encoder {
     first: Linear,
     second: Linear,
     positions: Tensor,
-    layers: Vec<Layer>,
+    transformer: Transformer,
     norm: LayerNorm,
-}
-
-struct Layer {
-    attention: CachedAttention,
-    attention_norm: LayerNorm,
-    feed: FeedForward,
 }
 
 /// Two linear layers with an activation between them, behind a norm.
@@ -71,19 +65,26 @@ impl FeedForward {
 impl Encoder {
     pub fn load(scope: &Scope, config: &Config) -> std::result::Result<Self, ModelError> {
         let width = config.d_model;
-        let layer = |index| {
+        let block = |index| {
             let scope = scope.at("layers").at(index);
-            Ok(Layer {
-                attention: attention(&scope.at("self_attn"), width, config.encoder_attention_heads)?,
+            let attention = scope.at("self_attn");
+            let feed = FeedForward::load(&scope, width, config.encoder_ffn_dim, config.activation_function)?;
+            Ok(Block {
                 attention_norm: LayerNorm::load(&scope.at("self_attn_layer_norm"), width, EPSILON)?,
-                feed: FeedForward::load(&scope, width, config.encoder_ffn_dim, config.activation_function)?,
+                query_key_value: Linear::load_side_by_side(&attention, &["q_proj", "k_proj", "v_proj"], width, width)?,
+                output: Linear::load(&attention.at("out_proj"), width, width)?,
+                feed_norm: feed.norm,
+                widen: feed.widen,
+                activation: feed.activation,
+                narrow: feed.narrow,
             })
         };
+        let blocks = (0..config.encoder_layers).map(block).collect::<std::result::Result<_, ModelError>>()?;
         Ok(Self {
             first: convolution(&scope.at("conv1"), config.num_mel_bins, width)?,
             second: convolution(&scope.at("conv2"), width, width)?,
             positions: scope.at("embed_positions").tensor("weight", &[config.max_source_positions, width])?,
-            layers: (0..config.encoder_layers).map(layer).collect::<std::result::Result<_, _>>()?,
+            transformer: Transformer::new(blocks, config.encoder_attention_heads, scope)?,
             norm: LayerNorm::load(&scope.at("layer_norm"), width, EPSILON)?,
         })
     }
@@ -92,17 +93,8 @@ impl Encoder {
     pub fn forward(&self, features: &Tensor) -> Result<Tensor> {
         let states = self.first.forward_activated(&neighbours(features, 1)?, Activation::Gelu)?;
         let states = self.second.forward_activated(&neighbours(&states, 2)?, Activation::Gelu)?;
-        let mut states = states.broadcast_add(&self.positions)?;
-        for layer in &self.layers {
-            states = (&states + layer.attention.within(&layer.attention_norm.forward(&states)?)?)?;
-            states = layer.feed.forward(&states)?;
-            if states.dtype() == DType::F16 {
-                // Large models leave the range of half precision.
-                let most = half::f16::MAX.to_f64() - 1000.0;
-                states = states.clamp(-most, most)?;
-            }
-        }
-        self.norm.forward(&states)
+        let states = states.broadcast_add(&self.positions)?;
+        self.norm.forward(&self.transformer.forward(&states, Mask::None)?)
     }
 }
 

@@ -102,7 +102,7 @@ impl Whisper {
         let root = Scope::root(&weights, dtype, device);
         Ok(Self {
             encoder: Encoder::load(&root.at("model.encoder"), &config)?,
-            decoder: Decoder::load(&root.at("model.decoder"), &root, &config)?,
+            decoder: Decoder::load(&root.at("model.decoder").of_few_rows(), &root.of_few_rows(), &config)?,
             vocabulary,
             log_mel: LogMel::new(&frames),
             frames,

@@ -13,7 +13,7 @@ use self::prepare::{SIDE, prepare};
 use super::config::{PictureConfig, read};
 use crate::batch;
 use crate::compute::conv::{Conv, Shape};
-use crate::compute::linear::Linear;
+use crate::compute::linear::{Linear, as_it_is};
 use crate::compute::norm::normalise;
 use crate::compute::weight::Products;
 use crate::error::ModelError;
@@ -59,7 +59,7 @@ impl PictureTower {
                 (side, width) = (shape.side_after(), next);
             }
         }
-        let head = Linear::load(&weights, "head", width, config.dim, Products::F32)?;
+        let head = Linear::load(&weights, "head", width, config.dim, Products::exact())?;
         Ok(Self { stem, blocks, head, last_pixels: side * side, width, dimensions: config.dim })
     }
 
@@ -74,7 +74,7 @@ impl PictureTower {
             .chunks_exact(self.last_pixels * self.width)
             .flat_map(|picture| mean_of_rows(picture, self.width))
             .collect();
-        let mut out = self.head.apply(&means);
+        let mut out = self.head.apply(&means, &as_it_is);
         out.chunks_exact_mut(self.dimensions)
             .map(|vector| {
                 normalise(vector);

@@ -2,17 +2,20 @@
 
 mod log_mel;
 
+use std::sync::Arc;
+
 use sensorium_domain::encoder::{Cost, EncodeInput, SoundFormat, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use self::log_mel::{LogMel, PICTURE_SIDE};
 use super::config::{SoundConfig, SoundNetwork, read};
 use crate::batch;
-use crate::compute::attention::attention;
-use crate::compute::linear::Linear;
+use crate::compute::linear::{Linear, as_it_is};
 use crate::compute::norm::{LayerNorm, normalise};
+use crate::compute::transformer::{self, Block};
 use crate::compute::weight::Products;
 use crate::error::ModelError;
+use crate::layers::Activation;
 use crate::source::Source;
 use crate::weights::Weights;
 
@@ -32,21 +35,12 @@ pub struct SoundTower {
     start: Vec<f32>,
     places: Vec<f32>,
     first_norm: LayerNorm,
-    layers: Vec<Layer>,
+    blocks: Vec<Block>,
     last_norm: LayerNorm,
     projection: Linear,
     heads: usize,
     width: usize,
     dimensions: usize,
-}
-
-struct Layer {
-    attention_norm: LayerNorm,
-    query_key_value: Linear,
-    output: Linear,
-    inner_norm: LayerNorm,
-    inner: Linear,
-    outer: Linear,
 }
 
 impl SoundTower {
@@ -61,12 +55,12 @@ impl SoundTower {
         let patches = weights.tensor("vision_model.embeddings.patch_embedding.weight", &[width, 1, PATCH, PATCH])?;
         Ok(Self {
             log_mel: LogMel::new(),
-            patches: Linear::new(&patches, None, PATCH * PATCH, width, Products::F32),
+            patches: Linear::new(&patches, None, PATCH * PATCH, width, Products::exact()),
             start: weights.tensor("vision_model.embeddings.class_embedding", &[width])?,
             places: weights.tensor("vision_model.embeddings.position_embedding.weight", &[TOKENS, width])?,
             first_norm: norm("pre_layrnorm")?,
-            layers: (0..network.num_hidden_layers)
-                .map(|index| Layer::load(&weights, &format!("vision_model.encoder.layers.{index}"), network))
+            blocks: (0..network.num_hidden_layers)
+                .map(|index| load_block(&weights, &format!("vision_model.encoder.layers.{index}"), network))
                 .collect::<Result<_, _>>()?,
             last_norm: norm("post_layernorm")?,
             projection: Linear::load_without_bias(&weights, "visual_projection", width, config.dim)?,
@@ -78,7 +72,7 @@ impl SoundTower {
 
     fn encode_pictures(&self, pictures: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let patches: Vec<f32> = pictures.iter().flat_map(|picture| patches_of(picture)).collect();
-        let embedded = self.patches.apply(&patches);
+        let embedded = self.patches.apply(&patches, &as_it_is);
         let mut states = Vec::with_capacity(pictures.len() * TOKENS * self.width);
         for picture in embedded.chunks_exact((TOKENS - 1) * self.width) {
             let tokens = self.start.iter().chain(picture);
@@ -86,13 +80,11 @@ impl SoundTower {
         }
         self.first_norm.apply(&mut states);
         let lengths = vec![TOKENS; pictures.len()];
-        for layer in &self.layers {
-            states = layer.apply(&states, &lengths, self.heads, self.width / self.heads);
-        }
+        transformer::forward(&self.blocks, &mut states, &lengths, self.heads, &|_, _, _, _: &mut [f32]| {});
         let mut starts: Vec<f32> =
             states.chunks_exact(TOKENS * self.width).flat_map(|picture| picture[..self.width].to_vec()).collect();
         self.last_norm.apply(&mut starts);
-        let mut out = self.projection.apply(&starts);
+        let mut out = self.projection.apply(&starts, &as_it_is);
         out.chunks_exact_mut(self.dimensions)
             .map(|vector| {
                 normalise(vector);
@@ -129,31 +121,23 @@ fn patches_of(picture: &[f32]) -> Vec<f32> {
     out
 }
 
-impl Layer {
-    fn load(weights: &Weights, prefix: &str, network: &SoundNetwork) -> Result<Self, ModelError> {
-        let (width, inner) = (network.hidden_size, network.intermediate_size);
-        let [query, key, value] = ["q", "k", "v"].map(|name| format!("{prefix}.self_attn.{name}_proj"));
-        let head_width = width / network.num_attention_heads;
-        let norm = |name: &str| LayerNorm::load(weights, &format!("{prefix}.{name}"), width, network.layer_norm_eps);
-        Ok(Self {
-            attention_norm: norm("layer_norm1")?,
-            query_key_value: Linear::load_attention(weights, [&query, &key, &value], width, head_width, Products::F32)?,
-            output: Linear::load(weights, &format!("{prefix}.self_attn.out_proj"), width, width, Products::F32)?,
-            inner_norm: norm("layer_norm2")?,
-            inner: Linear::load(weights, &format!("{prefix}.mlp.fc1"), width, inner, Products::F32)?,
-            outer: Linear::load(weights, &format!("{prefix}.mlp.fc2"), inner, width, Products::F32)?,
-        })
-    }
-
-    fn apply(&self, states: &[f32], lengths: &[usize], heads: usize, head_width: usize) -> Vec<f32> {
-        let mut normed = states.to_vec();
-        self.attention_norm.apply(&mut normed);
-        let mixed = attention(&self.query_key_value.apply(&normed), lengths, heads, head_width);
-        let states = self.output.apply_add(&mixed, states);
-        normed.copy_from_slice(&states);
-        self.inner_norm.apply(&mut normed);
-        self.outer.apply_add(&self.inner.apply_gelu(&normed), &states)
-    }
+fn load_block(weights: &Weights, prefix: &str, network: &SoundNetwork) -> Result<Block, ModelError> {
+    let (width, inner, products) = (network.hidden_size, network.intermediate_size, Products::exact());
+    let [query, key, value] = ["q", "k", "v"].map(|name| format!("{prefix}.self_attn.{name}_proj"));
+    let head_width = width / network.num_attention_heads;
+    let norm = |name: &str| LayerNorm::load(weights, &format!("{prefix}.{name}"), width, network.layer_norm_eps);
+    let layer = |name: &str, inputs, outputs| {
+        Linear::load(weights, &format!("{prefix}.{name}"), inputs, outputs, products).map(Arc::new)
+    };
+    Ok(Block {
+        attention_norm: norm("layer_norm1")?,
+        query_key_value: Linear::load_attention(weights, [&query, &key, &value], width, head_width, products)?.into(),
+        output: layer("self_attn.out_proj", width, width)?,
+        feed_norm: norm("layer_norm2")?,
+        widen: layer("mlp.fc1", width, inner)?,
+        activation: Activation::Gelu,
+        narrow: layer("mlp.fc2", inner, width)?,
+    })
 }
 
 impl Tower for SoundTower {
