@@ -69,8 +69,8 @@ impl Drop for Tiles {
 /// Steps of 32 numbers, times parts, that are summed before the next rows come: those of a panel stay in the first-level cache.
 const NEAR: usize = 6;
 
-/// How many times as many are summed before the next panel comes: those of all rows stay in the second-level cache.
-const FAR: usize = 6;
+/// Bytes of rows that are gone through before the next panel comes: they stay in the second-level cache.
+const FAR_BYTES: usize = 640 << 10;
 
 /// Panels whose sums are written out together: a result is not written in short pieces far from each other.
 const TOGETHER: usize = 8;
@@ -92,11 +92,19 @@ impl Sums {
 struct Scratch {
     row: Vec<f32>,
     lines: Vec<Line>,
+    between: Vec<Line>,
     sums: Vec<Sums>,
 }
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Lends this thread's memory. Meanwhile it is not there for others: whoever reads or finishes rows may itself multiply.
+fn with_scratch(work: impl FnOnce(&mut Scratch)) {
+    let mut scratch = SCRATCH.take();
+    work(&mut scratch);
+    SCRATCH.set(scratch);
 }
 
 /// See [`crate::multiply`], which has checked the widths.
@@ -113,6 +121,21 @@ pub(crate) fn multiply(
     }
 }
 
+/// See [`crate::feed_forward`], which has checked the widths.
+pub(crate) fn feed_forward(
+    read: &impl Fn(usize, &mut [f32]),
+    first: &Packed,
+    between: &impl Fn(usize, &mut [f32]),
+    second: &Packed,
+    out: &mut [&mut [f32]],
+    finish: &impl Fn(usize, usize, &mut [f32]),
+) {
+    match first.precision {
+        Precision::Bf16 => feed_forward_parts::<1>(read, first, between, second, out, finish),
+        Precision::F32 => feed_forward_parts::<3>(read, first, between, second, out, finish),
+    }
+}
+
 fn multiply_parts<const PARTS: usize>(
     read: &impl Fn(usize, &mut [f32]),
     b: &Packed,
@@ -120,26 +143,94 @@ fn multiply_parts<const PARTS: usize>(
     out: &mut [&mut [f32]],
     finish: &impl Fn(usize, usize, &mut [f32]),
 ) {
-    // While it is worked on, it is not there for others: whoever reads or finishes rows may itself multiply.
-    let mut scratch = SCRATCH.take();
-    let Scratch { row, lines, sums } = &mut scratch;
-    let (near, far) = (NEAR / PARTS, NEAR / PARTS * FAR);
-    let (rows, steps) = (out.len(), b.steps());
+    with_scratch(|Scratch { row, lines, sums, .. }| {
+        read_rows::<PARTS>(read, out.len(), b, row, lines);
+        product::<PARTS>(lines, b, panels, sums, |index, column, sums| write(out, index, column, sums, finish));
+    });
+}
+
+fn feed_forward_parts<const PARTS: usize>(
+    read: &impl Fn(usize, &mut [f32]),
+    first: &Packed,
+    between: &impl Fn(usize, &mut [f32]),
+    second: &Packed,
+    out: &mut [&mut [f32]],
+    finish: &impl Fn(usize, usize, &mut [f32]),
+) {
+    with_scratch(|Scratch { row, lines, between: divided, sums }| {
+        read_rows::<PARTS>(read, out.len(), first, row, lines);
+        let steps = second.steps();
+        divided.resize(out.len().next_multiple_of(TILE_ROWS) * steps * PARTS, Line([0; TILE_DEPTH]));
+        product::<PARTS>(lines, first, 0..first.panels(), sums, |index, column, sums| {
+            if index < out.len() {
+                let width = sums.len().min(first.columns - column);
+                between(column, &mut sums[..width]);
+                // What is beyond the last column is a product with nothing.
+                let sums = &sums[..width.next_multiple_of(TILE_DEPTH)];
+                let lines = &mut divided[place(index, steps * PARTS) + column / TILE_DEPTH * PARTS * TILE_ROWS..];
+                // SAFETY: `request` has found these instructions.
+                unsafe { divide_row::<PARTS>(sums, lines) };
+            }
+        });
+        product::<PARTS>(divided, second, 0..second.panels(), sums, |index, column, sums| {
+            write(out, index, column, sums, finish);
+        });
+    });
+}
+
+/// The first line of a row among tiles, of which 16 rows have so many.
+fn place(row: usize, tiles: usize) -> usize {
+    row / TILE_ROWS * TILE_ROWS * tiles + row % TILE_ROWS
+}
+
+/// Reads rows of the left matrix and divides them into tiles; what is missing of the last 16 rows is zero.
+fn read_rows<const PARTS: usize>(
+    read: &impl Fn(usize, &mut [f32]),
+    rows: usize,
+    b: &Packed,
+    row: &mut Vec<f32>,
+    lines: &mut Vec<Line>,
+) {
+    let steps = b.steps();
     let padded = rows.next_multiple_of(TILE_ROWS);
     row.clear();
     row.resize(steps * TILE_DEPTH, 0.0);
     lines.resize(padded * steps * PARTS, Line([0; TILE_DEPTH]));
-    sums.resize(padded, Sums::ZERO);
     for index in 0..padded {
         if index < rows {
             read(index, &mut row[..b.depth]);
         } else {
             row.fill(0.0);
         }
-        let lines = &mut lines[index / TILE_ROWS * TILE_ROWS * steps * PARTS..][index % TILE_ROWS..];
         // SAFETY: `request` has found these instructions.
-        unsafe { divide_row::<PARTS>(row, lines) };
+        unsafe { divide_row::<PARTS>(row, &mut lines[place(index, steps * PARTS)..]) };
     }
+}
+
+/// Writes sums of a row from a column (counted from the first panel's) on where they belong, and finishes them.
+fn write(out: &mut [&mut [f32]], row: usize, column: usize, sums: &[f32], finish: &impl Fn(usize, usize, &mut [f32])) {
+    if let Some(out) = out.get_mut(row) {
+        let width = sums.len().min(out.len() - column);
+        let out = &mut out[column..][..width];
+        out.copy_from_slice(&sums[..width]);
+        finish(row, column, out);
+    }
+}
+
+/// Rows, divided into tiles, times some panels. `consume` is given the sums of some panels of a row, from a column (counted from the first panel's) on; of all columns
+/// that these panels have room for, and also of the rows with which the last 16 are filled up.
+fn product<const PARTS: usize>(
+    lines: &[Line],
+    b: &Packed,
+    panels: Range<usize>,
+    sums: &mut Vec<Sums>,
+    mut consume: impl FnMut(usize, usize, &mut [f32]),
+) {
+    let steps = b.steps();
+    let rows = lines.len() / (steps * PARTS);
+    let near = NEAR / PARTS;
+    let far = (FAR_BYTES / (rows * PARTS * size_of::<Line>())).next_multiple_of(near).max(near);
+    sums.resize(rows, Sums::ZERO);
     for first in panels.clone().step_by(TOGETHER) {
         let together = (panels.end - first).min(TOGETHER);
         let tiles = Tiles::new();
@@ -158,17 +249,24 @@ fn multiply_parts<const PARTS: usize>(
                 }
             }
         }
-        // Before `finish`, which may itself multiply and so leave none.
+        // Before `consume`, in which somebody may multiply and so leave none.
         drop(tiles);
-        let left = (first - panels.start) * PANEL_COLUMNS;
-        for ((index, out), sums) in out.iter_mut().enumerate().zip(sums.iter()) {
-            let width = (together * PANEL_COLUMNS).min(out.len() - left);
-            let out = &mut out[left..][..width];
-            out.copy_from_slice(&sums.panels.as_flattened()[..width]);
-            finish(index, left, out);
+        let column = (first - panels.start) * PANEL_COLUMNS;
+        for (index, sums) in sums.iter_mut().enumerate() {
+            consume(index, column, &mut sums.panels.as_flattened_mut()[..together * PANEL_COLUMNS]);
         }
     }
-    SCRATCH.set(scratch);
+}
+
+/// Asks for large pages under what is not written yet: a matrix is read from end to end, and small ones would have to be looked up all the time.
+pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
+    const PAGE: usize = 2 << 20;
+    let range = memory.as_mut_ptr_range();
+    let (start, end) = ((range.start as usize).next_multiple_of(PAGE), range.end as usize / PAGE * PAGE);
+    if start < end {
+        // SAFETY: the range lies within the memory. It stays as it is; a system without such pages says so, and nothing is lost.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE) };
+    }
 }
 
 /// See [`crate::divide`].

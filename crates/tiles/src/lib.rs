@@ -64,7 +64,7 @@ pub enum Precision {
 
 impl Precision {
     /// bf16 that a number is the sum of.
-    fn parts(self) -> usize {
+    pub fn parts(self) -> usize {
         match self {
             Self::Bf16 => 1,
             Self::F32 => 3,
@@ -162,8 +162,12 @@ impl Packed {
     }
 
     fn zeros(precision: Precision, depth: usize, columns: usize) -> Self {
-        let lines = columns.div_ceil(PANEL_COLUMNS) * depth.div_ceil(TILE_DEPTH) * precision.parts() * PANEL_LINES;
-        Self { depth, columns, precision, lines: vec![Line([0; TILE_DEPTH]); lines] }
+        let count = columns.div_ceil(PANEL_COLUMNS) * depth.div_ceil(TILE_DEPTH) * precision.parts() * PANEL_LINES;
+        let mut lines = Vec::with_capacity(count);
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        amx::prefer_huge_pages(lines.spare_capacity_mut());
+        lines.resize(count, Line([0; TILE_DEPTH]));
+        Self { depth, columns, precision, lines }
     }
 
     /// How much is seen of its numbers, and of those that it is multiplied with.
@@ -224,6 +228,32 @@ pub fn multiply(
     assert!(out.iter().all(|row| row.len() == width), "the result is not as wide as the panels");
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     amx::multiply(read, b, panels, out, finish);
+}
+
+/// Rows times `first`, then `between(column, piece)` on every piece of a row, then times `second`: what lies between is never whole, and does not leave the cache
+/// while there are not many rows. `read`, `out` and `finish` are as in [`multiply`], of all columns.
+///
+/// # Panics
+/// Where there are no tiles ([`available`]), the matrices do not follow each other in one precision, or `out` is not as wide as the second.
+pub fn feed_forward(
+    read: &impl Fn(usize, &mut [f32]),
+    first: &Packed,
+    between: &impl Fn(usize, &mut [f32]),
+    second: &Packed,
+    out: &mut [&mut [f32]],
+    finish: &impl Fn(usize, usize, &mut [f32]),
+) {
+    assert!(available(), "this processor has no tiles");
+    assert!(
+        first.columns == second.depth && first.precision == second.precision,
+        "the matrices do not follow each other"
+    );
+    if out.is_empty() || first.depth == 0 || second.depth == 0 {
+        return;
+    }
+    assert!(out.iter().all(|row| row.len() == second.columns), "the result is not as wide as the matrix");
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    amx::feed_forward(read, first, between, second, out, finish);
 }
 
 #[cfg(test)]
@@ -317,6 +347,31 @@ mod tests {
                     prop_assert!((got - exact).abs() < near, "at {row},{column}: {got} for {exact}");
                 }
             }
+        }
+
+        /// With what lies between in the precision of both, as if it had been written and read again.
+        #[test]
+        fn two_products_together_are_one_after_the_other(
+            rows in 1usize..70, depth in 1usize..100, inner in 1usize..600, columns in 1usize..100, seed in 0usize..1000,
+            precision in prop_oneof![Just(Precision::Bf16), Just(Precision::F32)],
+        ) {
+            if !available() {
+                return Ok(());
+            }
+            let a = matrix(rows, depth, seed);
+            let first = packed(precision, depth, inner, |row, column| number(row * inner + column + seed));
+            let second = packed(precision, inner, columns, |row, column| number(row * columns + column + 3));
+            let activate = |column: usize, piece: &mut [f32]| {
+                piece.iter_mut().zip(column..).for_each(|(value, column)| *value = (*value + (column % 7) as f32).max(0.0));
+            };
+            let mut wide = product(&a, &first);
+            wide.chunks_mut(inner).for_each(|row| activate(0, row));
+            let wanted = product(&wide, &second);
+            let mut out = vec![f32::NAN; rows * columns];
+            let mut slices: Vec<&mut [f32]> = out.chunks_mut(columns).collect();
+            let read = |row: usize, into: &mut [f32]| into.copy_from_slice(&a[row * depth..][..depth]);
+            feed_forward(&read, &first, &activate, &second, &mut slices, &|_, _, _| {});
+            prop_assert_eq!(out, wanted);
         }
 
         /// The instructions divide as the definition does.

@@ -91,12 +91,12 @@ pub fn tanh(values: &mut [f32]) {
     );
 }
 
-/// `1 / (1 + e^-x)`, by the exponential of what is not above 0.
+/// `1 / (1 + e^-x)`; below -87 it stays at what it is there, 1.6e-38.
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
-    let power = exp(-x.abs());
-    let smaller = power / (1.0 + power);
-    if x < 0.0 { smaller } else { 1.0 - smaller }
+    let power = if x > 87.0 { -87.0 } else { -x };
+    let power = if power > 87.0 { 87.0 } else { power };
+    1.0 / (1.0 + exp_within(power))
 }
 
 /// 0 where a number is below 0; what is not a number stays so.
@@ -172,18 +172,24 @@ fn erf(x: f32) -> f32 {
     (x * above / below).clamp(-1.0, 1.0)
 }
 
-/// `e^x` for `x <= 0`, to a relative error of 2e-7; below -87 it is 0.
+/// `e^x` for `x <= 0`; below -87 it is 0.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    let power = exp_within(if x < -87.0 { -87.0 } else { x });
+    if x < -87.0 { 0.0 } else { power }
+}
+
+/// `e^x` for `x` from -87 to 87, to a relative error of 4e-7.
 ///
 /// `x = k ln 2 + r` with `|r| <= ln 2 / 2`; `2^k` is made from bits, `e^r` is a Taylor polynomial. Adding `1.5 * 2^23` rounds to an integer.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+fn exp_within(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let floored = if x < -87.0 { -87.0 } else { x };
-    let shifted = floored * std::f32::consts::LOG2_E + ROUND;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let k = shifted - ROUND;
-    let r = (floored - k * LN_2_HIGH) - k * LN_2_LOW;
+    let r = (x - k * LN_2_HIGH) - k * LN_2_LOW;
     let series = 1.0 / 5040.0;
     let series = series * r + 1.0 / 720.0;
     let series = series * r + 1.0 / 120.0;
@@ -193,8 +199,7 @@ fn exp(x: f32) -> f32 {
     let series = series * r + 1.0;
     let series = series * r + 1.0;
     let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
-    let power = series * f32::from_bits(exponent << 23);
-    if x < -87.0 { 0.0 } else { power }
+    series * f32::from_bits(exponent << 23)
 }
 
 #[cfg(test)]
@@ -257,11 +262,16 @@ mod tests {
 
     #[test]
     fn exp_is_exact_to_single_precision() {
-        for step in 0..8700 {
-            let x = -step as f32 / 100.0;
+        for step in -8700..=8700 {
+            let x = step as f32 / 100.0;
             let exact = f64::from(x).exp();
-            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 4e-7, "exp({x})");
+            assert!((f64::from(exp_within(x)) / exact - 1.0).abs() < 4e-7, "exp({x})");
+            assert!(x > 0.0 || exp(x) == exp_within(x));
         }
+        for (x, wanted) in [(f32::INFINITY, 1.0), (200.0, 1.0), (-200.0, 0.0), (f32::NEG_INFINITY, 0.0)] {
+            assert!((sigmoid(x) - wanted).abs() < 1e-30, "{x}");
+        }
+        assert!(sigmoid(f32::NAN).is_nan());
         assert!(exp(f32::NEG_INFINITY) == 0.0 && exp(f32::NAN).is_nan());
     }
 

@@ -4,8 +4,9 @@ use super::elementwise::{add_bias, add_columns};
 use super::norm::LayerNorm;
 use super::rows::{Rows, Strided};
 use super::sharing::Finish;
-use super::weight::{Products, Weight};
+use super::weight::{Products, Weight, multiply_twice};
 use crate::error::ModelError;
+use crate::layers::Activation;
 use crate::weights::Weights;
 
 /// `y = x W^T + b`.
@@ -93,6 +94,24 @@ impl Linear {
         self.apply_into(&Strided { data: x, stride: self.inputs() }, &mut out, then);
         out
     }
+}
+
+/// As many rows of `x` as `out` has through two layers with an activation between them, into `out`, then `then`. `wide` is memory that is used again.
+pub fn feed_forward(
+    x: &impl Rows,
+    (widen, activation, narrow): (&Linear, Activation, &Linear),
+    wide: &mut Vec<f32>,
+    out: &mut [f32],
+    then: &impl Finish,
+) {
+    let between = |column: usize, piece: &mut [f32]| {
+        if let Some(bias) = &widen.bias {
+            add_columns(piece, bias, column);
+        }
+        activation.apply_to(piece);
+    };
+    let finish = Then { bias: narrow.bias.as_deref(), then };
+    multiply_twice(x, (&widen.weight, &narrow.weight), &between, wide, out, &finish);
 }
 
 /// The bias, then something else.

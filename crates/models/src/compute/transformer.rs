@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::attention::{HeadPlaces, Heads, Scored, Shape, attention};
-use super::linear::{Linear, as_it_is, plus};
+use super::linear::{Linear, as_it_is, feed_forward, plus};
 use super::norm::{LayerNorm, Normalised};
-use super::rows::Strided;
 use crate::layers::Activation;
 
 /// Adds attention to the states, then adds two layers with an activation between them.
@@ -30,7 +29,7 @@ pub struct Block {
 /// Sends `states`, all tokens of all sequences x width, through the blocks; `lengths` are the tokens of each sequence.
 pub fn forward(blocks: &[Block], states: &mut [f32], lengths: &[usize], heads: usize, scored: &impl Scored) {
     let Some(first) = blocks.first() else { return };
-    let (width, inner) = (first.output.outputs(), first.widen.outputs());
+    let width = first.output.outputs();
     let (tokens, head_width) = (states.len() / width, width / heads);
     let shape = Shape { heads, head_width, products: first.output.products() };
     let places = HeadPlaces::of(lengths, heads, head_width);
@@ -38,7 +37,7 @@ pub fn forward(blocks: &[Block], states: &mut [f32], lengths: &[usize], heads: u
     let mut qkv = vec![0.0; tokens * 3 * width];
     let mut mixed = vec![0.0; tokens * width];
     let mut between = vec![0.0; tokens * width];
-    let mut wide = vec![0.0; tokens * inner];
+    let mut wide = Vec::new();
     for block in blocks {
         let normalised = Normalised { data: states, norm: &block.attention_norm };
         block.query_key_value.apply_into(&normalised, &mut qkv, &as_it_is);
@@ -46,8 +45,7 @@ pub fn forward(blocks: &[Block], states: &mut [f32], lengths: &[usize], heads: u
         let rows = Heads { mixed: &mixed, places: &places, head_width };
         block.output.apply_into(&rows, &mut between, &plus(states));
         let normalised = Normalised { data: &between, norm: &block.feed_norm };
-        let activate = |_: usize, piece: &mut [f32]| block.activation.apply_to(piece);
-        block.widen.apply_into(&normalised, &mut wide, &activate);
-        block.narrow.apply_into(&Strided { data: &wide, stride: inner }, states, &plus(&between));
+        let layers = (&*block.widen, block.activation, &*block.narrow);
+        feed_forward(&normalised, layers, &mut wide, states, &plus(&between));
     }
 }

@@ -5,15 +5,19 @@ use sensorium_tiles as tiles;
 use sensorium_tiles::Precision;
 
 use super::gemm;
-use super::rows::Rows;
+use super::rows::{Rows, Strided};
 use super::sharing::{Finish, Share, Shares, share_out};
 
 /// Most rows of one task on tiles.
 const TASK_ROWS: usize = 224;
 /// Rows for each thread below which all do all rows, in some of the columns.
 const FEW_ROWS: usize = 64;
-/// Work below which sharing out costs more than it saves, in multiply-adds.
-const SERIAL_BELOW: usize = 2_000_000;
+/// Work below which sharing out costs more than it saves, in multiply-adds: some 50 microseconds in f32.
+const SERIAL_BELOW: usize = 8_000_000;
+
+/// Rows of one task of two layers, and most numbers of a row between them, times parts, with which these stay in the second-level cache.
+const TASK_ROWS_OF_TWO: usize = 128;
+const MOST_BETWEEN: usize = 5_600;
 
 /// How the products of layers are taken. What goes in and comes out is f32, and sums are f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,14 +121,8 @@ impl Weight {
         match self {
             Self::Vectors(packed) => gemm::multiply_into(a, packed, out, finish),
             Self::Tiles(packed) => {
-                let shares = Shares {
-                    columns: packed.columns(),
-                    panel_columns: tiles::PANEL_COLUMNS,
-                    block_rows: tiles::TILE_ROWS,
-                    few_rows: FEW_ROWS,
-                    task_rows: TASK_ROWS,
-                    is_small: out.len() * packed.depth() < SERIAL_BELOW,
-                };
+                let is_small = out.len() * packed.depth() < SERIAL_BELOW;
+                let shares = shares_of_tiles(packed.columns(), FEW_ROWS, TASK_ROWS, is_small);
                 let product = |share: Share| {
                     let (first, place) = (share.rows.start, share.places());
                     let read = |row: usize, into: &mut [f32]| a.write(first + row, into);
@@ -137,9 +135,48 @@ impl Weight {
     }
 }
 
+fn shares_of_tiles(columns: usize, few_rows: usize, task_rows: usize, is_small: bool) -> Shares {
+    Shares { columns, panel_columns: tiles::PANEL_COLUMNS, block_rows: tiles::TILE_ROWS, few_rows, task_rows, is_small }
+}
+
+/// As many rows of `a` as `out` has, times `first`, then `between(column, piece)` on every piece of a row, then times `second`, into `out`. What lies between does not
+/// leave the cache where it has room there, and else goes through `wide`, in which it is used again.
+pub fn multiply_twice(
+    a: &impl Rows,
+    (first, second): (&Weight, &Weight),
+    between: &(impl Fn(usize, &mut [f32]) + Sync),
+    wide: &mut Vec<f32>,
+    out: &mut [f32],
+    finish: &impl Finish,
+) {
+    let inner = first.columns();
+    let rows = out.len() / second.columns();
+    if let (Weight::Tiles(first), Weight::Tiles(second)) = (first, second)
+        && rows >= rayon::current_num_threads() * FEW_ROWS
+        && inner * first.precision().parts() <= MOST_BETWEEN
+    {
+        let shares = shares_of_tiles(second.columns(), 0, TASK_ROWS_OF_TWO, false);
+        let product = |share: Share| {
+            let (start, place) = (share.rows.start, share.places());
+            let read = |row: usize, into: &mut [f32]| a.write(start + row, into);
+            let finish = |row: usize, column: usize, piece: &mut [f32]| finish.piece(place(row, column), piece);
+            tiles::feed_forward(&read, first, between, second, share.out, &finish);
+        };
+        share_out(&shares, out, &product, finish);
+        return;
+    }
+    wide.resize(rows * inner, 0.0);
+    first.multiply(a, wide, &|at: usize, pieces: &mut [f32]| {
+        // Some whole rows, or a part of one.
+        for piece in pieces.chunks_mut(inner) {
+            between(at % inner, piece);
+        }
+    });
+    second.multiply(&Strided { data: wide, stride: inner }, out, finish);
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::rows::Strided;
     use super::*;
 
     fn number(seed: usize) -> f32 {
@@ -174,6 +211,36 @@ mod tests {
                 let off = exact.iter().zip(&near).map(deviation).sum::<f64>().sqrt() / size;
                 assert!((least..most).contains(&off), "{precision:?}, {rows} x {depth} x {columns}: {off}");
             }
+        }
+    }
+
+    #[test]
+    fn two_products_are_one_after_the_other_in_the_cache_and_beside_it() {
+        let (depth, columns) = (40, 50);
+        for (rows, inner) in [(3, 96), (400, 96), (400, 6_000)] {
+            let a: Vec<f32> = (0..rows * depth).map(number).collect();
+            let rows_of_a = Strided { data: &a, stride: depth };
+            let weight = |depth: usize, columns: usize| {
+                Weight::of_rows(Products::exact(), depth, columns, |row, into| {
+                    into.iter_mut().zip(row * columns..).for_each(|(value, seed)| *value = number(seed) / 8.0);
+                })
+            };
+            let (first, second) = (weight(depth, inner), weight(inner, columns));
+            let between = |column: usize, piece: &mut [f32]| {
+                piece
+                    .iter_mut()
+                    .zip(column..)
+                    .for_each(|(value, column)| *value = value.max((column % 5) as f32 / 10.0));
+            };
+            let mut wide = vec![0.0; rows * inner];
+            first.multiply(&rows_of_a, &mut wide, &|_: usize, _: &mut [f32]| {});
+            wide.chunks_mut(inner).for_each(|row| between(0, row));
+            let mut wanted = vec![0.0; rows * columns];
+            second.multiply(&Strided { data: &wide, stride: inner }, &mut wanted, &|_: usize, _: &mut [f32]| {});
+            let mut out = vec![f32::NAN; rows * columns];
+            let finish = |_: usize, piece: &mut [f32]| piece.iter_mut().for_each(|value| *value += 1.0);
+            multiply_twice(&rows_of_a, (&first, &second), &between, &mut Vec::new(), &mut out, &finish);
+            assert!(out.iter().zip(&wanted).all(|(out, wanted)| *out == wanted + 1.0), "{rows} rows, {inner} between");
         }
     }
 }

@@ -7,8 +7,7 @@ use super::config::{Family, Positions, PostNormConfig};
 use super::pooling::Pooling;
 use super::tokens::Token;
 use crate::compute::attention::{HeadPlaces, Heads, Shape, attention};
-use crate::compute::elementwise::gelu;
-use crate::compute::linear::{AddNorm, Linear, as_it_is};
+use crate::compute::linear::{AddNorm, Linear, as_it_is, feed_forward};
 use crate::compute::norm::LayerNorm;
 use crate::compute::rows::Strided;
 use crate::compute::weight::Products;
@@ -86,14 +85,13 @@ impl Bert {
     fn forward(&self, sequences: &[Vec<Token>]) -> Vec<f32> {
         let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
         let mut states = self.embed(sequences);
-        let (tokens, head_width) = (states.len() / self.width, self.width / self.heads);
+        let head_width = self.width / self.heads;
         let places = HeadPlaces::of(&lengths, self.heads, head_width);
-        let inner = self.layers.first().map_or(0, |layer| layer.inner.outputs());
         // Used again by every layer.
         let mut qkv = vec![0.0; 3 * states.len()];
         let mut mixed = vec![0.0; states.len()];
         let mut between = vec![0.0; states.len()];
-        let mut wide = vec![0.0; tokens * inner];
+        let mut wide = Vec::new();
         for layer in &self.layers {
             let rows = Strided { data: &states, stride: self.width };
             let shape = Shape { heads: self.heads, head_width, products: layer.output.products() };
@@ -102,9 +100,8 @@ impl Bert {
             let heads = Heads { mixed: &mixed, places: &places, head_width };
             layer.output.apply_into(&heads, &mut between, &AddNorm { others: &states, norm: &layer.output_norm });
             let rows = Strided { data: &between, stride: self.width };
-            layer.inner.apply_into(&rows, &mut wide, &|_, piece: &mut [f32]| gelu(piece));
             let then = AddNorm { others: &between, norm: &layer.outer_norm };
-            layer.outer.apply_into(&Strided { data: &wide, stride: inner }, &mut states, &then);
+            feed_forward(&rows, (&layer.inner, Activation::Gelu, &layer.outer), &mut wide, &mut states, &then);
         }
         states
     }
