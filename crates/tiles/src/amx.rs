@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 use std::cell::RefCell;
 use std::ops::Range;
 
-use crate::{Line, PANEL_COLUMNS, PANEL_LINES, Packed, Precision, TILE_DEPTH, TILE_ROWS};
+use crate::{Line, PANEL_COLUMNS, PANEL_LINES, PIECE_COLUMNS, Packed, Precision, TILE_DEPTH, TILE_ROWS};
 
 /// AMX-BF16 and AMX-TILE in EDX of leaf 7.
 const NEEDED: u32 = 1 << 22 | 1 << 24;
@@ -73,7 +73,7 @@ const NEAR: usize = 6;
 const FAR_BYTES: usize = 640 << 10;
 
 /// Panels whose sums are written out together: a result is not written in short pieces far from each other.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = PIECE_COLUMNS / PANEL_COLUMNS;
 
 /// A row of sums of these panels. What follows keeps rows from falling into few places of the first-level cache.
 #[derive(Clone)]
@@ -125,7 +125,7 @@ pub(crate) fn multiply(
 pub(crate) fn feed_forward(
     read: &impl Fn(usize, &mut [f32]),
     first: &Packed,
-    between: &impl Fn(usize, &mut [f32]),
+    between: &impl Fn(usize, usize, &mut [f32]),
     second: &Packed,
     out: &mut [&mut [f32]],
     finish: &impl Fn(usize, usize, &mut [f32]),
@@ -152,7 +152,7 @@ fn multiply_parts<const PARTS: usize>(
 fn feed_forward_parts<const PARTS: usize>(
     read: &impl Fn(usize, &mut [f32]),
     first: &Packed,
-    between: &impl Fn(usize, &mut [f32]),
+    between: &impl Fn(usize, usize, &mut [f32]),
     second: &Packed,
     out: &mut [&mut [f32]],
     finish: &impl Fn(usize, usize, &mut [f32]),
@@ -164,7 +164,7 @@ fn feed_forward_parts<const PARTS: usize>(
         product::<PARTS>(lines, first, 0..first.panels(), sums, |index, column, sums| {
             if index < out.len() {
                 let width = sums.len().min(first.columns - column);
-                between(column, &mut sums[..width]);
+                between(index, column, &mut sums[..width]);
                 // What is beyond the last column is a product with nothing.
                 let sums = &sums[..width.next_multiple_of(TILE_DEPTH)];
                 let lines = &mut divided[place(index, steps * PARTS) + column / TILE_DEPTH * PARTS * TILE_ROWS..];

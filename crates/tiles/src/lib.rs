@@ -24,6 +24,8 @@ pub const TILE_ROWS: usize = 16;
 const TILE_DEPTH: usize = 32;
 /// Columns of a panel: two tiles of results side by side.
 pub const PANEL_COLUMNS: usize = 32;
+/// Columns of a row that are finished together.
+pub const PIECE_COLUMNS: usize = 8 * PANEL_COLUMNS;
 /// Lines of a step of a panel, of one part.
 const PANEL_LINES: usize = 2 * TILE_ROWS;
 
@@ -230,15 +232,15 @@ pub fn multiply(
     amx::multiply(read, b, panels, out, finish);
 }
 
-/// Rows times `first`, then `between(column, piece)` on every piece of a row, then times `second`: what lies between is never whole, and does not leave the cache
-/// while there are not many rows. `read`, `out` and `finish` are as in [`multiply`], of all columns.
+/// Rows times `first`, then `between(row, column, piece)` on every piece of a row, then times `second`: what lies between is never whole, and does not leave the cache
+/// while there are not many rows. A row of up to [`PIECE_COLUMNS`] columns is one piece. `read`, `out` and `finish` are as in [`multiply`], of all columns.
 ///
 /// # Panics
 /// Where there are no tiles ([`available`]), the matrices do not follow each other in one precision, or `out` is not as wide as the second.
 pub fn feed_forward(
     read: &impl Fn(usize, &mut [f32]),
     first: &Packed,
-    between: &impl Fn(usize, &mut [f32]),
+    between: &impl Fn(usize, usize, &mut [f32]),
     second: &Packed,
     out: &mut [&mut [f32]],
     finish: &impl Fn(usize, usize, &mut [f32]),
@@ -361,11 +363,11 @@ mod tests {
             let a = matrix(rows, depth, seed);
             let first = packed(precision, depth, inner, |row, column| number(row * inner + column + seed));
             let second = packed(precision, inner, columns, |row, column| number(row * columns + column + 3));
-            let activate = |column: usize, piece: &mut [f32]| {
+            let activate = |_: usize, column: usize, piece: &mut [f32]| {
                 piece.iter_mut().zip(column..).for_each(|(value, column)| *value = (*value + (column % 7) as f32).max(0.0));
             };
             let mut wide = product(&a, &first);
-            wide.chunks_mut(inner).for_each(|row| activate(0, row));
+            wide.chunks_mut(inner).for_each(|row| activate(0, 0, row));
             let wanted = product(&wide, &second);
             let mut out = vec![f32::NAN; rows * columns];
             let mut slices: Vec<&mut [f32]> = out.chunks_mut(columns).collect();

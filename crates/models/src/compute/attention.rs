@@ -18,7 +18,7 @@ pub struct Shape {
     pub products: Products,
 }
 
-/// What is done to the scores of some queries of one head, queries x keys, before the softmax: `(sequence, head, first query, scores)`.
+/// What is done to the scores of a query of one head before the softmax: `(sequence, head, query, scores)`.
 pub trait Scored: Fn(usize, usize, usize, &mut [f32]) + Sync {}
 
 impl<F: Fn(usize, usize, usize, &mut [f32]) + Sync> Scored for F {}
@@ -49,7 +49,7 @@ pub fn attention(qkv: &[f32], lengths: &[usize], shape: Shape, scored: &impl Sco
             stride: 3 * width,
         };
         let keys = (length, &third(1), &third(2));
-        one_head((length, &third(0)), keys, shape, |first, scores| scored(sequence, head, first, scores), own);
+        one_head(&third(0), keys, shape, |query, scores| scored(sequence, head, query, scores), own);
     });
 }
 
@@ -93,10 +93,10 @@ impl Rows for Heads<'_> {
     }
 }
 
-/// One head: for each query, the mean of the values, weighed by the softmax of scores; `scored(first, scores)` is applied to these first, some queries from `first` on x keys. Query and key start with the
+/// One head: for each query, the mean of the values, weighed by the softmax of scores; `scored(query, scores)` is applied to those of each query first. Query and key start with the
 /// numbers of the head. Into `out` come queries x `head_width`.
 pub fn one_head(
-    (queries, query): (usize, &Strided),
+    query: &Strided,
     (keys, key, value): (usize, &Strided, &Strided),
     Shape { head_width, products, .. }: Shape,
     scored: impl Fn(usize, &mut [f32]),
@@ -104,14 +104,15 @@ pub fn one_head(
 ) {
     let turned = Weight::of_columns(products, head_width, keys, |token, into| key.write(token, into));
     let values = Weight::of_rows(products, keys, head_width, |token, into| value.write(token, into));
-    let mut scores = vec![0.0; queries.min(QUERIES) * keys];
+    let mut scores = Vec::new();
     for (block, out) in out.chunks_mut(QUERIES * head_width).enumerate() {
         let first = block * QUERIES;
-        let scores = &mut scores[..(queries - first).min(QUERIES) * keys];
-        turned.serial(&Strided { data: &query.data[first * query.stride..], stride: query.stride }, scores);
-        scored(first, scores);
-        softmax(scores, keys);
-        values.serial(&Strided { data: scores, stride: keys }, out);
+        let query = Strided { data: &query.data[first * query.stride..], stride: query.stride };
+        let weigh = |row: usize, scores: &mut [f32]| {
+            scored(first + row, scores);
+            softmax(scores, keys);
+        };
+        turned.serial_twice(&query, &weigh, &values, &mut scores, out);
     }
 }
 

@@ -104,6 +104,32 @@ impl Weight {
         }
     }
 
+    /// Rows of `a` times this, then `between(row, numbers)` on each row, then times `second`, on this thread, into `out`; `wide` has room for the rows between, where that is
+    /// needed.
+    pub fn serial_twice(
+        &self,
+        a: &impl Rows,
+        between: &impl Fn(usize, &mut [f32]),
+        second: &Self,
+        wide: &mut Vec<f32>,
+        out: &mut [f32],
+    ) {
+        let inner = self.columns();
+        if let (Self::Tiles(first), Self::Tiles(second)) = (self, second)
+            && inner <= tiles::PIECE_COLUMNS
+        {
+            let mut out: Vec<&mut [f32]> = out.chunks_mut(second.columns()).collect();
+            let read = |row: usize, into: &mut [f32]| a.write(row, into);
+            let between = |row: usize, _: usize, numbers: &mut [f32]| between(row, numbers);
+            tiles::feed_forward(&read, first, &between, second, &mut out, &|_, _, _| {});
+            return;
+        }
+        wide.resize(out.len() / second.columns() * inner, 0.0);
+        self.serial(a, wide);
+        wide.chunks_exact_mut(inner).enumerate().for_each(|(row, numbers)| between(row, numbers));
+        second.serial(&Strided { data: wide, stride: inner }, out);
+    }
+
     /// [`Self::multiply`] on this thread, as it is.
     pub fn serial(&self, a: &impl Rows, out: &mut [f32]) {
         match self {
@@ -160,7 +186,8 @@ pub fn multiply_twice(
             let (start, place) = (share.rows.start, share.places());
             let read = |row: usize, into: &mut [f32]| a.write(start + row, into);
             let finish = |row: usize, column: usize, piece: &mut [f32]| finish.piece(place(row, column), piece);
-            tiles::feed_forward(&read, first, between, second, share.out, &finish);
+            let between = |_: usize, column: usize, piece: &mut [f32]| between(column, piece);
+            tiles::feed_forward(&read, first, &between, second, share.out, &finish);
         };
         share_out(&shares, out, &product, finish);
         return;

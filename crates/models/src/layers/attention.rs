@@ -63,17 +63,15 @@ impl Added {
         Ok(Some(Self { numbers: mask.flatten_all()?.to_vec1()?, steps }))
     }
 
-    /// Adds to `scores`, queries from the `first` on x `keys`, of one head.
-    pub(super) fn add(&self, (batch, head, first): (usize, usize, usize), scores: &mut [f32], keys: usize) {
+    /// Adds to the scores of a query of one head.
+    pub(super) fn add(&self, (batch, head, query): (usize, usize, usize), scores: &mut [f32]) {
         let [to_batch, to_head, to_query, to_key] = self.steps;
-        for (query, scores) in (first..).zip(scores.chunks_exact_mut(keys)) {
-            let numbers = &self.numbers[batch * to_batch + head * to_head + query * to_query..];
-            if to_key == 1 {
-                add_bias(scores, &numbers[..keys]);
-            } else {
-                for score in scores {
-                    *score += numbers[0];
-                }
+        let numbers = &self.numbers[batch * to_batch + head * to_head + query * to_query..];
+        if to_key == 1 {
+            add_bias(scores, &numbers[..scores.len()]);
+        } else {
+            for score in scores {
+                *score += numbers[0];
             }
         }
     }
@@ -133,16 +131,16 @@ impl CustomOp3 for Attend {
         mixed.par_chunks_mut((query.tokens * head_width).max(1)).enumerate().for_each(|(index, out)| {
             let (batch, head) = (index / self.heads, index % self.heads);
             let column = head * head_width;
-            let scored = |first: usize, scores: &mut [f32]| {
+            let scored = |query: usize, scores: &mut [f32]| {
                 for score in &mut *scores {
                     *score *= scale;
                 }
                 if let Some(added) = &self.added {
-                    added.add((batch, head, first), scores, tokens);
+                    added.add((batch, head, query), scores);
                 }
             };
             let (key, value) = (key.head(batch, column), value.head(batch, column));
-            one_head((query.tokens, &query.head(batch, column)), (tokens, &key, &value), shape, scored, out);
+            one_head(&query.head(batch, column), (tokens, &key, &value), shape, scored, out);
         });
         let places = HeadPlaces::of(&vec![query.tokens; batch], self.heads, head_width);
         let heads = Heads { mixed: &mixed, places: &places, head_width };
