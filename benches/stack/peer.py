@@ -44,6 +44,8 @@ class Encoder:
     def __init__(self, folder: str):
         torch.set_num_threads(int(os.environ.get("PEER_THREADS") or os.cpu_count() or 1))
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        # Of its own: one that pads and cuts off changes its settings, and refuses to while another thread uses it.
+        self.counter = AutoTokenizer.from_pretrained(folder)
         self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
         self.encode(["the first call is slower than those that follow"])
 
@@ -70,7 +72,7 @@ class Encoder:
         if len(text) <= CHUNK_TOKENS:  # a token has at least one character
             return [text]
         sentences = SENTENCE_END.split(text)
-        lengths = [len(ids) for ids in self.tokenizer(sentences, add_special_tokens=False)["input_ids"]]
+        lengths = [len(ids) for ids in self.counter(sentences, add_special_tokens=False)["input_ids"]]
         chunks, begin = [], 0
         while True:
             end, tokens = begin, 0
