@@ -313,6 +313,29 @@ fn left(number: __m512, part: __m256i) -> __m512 {
     _mm512_sub_ps(number, value)
 }
 
+/// Goes through some steps: the instructions for one, with the parts of a number that there are.
+macro_rules! steps {
+    ($parts:literal, $a:ident, $below:ident, $panel:ident, $some:ident, [$($instruction:literal),* $(,)?]) => {
+        asm!(
+            "2:",
+            $($instruction,)*
+            "add {a}, {next_a}",
+            "add {below}, {next_a}",
+            "add {b}, {next_b}",
+            "dec {some}",
+            "jnz 2b",
+            a = inout(reg) $a => _,
+            below = inout(reg) $below => _,
+            b = inout(reg) $panel => _,
+            some = inout(reg) $some => _,
+            line = in(reg) size_of::<Line>(),
+            next_a = const $parts * 1024,
+            next_b = const $parts * 2048,
+            options(nostack, readonly),
+        )
+    };
+}
+
 /// Adds to `sums`, one or two tiles of rows, the product of as many tiles of `a`, of which those of one row of tiles are `steps` steps apart, and some steps of a
 /// panel. The first time the sums are nothing yet.
 fn add_product<const PARTS: usize>(
@@ -333,7 +356,7 @@ fn add_product<const PARTS: usize>(
             && (tiles == 1 || tiles == 2)
             && a.len() >= ((tiles - 1) * steps + some) * PARTS * TILE_ROWS
     );
-    let (line, sum) = (size_of::<Line>(), size_of::<Sums>());
+    let sum = size_of::<Sums>();
     let first = sums.as_mut_ptr().cast::<[f32; PANEL_COLUMNS]>().wrapping_add(index);
     let second = first.wrapping_byte_add(TILE_ROWS * sum);
     let below = a.as_ptr().wrapping_add(steps * PARTS * TILE_ROWS);
@@ -354,111 +377,11 @@ fn add_product<const PARTS: usize>(
                 );
             }
         }
-        macro_rules! steps {
-            ($($instruction:literal),*) => {
-                asm!(
-                    "2:",
-                    $($instruction,)*
-                    "add {a}, {next_a}",
-                    "add {below}, {next_a}",
-                    "add {b}, {next_b}",
-                    "dec {some}",
-                    "jnz 2b",
-                    a = inout(reg) a.as_ptr() => _,
-                    below = inout(reg) below => _,
-                    b = inout(reg) panel.as_ptr() => _,
-                    some = inout(reg) some => _,
-                    line = in(reg) line,
-                    next_a = const PARTS * 1024,
-                    next_b = const PARTS * 2048,
-                    options(nostack, readonly),
-                )
-            };
-        }
-        match (PARTS, tiles) {
-            (1, 1) => steps!(
-                "tileloadd tmm4, [{a} + {line}*1]",
-                "tileloadd tmm6, [{b} + {line}*1]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-                "tdpbf16ps tmm1, tmm4, tmm7"
-            ),
-            (1, _) => steps!(
-                "tileloadd tmm4, [{a} + {line}*1]",
-                "tileloadd tmm6, [{b} + {line}*1]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{below} + {line}*1]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7"
-            ),
-            // The smallest first: 3 x 1, 2 x 1, 2 x 2, 1 x 2, 1 x 3, 1 x 1, so that one side stays from each to the next.
-            (_, 1) => steps!(
-                "tileloadd tmm4, [{a} + {line}*1 + 2048]",
-                "tileloadd tmm6, [{b} + {line}*1]",
-                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm4, [{a} + {line}*1 + 1024]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm6, [{b} + {line}*1 + 2048]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {line}*1 + 3072]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm4, [{a} + {line}*1]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm6, [{b} + {line}*1 + 4096]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {line}*1 + 5120]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm6, [{b} + {line}*1]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-                "tdpbf16ps tmm1, tmm4, tmm7"
-            ),
-            _ => steps!(
-                "tileloadd tmm4, [{a} + {line}*1 + 2048]",
-                "tileloadd tmm6, [{b} + {line}*1]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{below} + {line}*1 + 2048]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tileloadd tmm4, [{a} + {line}*1 + 1024]",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm5, [{below} + {line}*1 + 1024]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tileloadd tmm6, [{b} + {line}*1 + 2048]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm7, [{b} + {line}*1 + 3072]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm4, [{a} + {line}*1]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm5, [{below} + {line}*1]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tileloadd tmm6, [{b} + {line}*1 + 4096]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm7, [{b} + {line}*1 + 5120]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tileloadd tmm6, [{b} + {line}*1]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm7, [{b} + {line}*1 + 1024]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm3, tmm5, tmm7"
-            ),
+        let (is_one, first_step, first_panel) = (tiles == 1, a.as_ptr(), panel.as_ptr());
+        if PARTS == 1 {
+            add_bf16(is_one, first_step, below, first_panel, some);
+        } else {
+            add_f32(is_one, first_step, below, first_panel, some);
         }
         asm!(
             "tilestored [{first} + {sum}*1], tmm0", "tilestored [{first} + {sum}*1 + 64], tmm1",
@@ -468,6 +391,145 @@ fn add_product<const PARTS: usize>(
             asm!(
                 "tilestored [{second} + {sum}*1], tmm2", "tilestored [{second} + {sum}*1 + 64], tmm3",
                 second = in(reg) second, sum = in(reg) sum, options(nostack),
+            );
+        }
+    }
+}
+
+/// Adds products of numbers in one part, of one tile of rows or of two.
+///
+/// # Safety
+/// As for [`add_product`], which has checked it.
+#[inline]
+unsafe fn add_bf16(is_one: bool, a: *const Line, below: *const Line, panel: *const Line, some: usize) {
+    // SAFETY: it was checked.
+    unsafe {
+        if is_one {
+            steps!(
+                1,
+                a,
+                below,
+                panel,
+                some,
+                [
+                    "tileloadd tmm4, [{a} + {line}*1]",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm1, tmm4, tmm7"
+                ]
+            );
+        } else {
+            steps!(
+                1,
+                a,
+                below,
+                panel,
+                some,
+                [
+                    "tileloadd tmm4, [{a} + {line}*1]",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm5, [{below} + {line}*1]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm3, tmm5, tmm7"
+                ]
+            );
+        }
+    }
+}
+
+/// Adds products of numbers in three parts, of one tile of rows or of two. The smallest first: 3 x 1, 2 x 1, 2 x 2, 1 x 2, 1 x 3, 1 x 1, so that one side stays from each to
+/// the next.
+///
+/// # Safety
+/// As for [`add_product`], which has checked it.
+#[inline]
+unsafe fn add_f32(is_one: bool, a: *const Line, below: *const Line, panel: *const Line, some: usize) {
+    // SAFETY: it was checked.
+    unsafe {
+        if is_one {
+            steps!(
+                3,
+                a,
+                below,
+                panel,
+                some,
+                [
+                    "tileloadd tmm4, [{a} + {line}*1 + 2048]",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm4, [{a} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm6, [{b} + {line}*1 + 2048]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 3072]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm4, [{a} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm6, [{b} + {line}*1 + 4096]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 5120]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm1, tmm4, tmm7"
+                ]
+            );
+        } else {
+            steps!(
+                3,
+                a,
+                below,
+                panel,
+                some,
+                [
+                    "tileloadd tmm4, [{a} + {line}*1 + 2048]",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm5, [{below} + {line}*1 + 2048]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm4, [{a} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm5, [{below} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm6, [{b} + {line}*1 + 2048]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm7, [{b} + {line}*1 + 3072]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm4, [{a} + {line}*1]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm5, [{below} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm6, [{b} + {line}*1 + 4096]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm7, [{b} + {line}*1 + 5120]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm3, tmm5, tmm7"
+                ]
             );
         }
     }

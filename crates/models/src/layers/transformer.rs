@@ -117,7 +117,9 @@ impl CustomOp1 for Packed<'_> {
         let mut states = storage.as_slice::<f32>()?[start..end].to_vec();
         let scale = 1.0 / ((width / self.heads) as f32).sqrt();
         let scored = |sequence: usize, head: usize, query: usize, scores: &mut [f32]| {
-            scores.iter_mut().for_each(|score| *score *= scale);
+            for score in &mut *scores {
+                *score *= scale;
+            }
             if let Some(added) = &self.added {
                 added.add((sequence, head, query), scores);
             }
