@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 use std::cell::RefCell;
 use std::ops::Range;
 
-use crate::{Line, PANEL_COLUMNS, PANEL_LINES, PIECE_COLUMNS, Packed, Precision, TILE_DEPTH, TILE_ROWS};
+use crate::{Line, PANEL_COLUMNS, PANEL_LINES, PIECE_COLUMNS, Packed, TILE_DEPTH, TILE_ROWS};
 
 /// AMX-BF16 and AMX-TILE in EDX of leaf 7.
 const NEEDED: u32 = 1 << 22 | 1 << 24;
@@ -108,35 +108,7 @@ fn with_scratch(work: impl FnOnce(&mut Scratch)) {
 }
 
 /// See [`crate::multiply`], which has checked the widths.
-pub(crate) fn multiply(
-    read: &impl Fn(usize, &mut [f32]),
-    b: &Packed,
-    panels: Range<usize>,
-    out: &mut [&mut [f32]],
-    finish: &impl Fn(usize, usize, &mut [f32]),
-) {
-    match b.precision {
-        Precision::Bf16 => multiply_parts::<1>(read, b, panels, out, finish),
-        Precision::F32 => multiply_parts::<3>(read, b, panels, out, finish),
-    }
-}
-
-/// See [`crate::feed_forward`], which has checked the widths.
-pub(crate) fn feed_forward(
-    read: &impl Fn(usize, &mut [f32]),
-    first: &Packed,
-    between: &impl Fn(usize, usize, &mut [f32]),
-    second: &Packed,
-    out: &mut [&mut [f32]],
-    finish: &impl Fn(usize, usize, &mut [f32]),
-) {
-    match first.precision {
-        Precision::Bf16 => feed_forward_parts::<1>(read, first, between, second, out, finish),
-        Precision::F32 => feed_forward_parts::<3>(read, first, between, second, out, finish),
-    }
-}
-
-fn multiply_parts<const PARTS: usize>(
+pub(crate) fn multiply<const PARTS: usize>(
     read: &impl Fn(usize, &mut [f32]),
     b: &Packed,
     panels: Range<usize>,
@@ -149,7 +121,8 @@ fn multiply_parts<const PARTS: usize>(
     });
 }
 
-fn feed_forward_parts<const PARTS: usize>(
+/// See [`crate::feed_forward`], which has checked the widths.
+pub(crate) fn feed_forward<const PARTS: usize>(
     read: &impl Fn(usize, &mut [f32]),
     first: &Packed,
     between: &impl Fn(usize, usize, &mut [f32]),

@@ -137,7 +137,7 @@ impl Packed {
         let mut packed = Self::zeros(precision, depth, columns);
         let (panels, steps, parts) = (packed.panels(), packed.steps(), precision.parts());
         let mut numbers = vec![0.0; panels * PANEL_COLUMNS];
-        let mut divided = [const { Vec::new() }; 2].map(|_: Vec<Line>| vec![Line([0; TILE_DEPTH]); panels * parts]);
+        let mut divided = [(); 2].map(|()| vec![Line([0; TILE_DEPTH]); panels * parts]);
         for first in (0..depth).step_by(2) {
             for (row, divided) in (first..).zip(&mut divided) {
                 if row < depth {
@@ -196,13 +196,17 @@ impl Packed {
         self.depth.div_ceil(TILE_DEPTH)
     }
 
+    fn panel_lines(&self) -> usize {
+        self.steps() * self.precision.parts() * PANEL_LINES
+    }
+
     fn panel_mut(&mut self, panel: usize) -> &mut [Line] {
-        let length = self.steps() * self.precision.parts() * PANEL_LINES;
+        let length = self.panel_lines();
         &mut self.lines[panel * length..][..length]
     }
 
     fn panel(&self, panel: usize) -> &[Line] {
-        let length = self.steps() * self.precision.parts() * PANEL_LINES;
+        let length = self.panel_lines();
         &self.lines[panel * length..][..length]
     }
 }
@@ -229,7 +233,10 @@ pub fn multiply(
     let width = (panels.end * PANEL_COLUMNS).min(b.columns) - panels.start * PANEL_COLUMNS;
     assert!(out.iter().all(|row| row.len() == width), "the result is not as wide as the panels");
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    amx::multiply(read, b, panels, out, finish);
+    match b.precision {
+        Precision::Bf16 => amx::multiply::<1>(read, b, panels, out, finish),
+        Precision::F32 => amx::multiply::<3>(read, b, panels, out, finish),
+    }
 }
 
 /// Rows times `first`, then `between(row, column, piece)` on every piece of a row, then times `second`: what lies between is never whole, and does not leave the cache
@@ -255,7 +262,10 @@ pub fn feed_forward(
     }
     assert!(out.iter().all(|row| row.len() == second.columns), "the result is not as wide as the matrix");
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    amx::feed_forward(read, first, between, second, out, finish);
+    match first.precision {
+        Precision::Bf16 => amx::feed_forward::<1>(read, first, between, second, out, finish),
+        Precision::F32 => amx::feed_forward::<3>(read, first, between, second, out, finish),
+    }
 }
 
 #[cfg(test)]

@@ -110,9 +110,9 @@ pub fn multiply(rows: usize, a: &impl Rows, b: &Packed, finish: &impl Finish) ->
     out
 }
 
-/// The rows from `first` on that fit into `out`, on this thread.
-pub fn serial(first: usize, a: &impl Rows, b: &Packed, out: &mut [f32]) {
-    let rows = first..first + out.len() / b.columns;
+/// As many rows as fit into `out`, on this thread.
+pub fn serial(a: &impl Rows, b: &Packed, out: &mut [f32]) {
+    let rows = 0..out.len() / b.columns;
     let mut out: Vec<&mut [f32]> = out.chunks_mut(b.columns).collect();
     Arch::new().dispatch(Multiply { a, rows, b, panels: 0..b.panels(), out: &mut out });
 }

@@ -133,7 +133,7 @@ impl Weight {
     /// [`Self::multiply`] on this thread, as it is.
     pub fn serial(&self, a: &impl Rows, out: &mut [f32]) {
         match self {
-            Self::Vectors(packed) => gemm::serial(0, a, packed, out),
+            Self::Vectors(packed) => gemm::serial(a, packed, out),
             Self::Tiles(packed) => {
                 let mut out: Vec<&mut [f32]> = out.chunks_mut(packed.columns()).collect();
                 let read = |row: usize, into: &mut [f32]| a.write(row, into);

@@ -67,7 +67,7 @@ impl Winograd {
         let mut products = vec![0.0; PLACES * tiles * self.outputs];
         for (place, product) in products.chunks_exact_mut(tiles * self.outputs).enumerate() {
             let rows = Strided { data: &inputs[place * self.channels..], stride: PLACES * self.channels };
-            serial(0, &rows, &self.places[place], product);
+            serial(&rows, &self.places[place], product);
         }
         Arch::new().dispatch(FromPlaces { winograd: self, products: &products, out });
     }

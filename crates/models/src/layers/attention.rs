@@ -23,7 +23,8 @@ pub fn attend(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, mask: 
     let (batch, queries, width) = query.dims3()?;
     if query.device().is_cpu() && query.dtype() == DType::F32 {
         let added = Added::of(mask, (batch, heads, queries, key.dim(1)?))?;
-        return query.apply_op3_no_bwd(key, value, &Attend { heads, added });
+        let scoring = Scoring { scale: 1.0 / ((width / heads) as f32).sqrt(), added };
+        return query.apply_op3_no_bwd(key, value, &Attend { heads, scoring });
     }
     let scale = 1.0 / ((width / heads) as f64).sqrt();
     let split = |states: &Tensor| -> Result<Tensor> {
@@ -42,7 +43,25 @@ pub fn attend(query: &Tensor, key: &Tensor, value: &Tensor, heads: usize, mask: 
 /// Attention on the processor, head by head, so that scores stay in the cache.
 struct Attend {
     heads: usize,
-    added: Option<Added>,
+    scoring: Scoring,
+}
+
+/// What is done to scores before the softmax: they are scaled, then a mask is added.
+pub(super) struct Scoring {
+    pub(super) scale: f32,
+    pub(super) added: Option<Added>,
+}
+
+impl Scoring {
+    /// To those of a query of one head; `(batch, head, query)` says which.
+    pub(super) fn apply(&self, place: (usize, usize, usize), scores: &mut [f32]) {
+        for score in &mut *scores {
+            *score *= self.scale;
+        }
+        if let Some(added) = &self.added {
+            added.add(place, scores);
+        }
+    }
 }
 
 /// What is added to scores: numbers, and how far it is to the next in each of batch, heads, queries and keys.
@@ -64,7 +83,7 @@ impl Added {
     }
 
     /// Adds to the scores of a query of one head.
-    pub(super) fn add(&self, (batch, head, query): (usize, usize, usize), scores: &mut [f32]) {
+    fn add(&self, (batch, head, query): (usize, usize, usize), scores: &mut [f32]) {
         let [to_batch, to_head, to_query, to_key] = self.steps;
         let numbers = &self.numbers[batch * to_batch + head * to_head + query * to_query..];
         if to_key == 1 {
@@ -126,19 +145,11 @@ impl CustomOp3 for Attend {
         let (query, key, value) = (Batch::new(query, queries)?, Batch::new(key, keys)?, Batch::new(value, values)?);
         let head_width = width / self.heads;
         let shape = attention::Shape { heads: self.heads, head_width, products: Products::exact() };
-        let scale = 1.0 / (head_width as f32).sqrt();
         let mut mixed = vec![0.0; batch * query.tokens * width];
         mixed.par_chunks_mut((query.tokens * head_width).max(1)).enumerate().for_each(|(index, out)| {
             let (batch, head) = (index / self.heads, index % self.heads);
             let column = head * head_width;
-            let scored = |query: usize, scores: &mut [f32]| {
-                for score in &mut *scores {
-                    *score *= scale;
-                }
-                if let Some(added) = &self.added {
-                    added.add((batch, head, query), scores);
-                }
-            };
+            let scored = |query: usize, scores: &mut [f32]| self.scoring.apply((batch, head, query), scores);
             let (key, value) = (key.head(batch, column), value.head(batch, column));
             one_head(&query.head(batch, column), (tokens, &key, &value), shape, scored, out);
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
 
-use super::attention::Added;
+use super::attention::{Added, Scoring};
 use super::{Activation, LayerNorm, Linear, Mask, attend};
 use crate::compute::transformer;
 use crate::error::ModelError;
@@ -32,10 +32,15 @@ pub(crate) struct Block {
 /// The blocks, one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Transformer {
-    blocks: Vec<Block>,
+    blocks: Blocks,
     heads: usize,
-    /// The same, where our own layers do all of it: in one operation, in memory that is used again.
-    packed: Option<Vec<transformer::Block>>,
+}
+
+#[derive(Debug, Clone)]
+enum Blocks {
+    /// Where our own layers do all of it: one operation, in memory that is used again.
+    Packed(Vec<transformer::Block>),
+    Plain(Vec<Block>),
 }
 
 impl Transformer {
@@ -43,20 +48,22 @@ impl Transformer {
     pub(crate) fn new(blocks: Vec<Block>, heads: usize, scope: &Scope) -> std::result::Result<Self, ModelError> {
         let packed = blocks.iter().map(Block::packed).collect::<Result<Option<Vec<_>>>>();
         let packed = packed.map_err(|error| ModelError::device(&scope.name("layers"), &error))?;
-        Ok(Self { blocks, heads, packed })
+        Ok(Self { blocks: packed.map_or(Blocks::Plain(blocks), Blocks::Packed), heads })
     }
 
     /// `states`: batch x tokens x width, as they come out.
     pub(crate) fn forward(&self, states: &Tensor, mask: Mask) -> Result<Tensor> {
-        let Some(blocks) = &self.packed else {
-            return self
-                .blocks
-                .iter()
-                .try_fold(states.clone(), |states, block| block.forward(&states, self.heads, mask));
+        let heads = self.heads;
+        let blocks = match &self.blocks {
+            Blocks::Packed(blocks) => blocks,
+            Blocks::Plain(blocks) => {
+                return blocks.iter().try_fold(states.clone(), |states, block| block.forward(&states, heads, mask));
+            }
         };
-        let (batch, tokens, _) = states.dims3()?;
-        let added = Added::of(mask, (batch, self.heads, tokens, tokens))?;
-        states.contiguous()?.apply_op1_no_bwd(&Packed { blocks, heads: self.heads, added })
+        let (batch, tokens, width) = states.dims3()?;
+        let added = Added::of(mask, (batch, heads, tokens, tokens))?;
+        let scoring = Scoring { scale: 1.0 / ((width / heads) as f32).sqrt(), added };
+        states.contiguous()?.apply_op1_no_bwd(&Packed { blocks, heads, scoring })
     }
 }
 
@@ -97,7 +104,7 @@ impl Block {
 struct Packed<'a> {
     blocks: &'a [transformer::Block],
     heads: usize,
-    added: Option<Added>,
+    scoring: Scoring,
 }
 
 impl CustomOp1 for Packed<'_> {
@@ -115,14 +122,8 @@ impl CustomOp1 for Packed<'_> {
             candle_core::bail!("the states are not contiguous");
         };
         let mut states = storage.as_slice::<f32>()?[start..end].to_vec();
-        let scale = 1.0 / ((width / self.heads) as f32).sqrt();
         let scored = |sequence: usize, head: usize, query: usize, scores: &mut [f32]| {
-            for score in &mut *scores {
-                *score *= scale;
-            }
-            if let Some(added) = &self.added {
-                added.add((sequence, head, query), scores);
-            }
+            self.scoring.apply((sequence, head, query), scores);
         };
         transformer::forward(self.blocks, &mut states, &vec![tokens; batch], self.heads, &scored);
         Ok((CpuStorage::F32(states), shape))
