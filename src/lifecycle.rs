@@ -2,6 +2,7 @@
 
 use std::future::IntoFuture;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -30,7 +31,7 @@ enum End {
 /// before; the address stays open meanwhile, so that who connects waits for a moment and is not refused.
 pub async fn run(config: Config) -> Result<(), StartupError> {
     let lock = startup::lock(&config)?;
-    let mut app = startup::start_with(config.clone(), lock.clone()).await?;
+    let mut app = startup::start_with(config.clone(), lock.clone(), Arc::default()).await?;
     let address = config.server.listen;
     let at = |error| StartupError::File { path: address.to_string().into(), error };
     let listener = std::net::TcpListener::bind(address).map_err(at)?;
@@ -43,12 +44,13 @@ pub async fn run(config: Config) -> Result<(), StartupError> {
         telling.cancel();
     });
     loop {
+        let metrics = app.metrics.clone();
         let accepting = listener.try_clone().and_then(TcpListener::from_std).map_err(at)?;
         let bound = accepting.local_addr().map_err(at)?;
         if serve(app, accepting, bound, &told).await? == End::Told {
             return Ok(());
         }
-        app = startup::start_with(config.clone(), lock.clone()).await?;
+        app = startup::start_with(config.clone(), lock.clone(), metrics).await?;
     }
 }
 

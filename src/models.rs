@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sensorium_domain::BlobHash;
 use sensorium_models::source::sha256_of;
+use sensorium_models::weights::Weights;
 use sensorium_models::{Manifest, ModelError, Source};
 use sensorium_sources::{
     Check, HubModel, HubSettings, ModelEntry, Origin, Presence, ProfileFileError, Progress, SourceError, Store,
@@ -53,6 +54,8 @@ pub struct Located {
     pub revision: String,
     /// Bytes of its files of weights.
     pub weights_bytes: u64,
+    /// Numbers in them.
+    pub parameters: u64,
 }
 
 /// Why a model is not here, or is not the right one.
@@ -168,7 +171,9 @@ impl Models {
         };
         let revision = revision.chars().take(REVISION_DIGITS).collect();
         let weights_bytes = weights.iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
-        Ok(Located { folder, revision, weights_bytes })
+        let opened = weights.iter().map(|file| Weights::open(file)).collect::<Result<Vec<_>, _>>()?;
+        let parameters = opened.iter().map(Weights::parameters).sum();
+        Ok(Located { folder, revision, weights_bytes, parameters })
     }
 
     /// Removes what was pulled, and says how many bytes that freed. What is bundled, in the user's folder or from a package stays.

@@ -33,7 +33,7 @@ use crate::media_pool::MediaPool;
 use crate::metrics::Metrics;
 use crate::profile::{self, Chosen, Profile};
 use crate::reindex::Recent;
-use crate::search::Rankings;
+use crate::search::{Admission, Rankings};
 
 /// Everything that handlers and jobs share.
 pub struct AppState {
@@ -50,7 +50,7 @@ pub struct AppState {
     /// Models.
     pub profile: Profile,
     /// What has been done.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// The index's generation.
     pub generation: u32,
     /// Who callers are.
@@ -61,6 +61,8 @@ pub struct AppState {
     pub media_pool: MediaPool,
     /// KiB of request bodies that may be held at once.
     pub body_memory: Arc<Semaphore>,
+    /// Who may search now.
+    pub searches: Arc<Admission>,
     /// Rankings that are being paged through.
     pub rankings: Rankings,
     /// Wakes workers and waiters.
@@ -143,11 +145,11 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> StartupError + '_ {
 /// Builds the application: SQLite or Postgres, Qdrant Edge or a Qdrant server, a folder or a bucket, models in process.
 pub async fn start(config: Config) -> Result<App, StartupError> {
     let lock = lock(&config)?;
-    start_with(config, lock).await
+    start_with(config, lock, Arc::default()).await
 }
 
-/// The same with a lock on the data folder that is held already.
-pub async fn start_with(config: Config, lock: Arc<File>) -> Result<App, StartupError> {
+/// The same with a lock on the data folder that is held already, and counts that go on.
+pub async fn start_with(config: Config, lock: Arc<File>, metrics: Arc<Metrics>) -> Result<App, StartupError> {
     let folder = config.storage.data_dir.clone();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let catalog = open_catalog(&config, &folder, &clock).await?;
@@ -167,13 +169,16 @@ pub async fn start_with(config: Config, lock: Arc<File>) -> Result<App, StartupE
     let Opened { index, is_fresh, .. } = opened;
     let blobs = open_blobs(&config, &folder)?;
     let secret = hs256_secret(&config, &folder)?;
-    first_key(&config, &*catalog, &*clock, &folder).await?;
+    if config.auth.first_key {
+        first_key(&config, &*catalog, &*clock, &folder).await?;
+    }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let app = Arc::new(AppState {
         auth: Arc::new(Auth::new(&secret, config.auth.clone(), catalog.clone())?),
         allowances: Arc::new(Allowances::new(&config.tenants)),
         media_pool: MediaPool::new(cores),
         body_memory: Arc::new(Semaphore::new((config.server.max_body_memory_bytes / 1024).min(Semaphore::MAX_PERMITS))),
+        searches: Arc::new(Admission::new(&config.search, cores)),
         rankings: Rankings::new(config.search.ranking_cache_bytes, config.search.ranking_keep_ms),
         bell: Bell::default(),
         stopping: CancellationToken::new(),
@@ -185,7 +190,7 @@ pub async fn start_with(config: Config, lock: Arc<File>) -> Result<App, StartupE
         catalog,
         blobs,
         profile,
-        metrics: Metrics::default(),
+        metrics,
         recent: Recent::default(),
         overtaken: Notify::new(),
         lock,
@@ -216,12 +221,13 @@ pub async fn beside(
         index,
         blobs: app.blobs.clone(),
         profile,
-        metrics: Metrics::default(),
+        metrics: app.metrics.clone(),
         generation: generation.number,
         auth: app.auth.clone(),
         allowances: app.allowances.clone(),
         media_pool: app.media_pool.clone(),
         body_memory: app.body_memory.clone(),
+        searches: app.searches.clone(),
         rankings: Rankings::new(0, 0),
         bell: Bell::default(),
         stopping: app.stopping.clone(),

@@ -1,7 +1,7 @@
 //! What the server does in a second, and how long a search takes: `cargo bench --bench serving`.
 //!
 //! Everything goes over HTTP through the real program. It prints and judges nothing; docs/performance.md tells what the
-//! figures mean. Names after `--` choose sections: `start`, `ingest`, `search`, `overload`, and `cluster`, which is not run unless it is named: it takes an hour
+//! figures mean. Names after `--` choose sections: `start`, `ingest`, `search`, `served`, `overload`, and `cluster`, which is not run unless it is named: it takes an hour
 //! and needs a Postgres and a Qdrant server (`scripts/prepare test`). `BENCH_QUICK=1` takes fewer of everything and leaves 100,000 segments out.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -17,6 +17,7 @@ mod postgres_process;
 #[path = "../../crates/index/tests/index/server/process.rs"]
 mod qdrant_process;
 mod search;
+mod served;
 mod server;
 mod start;
 mod straight;
@@ -51,6 +52,9 @@ async fn main() {
     }
     if wanted("ingest") {
         ingest::measure(&plan).await;
+    }
+    if wanted("served") {
+        served::measure(&plan).await;
     }
     if wanted("overload") {
         overload::measure(&plan).await;

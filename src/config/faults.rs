@@ -143,12 +143,6 @@ fn models(config: &Config, faults: &mut Faults) {
         config.profile.name == "auto" || ProfileFile::is_name(&config.profile.name),
         "profile.name: must be auto, starter, standard, clip, or the path of a profile file ending in .toml",
     );
-    faults.require(
-        config.encoder.interactive_queue_cost > 0
-            && config.encoder.bulk_queue_cost > 0
-            && config.encoder.batch_cost > 0,
-        "encoder: interactive_queue_cost, bulk_queue_cost and batch_cost must be above 0",
-    );
 }
 
 /// How documents are cut.

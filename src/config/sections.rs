@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 pub use sensorium_index::Quantization;
 pub use sensorium_media::Limits;
+use sensorium_models::device::DeviceChoice;
 
 use crate::auth::Source;
 
@@ -81,6 +82,7 @@ pub struct Auth {
     pub jwks_retry_ms: u64,
     pub jwks_timeout_ms: u64,
     pub jwks_max_bytes: usize,
+    pub first_key: bool,
     pub first_tenant: sensorium_domain::TenantId,
 }
 
@@ -180,6 +182,7 @@ pub struct Profile {
     pub name: String,
     pub starter_dir: PathBuf,
     pub text_model_dir: PathBuf,
+    pub memory_bytes: u64,
 }
 
 /// The queues before the models.
@@ -187,6 +190,7 @@ pub struct Profile {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct Encoder {
+    pub device: DeviceChoice,
     pub threads: usize,
     pub interactive_queue_cost: u64,
     pub bulk_queue_cost: u64,
@@ -302,6 +306,8 @@ pub struct Search {
     pub max_page_size: usize,
     pub max_labels: usize,
     pub lexical_weight: f32,
+    pub max_running: usize,
+    pub max_waiting: usize,
     pub concurrency: usize,
     pub ranking_cache_bytes: usize,
     pub ranking_keep_ms: i64,

@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use sensorium_inference::metrics::{BATCH_SIZES, Metrics};
 
 use crate::error::ApiError;
+use crate::search::Crowd;
 use crate::startup::App;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -40,6 +41,7 @@ struct State {
 pub(super) async fn read(app: &App) -> Result<Registry, ApiError> {
     let mut registry = Registry::with_prefix("sensorium");
     encoder(&mut registry, &app.profile.encoder_metrics());
+    searches(&mut registry, app.searches.crowd());
     let jobs = Family::<State, Gauge>::default();
     for (state, count) in app.catalog.open_jobs().await? {
         jobs.get_or_create(&State { state: state.as_str() }).set(count.cast_signed());
@@ -50,6 +52,14 @@ pub(super) async fn read(app: &App) -> Result<Registry, ApiError> {
     let covered = ConstGauge::new(index.indexed.cast_signed());
     registry.register("index_vectors_indexed", "Vectors that a graph covers", covered);
     Ok(registry)
+}
+
+fn searches(registry: &mut Registry, crowd: Crowd) {
+    let of = |number: usize| ConstGauge::new(number as i64);
+    registry.register("searches_running", "Searches that are being answered", of(crowd.running));
+    registry.register("searches_waiting", "Searches that wait for a place", of(crowd.waiting));
+    let refused = ConstCounter::new(crowd.refused);
+    registry.register("searches_refused", "Searches that were told to come back later", refused);
 }
 
 fn encoder(registry: &mut Registry, metrics: &Metrics) {

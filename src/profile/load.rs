@@ -6,19 +6,19 @@ use std::thread;
 use sensorium_domain::encoder::{SoundFormat, SpaceInfo, Tower, TowerInfo};
 use sensorium_domain::{BlobHash, Modality, ModelName};
 use sensorium_inference::{LocalEncoder, Options};
+use sensorium_models::device;
 use sensorium_models::labels::Labels;
 use sensorium_models::registry::{self, DType, Device, LoadOptions};
 use sensorium_models::starter::Calibration;
 use sensorium_models::text::{Pooling, TextOptions};
-use sensorium_models::{BlipCaptioner, Likeness, Source, Whisper};
+use sensorium_models::{Likeness, Source};
 use sensorium_sources::{Check, ModelEntry, Origin, PoolingDefault, Precision, ProfileFile, SpaceEntry};
 
 use super::reading::{Fitted, Reading};
+use super::writers::{Room, Writers};
 use super::{Chosen, ModelFacts, Profile, ProfileError, Space};
-use crate::caption::Captioner;
 use crate::config::{self, Config};
-use crate::models::{Located, Models, State, starter_dir};
-use crate::transcribe::{SAMPLE_RATE_HZ, Transcriber};
+use crate::models::{Located, Models, starter_dir};
 
 /// How sounds are cut where no tower takes any; they are kept and not found.
 const NO_SOUND_TOWER: SoundFormat = SoundFormat { sample_rate_hz: 16_000, window_ms: 10_000 };
@@ -43,9 +43,11 @@ struct Loaded {
 pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileError> {
     let Chosen { file, note } = chosen;
     let models = Models::new(config)?;
+    let (device, why_no_gpu) = config.encoder.device.open()?;
+    let no_gpu = why_no_gpu.map(|reason| format!("models compute on the CPU: {reason}"));
     let wanted = wanted(&file);
     let loaded: Result<Vec<Loaded>, ProfileError> = thread::scope(|scope| {
-        let running: Vec<_> = wanted.iter().map(|wanted| scope.spawn(|| wanted.load(&models))).collect();
+        let running: Vec<_> = wanted.iter().map(|wanted| scope.spawn(|| wanted.load(&models, &device))).collect();
         running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(ProfileError::Panicked))).collect()
     });
     let mut loaded = wanted.into_iter().zip(loaded?).peekable();
@@ -76,23 +78,20 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
         Some(calibration) => Some(Labels::load(&bundled(&config.profile)?, calibration)?),
         None => None,
     };
-    let mut unused = Vec::new();
-    let transcriber = writer(&file, file.transcriber.as_ref(), &models, "no speech is written down", &mut unused)?;
-    facts.extend(transcriber.iter().map(|found| (found.model.clone(), found.facts.clone())));
-    let transcriber = transcriber.map(|found| transcriber_of(config, found)).transpose()?;
-    let captioner =
-        writer(&file, file.captioner.as_ref(), &models, "no picture is described in a sentence", &mut unused)?;
-    facts.extend(captioner.iter().map(|found| (found.model.clone(), found.facts.clone())));
-    let captioner = captioner.map(|found| captioner_of(config, found)).transpose()?;
-    let local = Arc::new(LocalEncoder::new(described, options(&config.encoder))?);
+    let room = Room::beside(&facts, config.profile.memory_bytes)?;
+    let Writers { transcriber, captioner, unused } = Writers::find(config, &file, &models, &device, &room)?;
+    facts.extend(transcriber.iter().map(|(found, facts)| (found.model.clone(), facts.clone())));
+    facts.extend(captioner.iter().map(|(found, facts)| (found.model.clone(), facts.clone())));
+    let unused = no_gpu.into_iter().chain(unused).collect();
+    let local = Arc::new(LocalEncoder::new(described, options(&config.encoder, &device))?);
     Ok(Profile {
         encoder: local.clone(),
         local,
         models: facts,
         name: file.name,
         summary: file.summary,
-        transcriber,
-        captioner,
+        transcriber: transcriber.map(|(found, _)| found),
+        captioner: captioner.map(|(found, _)| found),
         unused,
         spaces,
         counter,
@@ -100,52 +99,6 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
         labels,
         note,
     })
-}
-
-/// A model that writes, with its files.
-struct Writer {
-    model: ModelName,
-    facts: ModelFacts,
-    source: Source,
-    dtype: DType,
-}
-
-/// The model of this name, if its files are here; what is not to be had without them is noted.
-fn writer(
-    file: &ProfileFile,
-    name: Option<&String>,
-    models: &Models,
-    without: &str,
-    unused: &mut Vec<String>,
-) -> Result<Option<Writer>, ProfileError> {
-    let Some((name, entry)) = name.and_then(|name| Some((name, file.models.get(name)?))) else { return Ok(None) };
-    if !matches!(models.state(name, entry)?, State::Here { .. }) {
-        let pull = format!("sensorium models pull {} --model {name}", file.name);
-        unused.push(format!("{without}: {name} is not here; `{pull}` fetches it"));
-        return Ok(None);
-    }
-    let located = models.locate(name, entry, Check::Quick)?;
-    let model = ModelName(format!("{name}@{}", located.revision));
-    let facts = facts_of(name, entry, &located);
-    Ok(Some(Writer { model, facts, source: Source::Folder(located.folder), dtype: dtype(entry.precision) }))
-}
-
-/// The model is read when it is first asked; that it is one is found out now.
-fn transcriber_of(config: &Config, found: Writer) -> Result<Transcriber, ProfileError> {
-    let Writer { model, source, dtype, .. } = found;
-    let rate_hz = Whisper::check(&source)?;
-    if rate_hz != SAMPLE_RATE_HZ {
-        return Err(ProfileError::SampleRate { model, rate_hz });
-    }
-    let load = move || Whisper::load(&source, dtype, &Device::Cpu);
-    Ok(Transcriber::new(model, config.transcriber.queue, "transcriber.queue", load))
-}
-
-fn captioner_of(config: &Config, found: Writer) -> Result<Captioner, ProfileError> {
-    let Writer { model, source, dtype, .. } = found;
-    BlipCaptioner::check(&source)?;
-    let load = move || BlipCaptioner::load(&source, dtype, &Device::Cpu);
-    Ok(Captioner::new(model, config.captioner.queue, "captioner.queue", load))
 }
 
 fn wanted(file: &ProfileFile) -> Vec<Wanted<'_>> {
@@ -160,9 +113,11 @@ fn wanted(file: &ProfileFile) -> Vec<Wanted<'_>> {
 }
 
 impl Wanted<'_> {
-    fn load(&self, models: &Models) -> Result<Loaded, ProfileError> {
+    fn load(&self, models: &Models, device: &Device) -> Result<Loaded, ProfileError> {
         let located = models.locate(self.model, self.entry, Check::Quick)?;
-        let facts = facts_of(self.model, self.entry, &located);
+        // Bundled towers have kernels of their own, for the CPU.
+        let device = if self.entry.origin == Origin::Bundled { &Device::Cpu } else { device };
+        let facts = facts_of(self.model, self.entry, &located, device);
         let source = match self.entry.origin {
             Origin::Bundled => Source::Bundled(located.folder),
             _ => Source::Folder(located.folder),
@@ -176,7 +131,7 @@ impl Wanted<'_> {
                 passage_prompt: prompt(&self.space.passage_prompt),
                 pooling: self.space.pooling.map(pooling),
             },
-            ..LoadOptions::default()
+            device: device.clone(),
         };
         let tower = registry::load(&source, self.modality, &with)?;
         let info = TowerInfo { modality: self.modality, model: self.name(&located.revision) };
@@ -198,7 +153,7 @@ impl Wanted<'_> {
     }
 }
 
-const fn dtype(precision: Precision) -> DType {
+pub(super) const fn dtype(precision: Precision) -> DType {
     match precision {
         Precision::F32 => DType::F32,
         Precision::Bf16 => DType::BF16,
@@ -263,7 +218,7 @@ fn token_counter(spaces: &[(SpaceInfo, Vec<Arc<dyn Tower>>)]) -> Option<Arc<dyn 
     texts.first().map(|(_, tower)| Arc::clone(tower))
 }
 
-fn facts_of(name: &str, entry: &ModelEntry, located: &Located) -> ModelFacts {
+pub(super) fn facts_of(name: &str, entry: &ModelEntry, located: &Located, device: &Device) -> ModelFacts {
     let licence = &entry.licence;
     ModelFacts {
         licence: match entry.origin {
@@ -273,19 +228,23 @@ fn facts_of(name: &str, entry: &ModelEntry, located: &Located) -> ModelFacts {
             _ => licence.clone(),
         },
         precision: entry.precision.as_str(),
+        device: device::name(device),
         weights_bytes: located.weights_bytes,
+        memory_bytes: located.parameters * dtype(entry.precision).size_in_bytes() as u64,
     }
 }
 
-fn options(settings: &config::Encoder) -> Options {
+fn options(settings: &config::Encoder, device: &Device) -> Options {
+    let usual = if device.is_cpu() { Options::default() } else { Options::gpu() };
+    let or = |cost: u64, usual: u64| if cost == 0 { usual } else { cost };
     Options {
         threads: settings.threads,
-        interactive_queue_cost: settings.interactive_queue_cost,
-        bulk_queue_cost: settings.bulk_queue_cost,
-        batch_cost: settings.batch_cost,
-        batch_cost_beside_searches: settings.batch_cost_beside_searches,
+        interactive_queue_cost: or(settings.interactive_queue_cost, usual.interactive_queue_cost),
+        bulk_queue_cost: or(settings.bulk_queue_cost, usual.bulk_queue_cost),
+        batch_cost: or(settings.batch_cost, usual.batch_cost),
+        batch_cost_beside_searches: or(settings.batch_cost_beside_searches, usual.batch_cost_beside_searches),
         interactive_deadline_ms: settings.interactive_deadline_ms,
         cache_bytes: settings.cache_bytes,
-        ..Options::default()
+        ..usual
     }
 }

@@ -3,6 +3,7 @@
 mod choose;
 mod load;
 mod reading;
+mod writers;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use sensorium_domain::encoder::{SoundFormat, SpaceInfo, Tower};
 use sensorium_domain::{EncodeError, EncodeInput, Encoder, Modality, ModelName, Priority, SpaceName};
 use sensorium_inference::{LocalEncoder, Metrics, SetupError};
 use sensorium_models::ModelError;
+use sensorium_models::device::DeviceError;
 use sensorium_models::labels::Labels;
 
 pub use choose::{Chosen, choose, is_here, read};
@@ -50,13 +52,18 @@ pub struct ModelFacts {
     pub licence: String,
     /// In which it computes: `f32`, `bf16` or `f16`.
     pub precision: &'static str,
+    /// On what it computes: `cpu`, `cuda:0`.
+    pub device: String,
     /// Bytes of its files of weights.
     pub weights_bytes: u64,
+    /// Bytes of its weights in memory, as it computes with them.
+    pub memory_bytes: u64,
 }
 
 impl ModelFacts {
     fn unknown() -> Self {
-        Self { licence: "not known".to_owned(), precision: "not known", weights_bytes: 0 }
+        let not_known = || "not known".to_owned();
+        Self { licence: not_known(), precision: "not known", device: not_known(), weights_bytes: 0, memory_bytes: 0 }
     }
 }
 
@@ -74,6 +81,9 @@ pub enum ProfileError {
     /// The encoder.
     #[error("{0}")]
     Encoder(#[from] SetupError),
+    /// Where they should compute.
+    #[error("encoder.device: {0}")]
+    Device(#[from] DeviceError),
     /// Files that are not here, or are not the right ones.
     #[error("{0}")]
     Files(#[from] ModelsError),
@@ -104,9 +114,23 @@ pub enum ProfileError {
         /// The towers' own.
         most: u64,
     },
+    /// There is no room for a model beside those that are always there.
+    #[error("profile.memory_bytes: is {budget}; the towers of the profile take {towers}{}", more_room(asked.as_ref()))]
+    Memory {
+        /// What the settings say.
+        budget: u64,
+        /// Bytes of the towers, which are always there.
+        towers: u64,
+        /// A model that is read on demand, and its bytes.
+        asked: Option<(ModelName, u64)>,
+    },
     /// A fault of the program.
     #[error("loading a model panicked; the log has the reason")]
     Panicked,
+}
+
+fn more_room(asked: Option<&(ModelName, u64)>) -> String {
+    asked.map(|(model, bytes)| format!(" and {model} takes {bytes} when it is asked")).unwrap_or_default()
 }
 
 /// Loads a profile's models on threads of their own.

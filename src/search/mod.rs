@@ -1,5 +1,6 @@
 //! One question in any modalities, one ranked answer: plan -> encode -> legs -> fuse -> group -> page -> join.
 
+mod admission;
 mod answer;
 mod confidence;
 mod encode;
@@ -13,6 +14,7 @@ mod rankings;
 mod request;
 mod run;
 
+pub use admission::{Admission, Crowd};
 pub use answer::{Answer, Explain, Hit, LegShare, SegmentHit, Timing};
 pub use encode::{EncodedInput, decode_media, encode_text};
 pub use highlight::{Snippet, snippet};

@@ -32,6 +32,7 @@ pub async fn search(
 ) -> Result<Answer, ApiError> {
     let inputs = request.resolve(files, &app.config.search)?;
     check_spaces(app, &request)?;
+    let _turn = app.searches.turn().await?;
     let bytes: Vec<&[u8]> = files.iter().map(|file| file.bytes.as_ref()).collect();
     let fingerprint = fingerprint(&request, tenant.as_str(), &bytes);
     let token = match &request.page_token {

@@ -307,6 +307,13 @@ async fn the_first_key_does_everything(server: Arc<Server>) {
     assert!(!server.log().contains(key.trim()), "the key is not logged");
 }
 
+#[tokio::test]
+async fn without_a_first_key_a_token_is_the_way_in() {
+    let server = Server::start_with(&[("auth.first_key", "false")]).await;
+    assert!(!server.data_dir().join("key").exists());
+    assert!(server.with_scopes("default", "admin").all("/v1/keys", "keys", 10).await.is_empty());
+}
+
 async fn the_open_doors_are_open(server: Arc<Server>) {
     let stranger = server.stranger();
     for path in ["/livez", "/readyz", "/openapi.json", "/docs/index.html", "/"] {

@@ -30,6 +30,7 @@ mod media;
 mod metrics;
 mod openapi;
 mod outages;
+mod overload;
 mod postgres_process;
 mod profiles;
 mod qdrant;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::server::{Server, eventually};
 
 /// The value of the one line that begins so.
-fn value(text: &str, line: &str) -> u64 {
+pub fn value(text: &str, line: &str) -> u64 {
     let found: Vec<&str> = text.lines().filter(|found| found.starts_with(line)).collect();
     let [only] = found[..] else { panic!("{} lines begin with {line}:\n{text}", found.len()) };
     only.rsplit_once(' ').unwrap().1.parse().unwrap()

@@ -1,6 +1,7 @@
 //! Profiles from a file: models of the hub's layout in spaces of their own. The models are the small ones of the comparison with the
 //! reference, so what HTTP answers can be held against what Transformers gave.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sensorium_domain::EncodeInput;
@@ -330,4 +331,53 @@ async fn models_are_told_and_another_profile_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let text = refused(&profile(folder.path(), "[spaces.text.calibration]").display().to_string());
     assert!(text.contains("calibration"), "{text}");
+}
+
+#[tokio::test]
+async fn models_that_write_take_turns_in_a_bounded_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = profile(folder.path(), &(with_whisper() + &with_blip())).display().to_string();
+    let told = Server::start_with(&[("profile.name", &path)]).await.owner().read("/v1/models").await;
+    let bytes = |model: &Value| (model["model"].as_str().unwrap().to_owned(), model["memory_bytes"].as_u64().unwrap());
+    let towers: BTreeMap<String, u64> =
+        list(&told, "/spaces").iter().flat_map(|space| list(space, "/towers")).map(bytes).collect();
+    let towers: u64 = towers.values().sum();
+    let writers = ["transcriber", "captioner"].map(|writer| bytes(&told[writer]).1);
+    assert!(towers > 0 && writers.iter().all(|bytes| *bytes > 0), "{told:#}");
+
+    let room = (towers + writers.iter().max().unwrap()).to_string();
+    let server = Server::start_with(&[("profile.name", &path), ("profile.memory_bytes", &room)]).await;
+    let api = server.owner();
+    let picture =
+        json!({"image": {"base64": base64(&std::fs::read(models().join("inputs/pictures/00-rgb.png")).unwrap())}});
+    let transcribe = async || api.post_form("/v1/audio/transcriptions", None, &speech(&wav(500, 440.0), &[])).await;
+    let caption = async || api.post("/v1/captions", &json!({"input": picture})).await;
+    let states = async || {
+        let told = api.read("/v1/models").await;
+        ["transcriber", "captioner"].map(|writer| told[writer]["state"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(states().await, ["on_demand", "on_demand"]);
+    transcribe().await.expect(200);
+    assert_eq!(states().await, ["loaded", "on_demand"]);
+    let described = caption().await.expect(200);
+    assert_eq!(states().await, ["on_demand", "loaded"]);
+    let both = futures::future::join_all((0..3).map(|_| async { (transcribe().await, caption().await) })).await;
+    for (text, again) in &both {
+        assert_eq!((text.status, again.status), (200, 200));
+        assert_eq!(again.json()["caption"], described["caption"], "it is the same model after it was read again");
+    }
+
+    let too_small = |bytes: u64| {
+        let mut command = program();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--profile", &path, "--data-dir"]);
+        let folder = tempfile::tempdir().unwrap();
+        command.arg(folder.path()).env("SENSORIUM__PROFILE__MEMORY_BYTES", bytes.to_string());
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+    };
+    let text = too_small(towers - 1);
+    assert!(text.contains("profile.memory_bytes") && text.contains(&towers.to_string()), "{text}");
+    let text = too_small(towers + writers[0] - 1);
+    assert!(text.contains("whisper-mini@") && text.contains(&writers[0].to_string()), "{text}");
 }

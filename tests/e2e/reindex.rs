@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Api, document_ids, id};
 use crate::cluster::{Stores, client};
+use crate::metrics::value;
 use crate::profiles::profile;
 use crate::server::{Server, eventually};
 
@@ -104,6 +105,9 @@ async fn a_generation_is_built_switched_to_and_gone_back_from() {
     })
     .await;
     assert_eq!(found(&api, "heron").await, herons);
+    let counted =
+        value(&api.get("/metrics").await.text(), "sensorium_jobs_total{kind=\"ingest\",outcome=\"succeeded\"}");
+    assert!(counted >= 32, "counts go on: {counted}");
     eventually("what was added meanwhile is found", async || (found(&api, "swift").await == swifts).then_some(()))
         .await;
     assert_eq!(found(&server.tenant("other"), "heron").await, BTreeSet::from([other]));

@@ -74,9 +74,10 @@ impl Server {
     /// With options from the environment, written `section.key`.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let patient = ("encoder.interactive_deadline_ms", "60000"); // a busy machine is no reason to fail
+        // A busy machine is no reason to fail.
+        let patient = [("encoder.interactive_deadline_ms", "60000"), ("search.max_waiting", "1000")];
         let settings: Vec<_> =
-            [patient].iter().chain(settings).map(|(key, value)| (variable(key), (*value).to_owned())).collect();
+            patient.iter().chain(settings).map(|(key, value)| (variable(key), (*value).to_owned())).collect();
         let process = launch(folder.path(), &settings);
         sensorium::tls::install_provider();
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();

@@ -47,6 +47,17 @@ impl Default for Options {
 }
 
 impl Options {
+    /// What suits a GPU, which does a thousand times as much in the same time, and that only with large batches.
+    pub fn gpu() -> Self {
+        Self {
+            batch_cost: 2_000_000,
+            batch_cost_beside_searches: 500_000,
+            interactive_queue_cost: 60_000_000,
+            bulk_queue_cost: 400_000_000,
+            ..Self::default()
+        }
+    }
+
     /// The bound of a queue.
     pub(crate) fn queue_cost(&self, priority: Priority) -> Cost {
         Cost(match priority {

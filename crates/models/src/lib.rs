@@ -19,6 +19,7 @@ pub mod blip;
 pub mod clap;
 pub mod clip;
 mod compute;
+pub mod device;
 pub mod error;
 pub mod generation;
 pub mod image_processor;

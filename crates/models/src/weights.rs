@@ -135,6 +135,12 @@ impl Weights {
         &self.path
     }
 
+    /// How many numbers there are in all tensors, by the headers.
+    pub fn parameters(&self) -> u64 {
+        let tensors = self.shards.iter().flat_map(|shard| shard.metadata.tensors().into_values());
+        tensors.map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum()
+    }
+
     /// Whether there is a tensor of this name.
     pub fn has(&self, name: &str) -> bool {
         self.shape(name).is_some()

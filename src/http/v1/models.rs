@@ -65,11 +65,13 @@ pub struct Model {
     pub precision: &'static str,
     /// On what it computes.
     #[schema(example = "cpu")]
-    pub device: &'static str,
+    pub device: String,
     /// Whether its weights are in memory.
     pub state: ModelState,
     /// Bytes of its files of weights.
     pub weights_bytes: u64,
+    /// Bytes of its weights in memory, while they are there.
+    pub memory_bytes: u64,
 }
 
 /// Whether a model's weights are in memory.
@@ -78,7 +80,7 @@ pub struct Model {
 pub enum ModelState {
     /// They are.
     Loaded,
-    /// They come with the first request.
+    /// They come with the next request: it has not been asked yet, or had to make room for another.
     OnDemand,
 }
 
@@ -131,8 +133,8 @@ fn writer(app: &App, name: &ModelName, is_loaded: bool) -> Model {
 }
 
 fn model(app: &App, name: &ModelName, state: ModelState) -> Model {
-    let ModelFacts { licence, precision, weights_bytes } = app.profile.facts(name);
-    Model { model: name.clone(), licence, precision, device: "cpu", state, weights_bytes }
+    let ModelFacts { licence, precision, device, weights_bytes, memory_bytes } = app.profile.facts(name);
+    Model { model: name.clone(), licence, precision, device, state, weights_bytes, memory_bytes }
 }
 
 fn measured(metrics: &Metrics, space: &SpaceName, modality: Modality) -> Measured {

@@ -1,4 +1,6 @@
-//! A model that is loaded when it is first asked and works on one thing at a time, with a bound on what may wait.
+//! A model that is loaded when it is asked and works on one thing at a time, with a bound on what may wait.
+
+mod memory;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,9 +8,12 @@ use std::time::Instant;
 
 use sensorium_domain::ModelName;
 use sensorium_models::ModelError;
-use tokio::sync::{OnceCell, Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, TryAcquireError};
 
 use crate::error::{ApiError, Code};
+
+use memory::InUse;
+pub use memory::Memory;
 
 /// Reads the model. Blocks.
 type Load<T> = dyn Fn() -> Result<T, ModelError> + Send + Sync;
@@ -18,7 +23,9 @@ pub struct OnDemand<T> {
     /// `name@revision`.
     pub model: ModelName,
     load: Arc<Load<T>>,
-    loaded: OnceCell<Arc<T>>,
+    /// Bytes of its weights in memory.
+    bytes: u64,
+    memory: Arc<Memory>,
     /// Whose turn it is.
     turn: Arc<Semaphore>,
     /// How many may wait or be worked on.
@@ -30,17 +37,18 @@ pub struct OnDemand<T> {
 }
 
 impl<T: Send + Sync + 'static> OnDemand<T> {
-    /// `queue` callers may wait, as `option` of the settings says.
+    /// A model of so many `bytes`, which shares `memory` with others. `queue` callers may wait, as the `option` of the settings says.
     pub fn new(
-        model: ModelName,
-        queue: usize,
-        option: &'static str,
+        (model, bytes): (ModelName, u64),
+        memory: Arc<Memory>,
+        (queue, option): (usize, &'static str),
         load: impl Fn() -> Result<T, ModelError> + Send + Sync + 'static,
     ) -> Self {
         Self {
             model,
             load: Arc::new(load),
-            loaded: OnceCell::new(),
+            bytes,
+            memory,
             turn: Arc::new(Semaphore::new(1)),
             places: Arc::new(Semaphore::new(queue + 1)),
             option,
@@ -70,18 +78,17 @@ impl<T: Send + Sync + 'static> OnDemand<T> {
         Ok(done)
     }
 
-    /// Whether it has been asked, and its weights are in memory.
+    /// Whether its weights are in memory.
     pub fn is_loaded(&self) -> bool {
-        self.loaded.initialized()
+        self.memory.has(&self.model)
     }
 
-    async fn model(&self) -> Result<Arc<T>, ApiError> {
+    async fn model(&self) -> Result<InUse<T>, ApiError> {
         let load = async || {
             let load = self.load.clone();
             let loading = tokio::task::spawn_blocking(move || load());
-            let loaded = loading.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
-            Ok(Arc::new(loaded))
+            loading.await.map_err(ApiError::internal)?.map_err(ApiError::internal)
         };
-        self.loaded.get_or_try_init(load).await.cloned()
+        self.memory.get(&self.model, self.bytes, load).await
     }
 }

@@ -1,0 +1,142 @@
+//! The models of a profile that write: speech down, and sentences about pictures. They are read when they are asked, into what memory the towers leave.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sensorium_domain::ModelName;
+use sensorium_models::registry::{DType, Device};
+use sensorium_models::{BlipCaptioner, Source, Whisper};
+use sensorium_sources::{Check, ProfileFile};
+
+use super::load::{dtype, facts_of};
+use super::{ModelFacts, ProfileError};
+use crate::caption::Captioner;
+use crate::config::Config;
+use crate::models::{Models, State};
+use crate::on_demand::Memory;
+use crate::transcribe::{SAMPLE_RATE_HZ, Transcriber};
+
+/// The models that write, where the profile has them.
+pub(super) struct Writers {
+    /// What writes down speech.
+    pub transcriber: Option<(Transcriber, ModelFacts)>,
+    /// What describes pictures.
+    pub captioner: Option<(Captioner, ModelFacts)>,
+    /// What is not to be had, since a model is not here.
+    pub unused: Vec<String>,
+}
+
+/// A model that writes, with its files.
+struct Writer {
+    model: ModelName,
+    facts: ModelFacts,
+    source: Source,
+    dtype: DType,
+}
+
+impl Writers {
+    /// Looks for them. That the files are such models is found out now; they are read when they are first asked.
+    pub fn find(
+        config: &Config,
+        file: &ProfileFile,
+        models: &Models,
+        device: &Device,
+        room: &Room,
+    ) -> Result<Self, ProfileError> {
+        let mut unused = Vec::new();
+        let mut find = |name: Option<&String>, without| writer(file, name, models, device, without, &mut unused);
+        let transcriber = find(file.transcriber.as_ref(), "no speech is written down")?;
+        let captioner = find(file.captioner.as_ref(), "no picture is described in a sentence")?;
+        let transcriber = transcriber.map(|found| transcriber_of(config, room, found, device.clone())).transpose()?;
+        let captioner = captioner.map(|found| captioner_of(config, room, found, device.clone())).transpose()?;
+        Ok(Self { transcriber, captioner, unused })
+    }
+}
+
+/// The model of this name, if its files are here; what is not to be had without them is noted.
+fn writer(
+    file: &ProfileFile,
+    name: Option<&String>,
+    models: &Models,
+    device: &Device,
+    without: &str,
+    unused: &mut Vec<String>,
+) -> Result<Option<Writer>, ProfileError> {
+    let Some((name, entry)) = name.and_then(|name| Some((name, file.models.get(name)?))) else { return Ok(None) };
+    if !matches!(models.state(name, entry)?, State::Here { .. }) {
+        let pull = format!("sensorium models pull {} --model {name}", file.name);
+        unused.push(format!("{without}: {name} is not here; `{pull}` fetches it"));
+        return Ok(None);
+    }
+    let located = models.locate(name, entry, Check::Quick)?;
+    let model = ModelName(format!("{name}@{}", located.revision));
+    let facts = facts_of(name, entry, &located, device);
+    Ok(Some(Writer { model, facts, source: Source::Folder(located.folder), dtype: dtype(entry.precision) }))
+}
+
+fn transcriber_of(
+    config: &Config,
+    room: &Room,
+    found: Writer,
+    device: Device,
+) -> Result<(Transcriber, ModelFacts), ProfileError> {
+    let Writer { model, facts, source, dtype } = found;
+    let rate_hz = Whisper::check(&source)?;
+    if rate_hz != SAMPLE_RATE_HZ {
+        return Err(ProfileError::SampleRate { model, rate_hz });
+    }
+    let load = move || Whisper::load(&source, dtype, &device);
+    let memory = room.of(&model, facts.memory_bytes)?;
+    let queue = (config.transcriber.queue, "transcriber.queue");
+    Ok((Transcriber::new((model, facts.memory_bytes), memory, queue, load), facts))
+}
+
+fn captioner_of(
+    config: &Config,
+    room: &Room,
+    found: Writer,
+    device: Device,
+) -> Result<(Captioner, ModelFacts), ProfileError> {
+    let Writer { model, facts, source, dtype } = found;
+    BlipCaptioner::check(&source)?;
+    let load = move || BlipCaptioner::load(&source, dtype, &device);
+    let memory = room.of(&model, facts.memory_bytes)?;
+    let queue = (config.captioner.queue, "captioner.queue");
+    Ok((Captioner::new((model, facts.memory_bytes), memory, queue, load), facts))
+}
+
+/// What the towers, which are always in memory, leave for models that are read on demand.
+pub(super) struct Room {
+    budget_bytes: Option<u64>,
+    towers_bytes: u64,
+    memory: Arc<Memory>,
+}
+
+impl Room {
+    /// Beside these towers, of so many bytes for all models; 0 is without a bound.
+    pub fn beside(towers: &[(ModelName, ModelFacts)], budget_bytes: u64) -> Result<Self, ProfileError> {
+        // Towers of one model have a file in common.
+        let each: BTreeMap<&str, u64> =
+            towers.iter().map(|(model, facts)| (model.0.as_str(), facts.memory_bytes)).collect();
+        let towers_bytes = each.values().sum();
+        let budget_bytes = Some(budget_bytes).filter(|bytes| *bytes > 0);
+        let left = budget_bytes.map(|budget| budget.saturating_sub(towers_bytes));
+        let room = Self { budget_bytes, towers_bytes, memory: Arc::new(Memory::new(left)) };
+        room.check(None)?;
+        Ok(room)
+    }
+
+    /// The memory for a model of so many bytes, which may be all that is left.
+    fn of(&self, model: &ModelName, bytes: u64) -> Result<Arc<Memory>, ProfileError> {
+        self.check(Some((model.clone(), bytes)))?;
+        Ok(self.memory.clone())
+    }
+
+    fn check(&self, asked: Option<(ModelName, u64)>) -> Result<(), ProfileError> {
+        let needed = self.towers_bytes + asked.as_ref().map_or(0, |(_, bytes)| *bytes);
+        match self.budget_bytes {
+            Some(budget) if needed > budget => Err(ProfileError::Memory { budget, towers: self.towers_bytes, asked }),
+            _ => Ok(()),
+        }
+    }
+}
