@@ -40,6 +40,11 @@ class Progress:
         return time.time() >= self.end or self.done >= 0.9995
 
 
+def precision():
+    """bf16 where the processor multiplies it; elsewhere it would be computed in f32 and rounded again and again."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def cosine_rate(progress, peak, warmup=0.03):
     if progress < warmup:
         return peak * (progress + 1e-4) / warmup

@@ -22,9 +22,9 @@ from .text import embed
 BATCH = 128
 RATE, DECAY = 2e-3, 0.05
 RATE_ON = 1.5e-3  # of a training that begins with the shipped tower
-SHARES = {"emoji": 0.66, "icon": 0.28, "scene": 0.06}
+SHARES = {"emoji": 0.75, "icon": 0.20, "scene": 0.05}
 SCENES = 4000
-EARLY, EARLY_SIZE = 0.3, 48  # the first part of the training sees smaller pictures, at 0.6 of the cost
+EARLY, EARLY_SIZE = 0.3, 48  # the first part of the training sees smaller pictures, at half the cost
 KINDRED = 0.3  # how much of the goal of a drawing is what it sounds like, where it is known to sound
 UPRIGHT = re.compile(r"\b(left|right|up|down|upward|downward|arrow|letter|digit|number|alpha|clockwise|north|south|east|west|text|button|\d+)\w*\b")
 TEMPLATES = ("a picture of {}", "a drawing of {}", "{} icon", "an emoji of {}", "{}")
@@ -109,7 +109,7 @@ def main():
     options.add_argument("--until", help="HH:MM: end there, whatever the speed")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--fresh", action="store_true")
-    options.add_argument("--from-shipped", action="store_true", help="begin with the tower of models/starter, at a lower rate and without small pictures")
+    options.add_argument("--from-shipped", action="store_true", help="begin with the tower of models/starter, at a lower rate")
     options = options.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(11)
@@ -131,7 +131,7 @@ def main():
     parts = [(rows, evenly([drawings.entries[row]["name"] for row in rows])) for rows in (np.flatnonzero(is_emoji), np.flatnonzero(~is_emoji))]
     print(len(pixels), "drawings", len(prototypes), "prototypes", len(sentences), "scenes", flush=True)
 
-    rate_peak, early = (RATE_ON, 0.0) if options.from_shipped else (RATE, EARLY)
+    rate_peak = RATE_ON if options.from_shipped else RATE
     tower = PictureTower()
     if options.from_shipped:
         rows = np.concatenate([np.random.choice(its, 256, p=chances) for its, chances in parts])
@@ -156,7 +156,7 @@ def main():
         for group in optimizer.param_groups:
             group["lr"] = rate
         strength = min(1.0, (0.6 if options.from_shipped else 0.15) + progress.done * 1.7) if progress.done < 0.9 else 0.8
-        size = EARLY_SIZE if progress.done < early else SIZE
+        size = EARLY_SIZE if progress.done < EARLY else SIZE
         rows = np.concatenate([np.random.choice(its, count, p=chances) for (its, chances), count in zip(parts, counts)])
         scene_rows = np.random.choice(len(sentences), counts[2], replace=False)
         labelled = len(rows)
@@ -166,7 +166,7 @@ def main():
         stay = torch.from_numpy(np.concatenate([upright[rows], np.ones(counts[2], bool)]))
         channels = front_end(augment.augment(rgba, icon, stay, strength, scene, size)).contiguous(memory_format=torch.channels_last)
         tower.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with running.precision():
             out = tower.features(channels)
         z = F.normalize(out.float(), dim=1)
 

@@ -102,7 +102,7 @@ def main():
         n = len(rows)
         mel, partner = augmented(mels[rows].float(), strength)
         tower.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with running.precision():
             out = tower.from_mel(mel)
         z = F.normalize(out.float(), dim=1)
 
