@@ -13,13 +13,13 @@ use crate::server::{Server, root};
 /// Direction, and the least share of searches with a right file first, and among the first three, in percent.
 const FLOORS: [(&str, usize, usize); 8] = [
     ("text->text", 85, 95),
-    ("text->image", 60, 80),
-    ("text->audio", 50, 85),
-    ("image->text", 60, 70),
-    ("image->audio", 15, 50),
-    ("audio->text", 40, 70),
-    ("audio->image", 15, 40),
-    ("mixed", 35, 50),
+    ("text->image", 70, 90),
+    ("text->audio", 55, 90),
+    ("image->text", 55, 80),
+    ("image->audio", 25, 55),
+    ("audio->text", 45, 75),
+    ("audio->image", 25, 50),
+    ("mixed", 45, 70),
 ];
 
 #[tokio::test]
