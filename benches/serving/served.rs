@@ -22,7 +22,7 @@ use crate::{Plan, machine};
 const CLIENTS: usize = 32;
 /// Inputs of a batch of the loop.
 const BATCH: usize = 32;
-/// Different inputs; each is sent again and again, and none is remembered, since nobody asks with them.
+/// Different inputs; each is sent again and again, to a server that remembers none.
 const INPUTS: usize = 256;
 const ROUNDS: usize = 5;
 const AIM: f64 = 0.95;
@@ -38,7 +38,7 @@ struct Kind {
 /// Turns of the loop and of the server, which is at rest during the other's.
 pub async fn measure(plan: &Plan) {
     let data = tempfile::tempdir().unwrap();
-    let server = Server::start(data.path()).await;
+    let server = Server::start_with(data.path(), &[("encoder.cache_bytes", "0".to_owned())]).await;
     let span = Duration::from_secs(plan.of(8, 3) as u64);
     let mut rows = Vec::new();
     for kind in [texts(), pictures()] {

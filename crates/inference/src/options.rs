@@ -35,7 +35,7 @@ impl Default for Options {
         Self {
             batch_cost: 2_000,
             batch_cost_beside_searches: 800,
-            interactive_queue_cost: 60_000,
+            interactive_queue_cost: 400_000,
             bulk_queue_cost: 400_000,
             interactive_batches_in_a_row: NonZeroU32::MIN.saturating_add(7),
             interactive_deadline_ms: 10_000,
@@ -52,7 +52,7 @@ impl Options {
         Self {
             batch_cost: 2_000_000,
             batch_cost_beside_searches: 500_000,
-            interactive_queue_cost: 60_000_000,
+            interactive_queue_cost: 400_000_000,
             bulk_queue_cost: 400_000_000,
             ..Self::default()
         }
