@@ -16,7 +16,8 @@ use crate::error::ApiError;
 pub struct Memory {
     /// Bytes of all of them; `None` is without a bound.
     budget_bytes: Option<u64>,
-    held: Mutex<Held>,
+    /// What was asked for longest ago stands first.
+    held: Mutex<Vec<Resident>>,
     /// One model is read at a time: two would each take the same room.
     reading: tokio::sync::Mutex<()>,
     /// Somebody waits for room: whoever wants a model now stands in line behind them, or a busy model would never go.
@@ -24,18 +25,9 @@ pub struct Memory {
     freed: Notify,
 }
 
-#[derive(Default)]
-struct Held {
-    models: Vec<Resident>,
-    /// Counts the times that a model was asked for.
-    asked: u64,
-}
-
 struct Resident {
     model: ModelName,
     bytes: u64,
-    /// The count when it was last asked for.
-    last_asked: u64,
     weights: Arc<dyn Any + Send + Sync>,
 }
 
@@ -78,25 +70,20 @@ impl Memory {
         }
         self.make_room(bytes).await;
         let weights = Arc::new(load().await?);
-        let mut held = self.lock();
-        held.asked += 1;
-        let last_asked = held.asked;
-        held.models.push(Resident { model: model.clone(), bytes, last_asked, weights: weights.clone() });
+        self.lock().push(Resident { model: model.clone(), bytes, weights: weights.clone() });
         Ok(self.in_use(weights))
     }
 
     /// Whether a model is in memory.
     pub fn has(&self, model: &ModelName) -> bool {
-        self.lock().models.iter().any(|resident| resident.model == *model)
+        self.lock().iter().any(|resident| resident.model == *model)
     }
 
     fn find<T: Send + Sync + 'static>(self: &Arc<Self>, model: &ModelName) -> Option<InUse<T>> {
         let mut held = self.lock();
-        held.asked += 1;
-        let asked = held.asked;
-        let resident = held.models.iter_mut().find(|resident| resident.model == *model)?;
-        resident.last_asked = asked;
-        let weights = resident.weights.clone().downcast().ok()?;
+        let position = held.iter().position(|resident| resident.model == *model)?;
+        held[position..].rotate_left(1); // now it was asked for last
+        let weights = held.last()?.weights.clone().downcast().ok()?;
         Some(self.in_use(weights))
     }
 
@@ -129,21 +116,21 @@ impl Memory {
         let Some(budget) = self.budget_bytes else { return true };
         loop {
             let mut held = self.lock();
-            let taken: u64 = held.models.iter().map(|resident| resident.bytes).sum();
+            let taken: u64 = held.iter().map(|resident| resident.bytes).sum();
             if taken == 0 || taken.saturating_add(bytes) <= budget {
                 return true;
             }
             // Others get hold of a model under the lock alone.
-            let idle = held.models.iter().enumerate().filter(|(_, resident)| Arc::strong_count(&resident.weights) == 1);
-            let Some((oldest, _)) = idle.min_by_key(|(_, resident)| resident.last_asked) else { return false };
-            let unloaded = held.models.swap_remove(oldest);
+            let idle = held.iter().position(|resident| Arc::strong_count(&resident.weights) == 1);
+            let Some(oldest) = idle else { return false };
+            let unloaded = held.remove(oldest);
             drop(held); // giving memory back takes its time
             tracing::info!(model = %unloaded.model, bytes = unloaded.bytes, "model unloaded to make room");
         }
     }
 
     /// What the lock guards is whole between any two statements.
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Resident>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

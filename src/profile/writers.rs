@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sensorium_domain::ModelName;
 use sensorium_models::registry::{DType, Device};
-use sensorium_models::{BlipCaptioner, Source, Whisper};
+use sensorium_models::{BlipCaptioner, ModelError, Source, Whisper};
 use sensorium_sources::{Check, ProfileFile};
 
 use super::load::{dtype, facts_of};
@@ -13,7 +13,7 @@ use super::{ModelFacts, ProfileError};
 use crate::caption::Captioner;
 use crate::config::Config;
 use crate::models::{Models, State};
-use crate::on_demand::Memory;
+use crate::on_demand::{Memory, OnDemand};
 use crate::transcribe::{SAMPLE_RATE_HZ, Transcriber};
 
 /// The models that write, where the profile has them.
@@ -47,8 +47,8 @@ impl Writers {
         let mut find = |name: Option<&String>, without| writer(file, name, models, device, without, &mut unused);
         let transcriber = find(file.transcriber.as_ref(), "no speech is written down")?;
         let captioner = find(file.captioner.as_ref(), "no picture is described in a sentence")?;
-        let transcriber = transcriber.map(|found| transcriber_of(config, room, found, device.clone())).transpose()?;
-        let captioner = captioner.map(|found| captioner_of(config, room, found, device.clone())).transpose()?;
+        let transcriber = transcriber.map(|found| transcriber_of(config, room, found, device)).transpose()?;
+        let captioner = captioner.map(|found| captioner_of(config, room, found, device)).transpose()?;
         Ok(Self { transcriber, captioner, unused })
     }
 }
@@ -78,31 +78,40 @@ fn transcriber_of(
     config: &Config,
     room: &Room,
     found: Writer,
-    device: Device,
+    device: &Device,
 ) -> Result<(Transcriber, ModelFacts), ProfileError> {
-    let Writer { model, facts, source, dtype } = found;
-    let rate_hz = Whisper::check(&source)?;
+    let rate_hz = Whisper::check(&found.source)?;
     if rate_hz != SAMPLE_RATE_HZ {
-        return Err(ProfileError::SampleRate { model, rate_hz });
+        return Err(ProfileError::SampleRate { model: found.model, rate_hz });
     }
-    let load = move || Whisper::load(&source, dtype, &device);
-    let memory = room.of(&model, facts.memory_bytes)?;
-    let queue = (config.transcriber.queue, "transcriber.queue");
-    Ok((Transcriber::new((model, facts.memory_bytes), memory, queue, load), facts))
+    found.on_demand(room, (config.transcriber.queue, "transcriber.queue"), device, Whisper::load)
 }
 
 fn captioner_of(
     config: &Config,
     room: &Room,
     found: Writer,
-    device: Device,
+    device: &Device,
 ) -> Result<(Captioner, ModelFacts), ProfileError> {
-    let Writer { model, facts, source, dtype } = found;
-    BlipCaptioner::check(&source)?;
-    let load = move || BlipCaptioner::load(&source, dtype, &device);
-    let memory = room.of(&model, facts.memory_bytes)?;
-    let queue = (config.captioner.queue, "captioner.queue");
-    Ok((Captioner::new((model, facts.memory_bytes), memory, queue, load), facts))
+    BlipCaptioner::check(&found.source)?;
+    found.on_demand(room, (config.captioner.queue, "captioner.queue"), device, BlipCaptioner::load)
+}
+
+impl Writer {
+    /// The model behind its queue, which `load` reads when it is asked.
+    fn on_demand<T: Send + Sync + 'static>(
+        self,
+        room: &Room,
+        queue: (usize, &'static str),
+        device: &Device,
+        load: fn(&Source, DType, &Device) -> Result<T, ModelError>,
+    ) -> Result<(OnDemand<T>, ModelFacts), ProfileError> {
+        let Self { model, facts, source, dtype } = self;
+        let memory = room.of(&model, facts.memory_bytes)?;
+        let device = device.clone();
+        let load = move || load(&source, dtype, &device);
+        Ok((OnDemand::new((model, facts.memory_bytes), memory, queue, load), facts))
+    }
 }
 
 /// What the towers, which are always in memory, leave for models that are read on demand.

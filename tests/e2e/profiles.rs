@@ -291,6 +291,16 @@ async fn speech_is_written_down_in_every_form() {
     refused.problem(422, "not_in_profile");
 }
 
+/// What a server says that does not start.
+fn refused_to_start(data_dir: &str, profile: &str, settings: &[(&str, String)]) -> String {
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir, "--profile", profile]);
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+}
+
 #[tokio::test]
 async fn models_are_told_and_another_profile_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -317,13 +327,7 @@ async fn models_are_told_and_another_profile_is_refused() {
     assert_eq!(towers, wanted);
     assert!(server.stop().await.success());
 
-    let refused = |name: &str| {
-        let mut command = program();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", &server.data_dir_text(), "--profile", name]);
-        let output = command.output().unwrap();
-        assert!(!output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
-    };
+    let refused = |name: &str| refused_to_start(&server.data_dir_text(), name, &[]);
     let text = refused("starter");
     assert!(text.contains("made with the profile trial"), "{text}");
     let text = refused("nonsense");
@@ -368,13 +372,9 @@ async fn models_that_write_take_turns_in_a_bounded_memory() {
     }
 
     let too_small = |bytes: u64| {
-        let mut command = program();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--profile", &path, "--data-dir"]);
         let folder = tempfile::tempdir().unwrap();
-        command.arg(folder.path()).env("SENSORIUM__PROFILE__MEMORY_BYTES", bytes.to_string());
-        let output = command.output().unwrap();
-        assert!(!output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+        let settings = [("SENSORIUM__PROFILE__MEMORY_BYTES", bytes.to_string())];
+        refused_to_start(&folder.path().display().to_string(), &path, &settings)
     };
     let text = too_small(towers - 1);
     assert!(text.contains("profile.memory_bytes") && text.contains(&towers.to_string()), "{text}");
