@@ -9,7 +9,7 @@ use sqlx::QueryBuilder;
 use super::dialect::{storable, uuid_value};
 use super::documents::{self, by_external_id_with};
 use super::settings::usage_with;
-use super::{Connection, Database, ROWS, Store, blobs, collections, idempotency, jobs};
+use super::{Connection, Database, ROWS, Store, blobs, collections, conclude, idempotency, jobs};
 use crate::error::{Fail, Result, is_duplicate};
 use crate::gathering::{Answers, Together};
 
@@ -76,19 +76,28 @@ async fn are_new(connection: &mut Connection, tenant: &TenantId, calls: &[Accept
 
 /// Accepts a document, or a document's next version, with the tenant locked.
 async fn accept_alone(catalog: &Store, tenant: &TenantId, new: &NewDocument) -> Result<(Document, Job)> {
-    let is_bounded = new.quota != StorageQuota::default();
     let mut tx = catalog.begin(tenant).await?;
-    let before = if is_bounded { usage_with(&mut tx, tenant).await? } else { Usage::default() };
+    let accepted = accept_with(catalog, &mut tx, tenant, new).await;
+    conclude(tx, accepted).await
+}
+
+async fn accept_with(
+    catalog: &Store,
+    connection: &mut Connection,
+    tenant: &TenantId,
+    new: &NewDocument,
+) -> Result<(Document, Job)> {
+    let is_bounded = new.quota != StorageQuota::default();
+    let before = if is_bounded { usage_with(connection, tenant).await? } else { Usage::default() };
     let known = match &new.external_id {
-        Some(external_id) => by_external_id_with(&mut tx, tenant, &new.collection, external_id).await?,
+        Some(external_id) => by_external_id_with(connection, tenant, &new.collection, external_id).await?,
         None => None,
     };
-    let accepted = write(catalog, &mut tx, tenant, &[(new, known)]).await?;
+    let accepted = write(catalog, connection, tenant, &[(new, known)]).await?;
     // The rows have counted themselves, and a tenant's count is locked by who changes it: others wait for this to end.
-    if is_bounded && let Some(broken) = new.quota.broken(before, usage_with(&mut tx, tenant).await?) {
+    if is_bounded && let Some(broken) = new.quota.broken(before, usage_with(connection, tenant).await?) {
         return Err(Fail::over_quota(broken));
     }
-    tx.commit().await?;
     accepted.into_iter().next().ok_or_else(Fail::broken_off)
 }
 

@@ -1,38 +1,55 @@
 //! The ends of deletions: a document goes, a collection goes.
 
 use sensorium_domain::catalog::Lease;
-use sensorium_domain::{CollectionName, DocumentId, DocumentStatus, JobKind, JobState, TenantId};
+use sensorium_domain::{CollectionName, DocumentId, DocumentStatus, JobKind, JobState, TenantId, Timestamp};
 
 use super::dialect::uuid_value;
 use super::endings::{ANY, remove_segments};
-use super::{Connection, Store, leases, vectors, versions};
+use super::{Connection, Store, conclude, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
 pub(super) async fn finish_delete(catalog: &Store, lease: &Lease, document: DocumentId) -> Result<()> {
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
-    leases::check_may_finish(catalog, &mut tx, lease).await?;
+    let finished = finish_delete_with(catalog, &mut tx, lease, document, now).await;
+    conclude(tx, finished).await
+}
+
+async fn finish_delete_with(
+    catalog: &Store,
+    connection: &mut Connection,
+    lease: &Lease,
+    document: DocumentId,
+    now: Timestamp,
+) -> Result<()> {
+    leases::check_may_finish(catalog, connection, lease).await?;
     if lease.job.kind != (JobKind::Delete { document }) {
         return Err(Fail::conflict("the job is not the deletion of this document"));
     }
-    remove_rows(&mut tx, &lease.tenant, document).await?;
-    leases::close(&mut tx, lease, JobState::Succeeded, &[], None, now).await?;
-    vectors::sweep(&mut tx, &lease.tenant).await?;
-    tx.commit().await?;
-    Ok(())
+    remove_rows(connection, &lease.tenant, document).await?;
+    leases::close(connection, lease, JobState::Succeeded, &[], None, now).await?;
+    vectors::sweep(connection, &lease.tenant).await
 }
 
 pub(super) async fn remove_document(catalog: &Store, lease: &Lease, document: DocumentId) -> Result<()> {
     let mut tx = catalog.begin(&lease.tenant).await?;
-    leases::check_may_finish(catalog, &mut tx, lease).await?;
+    let removed = remove_document_with(catalog, &mut tx, lease, document).await;
+    conclude(tx, removed).await
+}
+
+async fn remove_document_with(
+    catalog: &Store,
+    connection: &mut Connection,
+    lease: &Lease,
+    document: DocumentId,
+) -> Result<()> {
+    leases::check_may_finish(catalog, connection, lease).await?;
     if !matches!(lease.job.kind, JobKind::DeleteCollection { .. }) {
         return Err(Fail::conflict("the job is not the deletion of a collection"));
     }
-    remove_rows(&mut tx, &lease.tenant, document).await?;
-    vectors::sweep(&mut tx, &lease.tenant).await?;
-    tx.commit().await?;
-    Ok(())
+    remove_rows(connection, &lease.tenant, document).await?;
+    vectors::sweep(connection, &lease.tenant).await
 }
 
 /// Removes the rows of a document that is being deleted. That it is gone already is no error.
@@ -76,14 +93,25 @@ pub(super) async fn finish_delete_collection(
 ) -> Result<()> {
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
-    leases::check_may_finish(catalog, &mut tx, lease).await?;
+    let finished = finish_delete_collection_with(catalog, &mut tx, lease, collection, now).await;
+    conclude(tx, finished).await
+}
+
+async fn finish_delete_collection_with(
+    catalog: &Store,
+    connection: &mut Connection,
+    lease: &Lease,
+    collection: &CollectionName,
+    now: Timestamp,
+) -> Result<()> {
+    leases::check_may_finish(catalog, connection, lease).await?;
     if !matches!(&lease.job.kind, JobKind::DeleteCollection { collection: leased } if leased == collection) {
         return Err(Fail::conflict("the job is not the deletion of this collection"));
     }
     let occupied = sqlx::query("SELECT 1 FROM documents WHERE tenant = $1 AND collection = $2 LIMIT 1")
         .bind(lease.tenant.as_str())
         .bind(collection.as_str())
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut *connection)
         .await?;
     if occupied.is_some() {
         return Err(Fail::conflict(format!("the collection \"{collection}\" has documents")));
@@ -91,9 +119,7 @@ pub(super) async fn finish_delete_collection(
     sqlx::query("DELETE FROM collections WHERE tenant = $1 AND name = $2 AND deleting")
         .bind(lease.tenant.as_str())
         .bind(collection.as_str())
-        .execute(&mut *tx)
+        .execute(&mut *connection)
         .await?;
-    leases::close(&mut tx, lease, JobState::Succeeded, &[], None, now).await?;
-    tx.commit().await?;
-    Ok(())
+    leases::close(connection, lease, JobState::Succeeded, &[], None, now).await
 }

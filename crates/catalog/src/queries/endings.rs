@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::dialect::{among, row_uuid, rows_of, storable, uuid_list, uuid_value};
 use super::documents::{read_part, select_part};
-use super::{Connection, Database, ROWS, Store, generations, leases, vectors, versions};
+use super::{Connection, Database, ROWS, Store, conclude, generations, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 use crate::gathering::{Answers, Together};
@@ -45,8 +45,8 @@ pub(super) async fn finish_ingest(
         return catalog.groups.endings.call(catalog, tenant.clone(), call).await;
     }
     let mut tx = catalog.begin(tenant).await?;
-    let ended = finish(catalog, &mut tx, tenant, version, slice::from_ref(&call)).await?;
-    tx.commit().await?;
+    let ended = finish(catalog, &mut tx, tenant, version, slice::from_ref(&call)).await;
+    let ended = conclude(tx, ended).await?;
     sweep(catalog, tenant).await;
     ended.into_iter().collect()
 }
@@ -58,8 +58,8 @@ impl Together for Finish {
 
     async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<()> {
         let mut tx = catalog.begin_beside(tenant).await?;
-        let ended = finish(catalog, &mut tx, tenant, 1, calls).await?;
-        tx.commit().await?;
+        let ended = finish(catalog, &mut tx, tenant, 1, calls).await;
+        let ended = conclude(tx, ended).await?;
         sweep(catalog, tenant).await;
         Ok(ended.into_iter().map(Some).collect())
     }

@@ -9,7 +9,7 @@ use sqlx::QueryBuilder;
 
 use super::dialect::{among, for_update, uuid_list, uuid_value};
 use super::versions::{self, Abandoned};
-use super::{Connection, Database, ROWS, Row, Store, collections};
+use super::{Connection, Database, ROWS, Row, Store, collections, conclude};
 use crate::columns::Columns;
 use crate::error::{Fail, Result, is_duplicate};
 use crate::gathering::{Answers, Together, each};
@@ -200,17 +200,20 @@ pub(super) async fn list(catalog: &Store, tenant: &TenantId, query: &JobQuery) -
 pub(super) async fn cancel(catalog: &Store, tenant: &TenantId, id: JobId) -> Result<Job> {
     let now = catalog.now();
     let mut tx = catalog.begin(tenant).await?;
-    let job = hold(&mut tx, tenant, id).await?;
+    let stopped = cancel_with(&mut tx, tenant, id, now).await;
+    conclude(tx, stopped).await
+}
+
+async fn cancel_with(connection: &mut Connection, tenant: &TenantId, id: JobId, now: Timestamp) -> Result<Job> {
+    let job = hold(connection, tenant, id).await?;
     if job.state.is_final() {
         return Err(Fail::conflict(format!("the job has {} already", job.state.as_str())));
     }
     if matches!(job.kind, JobKind::Delete { .. } | JobKind::DeleteCollection { .. }) {
         return Err(Fail::conflict("a deletion cannot be stopped"));
     }
-    stop(&mut tx, tenant, &job, now).await?;
-    let job = hold(&mut tx, tenant, id).await?;
-    tx.commit().await?;
-    Ok(job)
+    stop(connection, tenant, &job, now).await?;
+    hold(connection, tenant, id).await
 }
 
 /// Cancels a queued job at once and asks a running one to stop.

@@ -11,7 +11,7 @@ use super::dialect::{among, for_update_by, row_uuid, rows_of, skip_locked, uuid_
 use super::generations::MayTake;
 use super::jobs::{self, job_columns};
 use super::versions::{self, Abandoned};
-use super::{Connection, Row, Store, generations, vectors};
+use super::{Connection, Row, Store, conclude, generations, vectors};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
@@ -195,39 +195,51 @@ pub(super) async fn check_may_finish(catalog: &Store, connection: &mut Connectio
 pub(super) async fn end(catalog: &Store, lease: &Lease, end: JobEnd) -> Result<()> {
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
-    let asked = check_held(&mut tx, lease).await?;
+    let ended = end_with(catalog, &mut tx, lease, end, now).await;
+    conclude(tx, ended).await
+}
+
+async fn end_with(
+    catalog: &Store,
+    connection: &mut Connection,
+    lease: &Lease,
+    end: JobEnd,
+    now: Timestamp,
+) -> Result<()> {
+    let asked = check_held(connection, lease).await?;
     match end {
         JobEnd::Succeeded { parts } => {
-            generations::check_current(catalog, &mut tx, lease).await?;
-            close(&mut tx, lease, JobState::Succeeded, &parts, None, now).await?;
+            generations::check_current(catalog, connection, lease).await?;
+            close(connection, lease, JobState::Succeeded, &parts, None, now).await?;
         }
         JobEnd::Failed { error } => {
-            close(&mut tx, lease, JobState::Failed, &[], Some(&error), now).await?;
-            versions::abandon(&mut tx, &lease.tenant, &lease.job.kind, &Abandoned::Failed(error)).await?;
+            close(connection, lease, JobState::Failed, &[], Some(&error), now).await?;
+            versions::abandon(connection, &lease.tenant, &lease.job.kind, &Abandoned::Failed(error)).await?;
         }
         JobEnd::Retry { error, at } if asked == LeaseState::Held || !is_stoppable(lease) => {
-            requeue(&mut tx, lease, at, Some(&error), 0).await?;
+            requeue(connection, lease, at, Some(&error), 0).await?;
         }
-        JobEnd::Cancelled | JobEnd::Retry { .. } => cancel(&mut tx, lease, now).await?,
+        JobEnd::Cancelled | JobEnd::Retry { .. } => cancel(connection, lease, now).await?,
     }
-    generations::release_jobs(&mut tx, lease).await?;
-    vectors::sweep(&mut tx, &lease.tenant).await?;
-    tx.commit().await?;
-    Ok(())
+    generations::release_jobs(connection, lease).await?;
+    vectors::sweep(connection, &lease.tenant).await
 }
 
 pub(super) async fn release(catalog: &Store, lease: &Lease) -> Result<()> {
     let now = catalog.now();
     let mut tx = catalog.begin(&lease.tenant).await?;
-    let asked = check_held(&mut tx, lease).await?;
+    let released = release_with(&mut tx, lease, now).await;
+    conclude(tx, released).await
+}
+
+async fn release_with(connection: &mut Connection, lease: &Lease, now: Timestamp) -> Result<()> {
+    let asked = check_held(connection, lease).await?;
     if asked == LeaseState::Held || !is_stoppable(lease) {
-        requeue(&mut tx, lease, now, None, 1).await?;
+        requeue(connection, lease, now, None, 1).await?;
     } else {
-        cancel(&mut tx, lease, now).await?;
+        cancel(connection, lease, now).await?;
     }
-    generations::release_jobs(&mut tx, lease).await?;
-    tx.commit().await?;
-    Ok(())
+    generations::release_jobs(connection, lease).await
 }
 
 fn is_stoppable(lease: &Lease) -> bool {

@@ -22,11 +22,27 @@ mod settings;
 mod vectors;
 mod versions;
 
+use sqlx::Transaction;
+
 use super::{Connection, Database, Row, Store, dialect, json};
+use crate::error::Result;
 use crate::gathering::Gathering;
 
 /// Rows of one statement: a database takes so many parameters (32,766 here, 65,535 there), and a row has thirteen at most.
 const ROWS: usize = 500;
+
+/// Ends a transaction before its caller is answered: what it did is kept, unless it was refused something. One that is only dropped is rolled
+/// back by another task, some time after the answer. Until then it keeps its rows, and whoever takes jobs passes over those that it held. So
+/// whatever may refuse its caller while it holds a job ends here.
+async fn conclude<T>(tx: Transaction<'static, Database>, answer: Result<T>) -> Result<T> {
+    if answer.is_ok() {
+        tx.commit().await?;
+    } else {
+        // Where this fails the connection is gone, and what it held with it.
+        let _ = tx.rollback().await;
+    }
+    answer
+}
 
 /// The calls that go together with others of their kind, all for the generation of one handle.
 #[derive(Default)]

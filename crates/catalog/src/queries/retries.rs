@@ -6,7 +6,7 @@ use sensorium_domain::{
 
 use super::dialect::{next_seq, skip_locked, uuid_value};
 use super::jobs::{self, job_columns};
-use super::{Connection, Store, collections, versions};
+use super::{Connection, Store, collections, conclude, versions};
 use crate::error::{Fail, Result};
 
 /// Queues a failed job again. Its new number puts it behind the jobs that were enqueued since: no job ever comes to stand
@@ -14,20 +14,25 @@ use crate::error::{Fail, Result};
 pub(super) async fn retry(catalog: &Store, tenant: &TenantId, id: JobId) -> Result<Job> {
     let now = catalog.now();
     let mut tx = catalog.begin(tenant).await?;
-    let job = jobs::hold(&mut tx, tenant, id).await?;
+    let queued = retry_with(&mut tx, tenant, id, now).await;
+    conclude(tx, queued).await
+}
+
+async fn retry_with(connection: &mut Connection, tenant: &TenantId, id: JobId, now: Timestamp) -> Result<Job> {
+    let job = jobs::hold(connection, tenant, id).await?;
     if job.state != JobState::Failed {
         let state = job.state.as_str();
         return Err(Fail::conflict(format!("only a failed job is tried again, and this one is {state}")));
     }
     match &job.kind {
-        JobKind::Ingest { document, version } => versions::revive(&mut tx, tenant, *document, *version).await?,
+        JobKind::Ingest { document, version } => versions::revive(connection, tenant, *document, *version).await?,
         JobKind::Refresh { document } => {
-            check_document(&mut tx, tenant, *document, |status| status != DocumentStatus::Deleting).await?;
+            check_document(connection, tenant, *document, |status| status != DocumentStatus::Deleting).await?;
         }
         JobKind::Delete { document } => {
-            check_document(&mut tx, tenant, *document, |status| status == DocumentStatus::Deleting).await?;
+            check_document(connection, tenant, *document, |status| status == DocumentStatus::Deleting).await?;
         }
-        JobKind::DeleteCollection { collection } => check_doomed(&mut tx, tenant, collection).await?,
+        JobKind::DeleteCollection { collection } => check_doomed(connection, tenant, collection).await?,
         JobKind::Rebuild | JobKind::Reindex { .. } => {}
     }
     let row = sqlx::query(concat!(
@@ -39,11 +44,9 @@ pub(super) async fn retry(catalog: &Store, tenant: &TenantId, id: JobId) -> Resu
     ))
     .bind(uuid_value(id.uuid()))
     .bind(now.as_millis())
-    .fetch_one(&mut *tx)
+    .fetch_one(connection)
     .await?;
-    let job = jobs::read(&row)?;
-    tx.commit().await?;
-    Ok(job)
+    jobs::read(&row)
 }
 
 async fn check_document(

@@ -7,6 +7,7 @@ mod opening;
 mod plans;
 #[path = "../recorder/mod.rs"]
 mod recorder;
+mod refusals;
 mod server;
 
 use server::Database;
