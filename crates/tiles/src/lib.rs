@@ -1,22 +1,22 @@
-//! Products of matrices on processors with AMX: of numbers rounded to bf16, or of f32 in three parts. Sums are in f32.
+//! Products of matrices on processors with AMX or AVX-512: of numbers rounded to bf16, or of f32. Sums are in f32.
 //!
-//! The one crate with `unsafe`, all of it in the module `amx`: the instructions have no safe form. What a block relies on stands beside it; what is
+//! The one crate with `unsafe`, all of it in the module `x86`: the instructions have no safe form. What a block relies on stands beside it; what is
 //! offered here is safe.
 //!
-//! A tile is a register of 16 rows of 64 bytes. One instruction multiplies a tile of 16 rows of 32 bf16 with one of 32 rows of 16, which lie in pairs (rows 2n and
+//! With AMX a tile is a register of 16 rows of 64 bytes. One instruction multiplies a tile of 16 rows of 32 bf16 with one of 32 rows of 16, which lie in pairs (rows 2n and
 //! 2n + 1 side by side), and adds to a tile of 16 by 16 f32 (Intel, "Architecture Instruction Set Extensions and Future Features", chapter 3). A result depends
-//! on its own row and column alone and is summed in one order, so it is the same to the last bit whatever else is in the batch.
+//! on its own row and column alone and is summed in one order, so it is the same to the last bit whatever else is in the batch. Without AMX, vectors take the place of tiles, in
+//! the same layout: of pairs of bf16 where there is AVX512-BF16, of f32 where there is AVX-512. What is said of tiles below is true of these too.
 //!
-//! A number in f32 is the sum of three in bf16, each the rest of those before it, to the last bit (where it is not within 2^16 of the smallest that f32 has). Six of the nine products
+//! For tiles, a number in f32 is the sum of three in bf16, each the rest of those before it, to the last bit (where it is not within 2^16 of the smallest that f32 has). Six of the nine products
 //! of such parts are summed; what the other three would add is below 2^-26 of the product, less than a product in f32 is rounded by. Six products on tiles take
 //! less time than one in vectors does. (After Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
 //! computations", 2019.)
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-mod amx;
+mod x86;
 
 /// Rows of a tile.
 pub const TILE_ROWS: usize = 16;
@@ -29,15 +29,17 @@ pub const PIECE_COLUMNS: usize = 8 * PANEL_COLUMNS;
 /// Lines of a step of a panel, of one part.
 const PANEL_LINES: usize = 2 * TILE_ROWS;
 
-/// Whether this processor has AMX with bf16, and the system lets this process use it. Asked once.
-pub fn available() -> bool {
-    static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| {
-        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        return amx::request();
-        #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
-        return false;
-    })
+/// Whether this processor takes products in this precision, and the system lets this process use what it has for that: AMX for both, AVX512-BF16 for bf16, AVX-512 for
+/// f32.
+pub fn supports(precision: Precision) -> bool {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    return match (precision, x86::unit()) {
+        (_, None) => false,
+        (_, Some(x86::Unit::Tiles)) | (Precision::F32, _) => true,
+        (Precision::Bf16, Some(x86::Unit::Vectors { has_pairs })) => has_pairs,
+    };
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+    return false;
 }
 
 /// A row of a tile. A tile is read several times faster when its rows do not straddle lines of the cache.
@@ -65,13 +67,35 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// bf16 that a number is the sum of.
-    pub fn parts(self) -> usize {
+    /// Lines that 32 numbers take: one of bf16, two of them as they are, three of their parts in bf16.
+    fn lines(self) -> usize {
         match self {
             Self::Bf16 => 1,
+            Self::F32 if supports(Self::F32) && !is_divided() => WHOLE_LINES,
             Self::F32 => 3,
         }
     }
+}
+
+/// Whether numbers in f32 are divided into parts.
+fn is_divided() -> bool {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    return x86::unit() == Some(x86::Unit::Tiles);
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+    return false;
+}
+
+/// Lines that 32 numbers take as they are.
+const WHOLE_LINES: usize = 2;
+
+/// 32 numbers as they are.
+fn whole(numbers: &[f32; TILE_DEPTH]) -> [Line; WHOLE_LINES] {
+    let mut lines = [Line([0; TILE_DEPTH]); WHOLE_LINES];
+    for (words, number) in lines.iter_mut().flat_map(|line| line.0.as_chunks_mut::<2>().0).zip(numbers) {
+        let bits = number.to_bits();
+        *words = [bits as u16, (bits >> 16) as u16];
+    }
+    lines
 }
 
 /// A number in three parts, the largest first. Of one that is not finite, or is rounded to infinity, the others are not numbers, and neither is a product with it.
@@ -85,13 +109,17 @@ fn split(number: f32) -> [u16; 3] {
     })
 }
 
-/// Divides whole steps of 32 numbers into so many parts, those of a step one after the other.
+/// Divides whole steps of 32 numbers into so many lines, those of a step one after the other.
 fn divide(numbers: &[f32], parts: usize, lines: &mut [Line]) {
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    if available() {
-        return amx::divide(numbers, parts, lines);
-    }
     let (steps, _) = numbers.as_chunks::<TILE_DEPTH>();
+    if parts == WHOLE_LINES {
+        let lines = lines.as_chunks_mut::<WHOLE_LINES>().0;
+        return steps.iter().zip(lines).for_each(|(numbers, lines)| *lines = whole(numbers));
+    }
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    if supports(Precision::Bf16) {
+        return x86::divide(numbers, parts, lines);
+    }
     for (numbers, lines) in steps.iter().zip(lines.chunks_exact_mut(parts)) {
         for (place, number) in numbers.iter().enumerate() {
             for (line, part) in lines.iter_mut().zip(split(*number)) {
@@ -115,7 +143,7 @@ impl Packed {
     /// Packs the matrix whose columns `read(column, into)` writes, `depth` numbers each.
     pub fn of_columns(precision: Precision, depth: usize, columns: usize, read: impl Fn(usize, &mut [f32])) -> Self {
         let mut packed = Self::zeros(precision, depth, columns);
-        let (steps, parts) = (packed.steps(), precision.parts());
+        let (steps, parts) = (packed.steps(), precision.lines());
         let mut numbers = vec![0.0; steps * TILE_DEPTH];
         let mut divided = vec![Line([0; TILE_DEPTH]); steps * parts];
         for column in 0..columns {
@@ -135,7 +163,11 @@ impl Packed {
     /// Packs the matrix whose rows `read(row, into)` writes, `columns` numbers each.
     pub fn of_rows(precision: Precision, depth: usize, columns: usize, read: impl Fn(usize, &mut [f32])) -> Self {
         let mut packed = Self::zeros(precision, depth, columns);
-        let (panels, steps, parts) = (packed.panels(), packed.steps(), precision.parts());
+        if precision.lines() == WHOLE_LINES {
+            packed.fill_rows(read);
+            return packed;
+        }
+        let (panels, steps, parts) = (packed.panels(), packed.steps(), precision.lines());
         let mut numbers = vec![0.0; panels * PANEL_COLUMNS];
         let mut divided = [(); 2].map(|()| vec![Line([0; TILE_DEPTH]); panels * parts]);
         for first in (0..depth).step_by(2) {
@@ -163,11 +195,25 @@ impl Packed {
         packed
     }
 
+    /// Packs rows of numbers as they are: a row of a panel is two lines.
+    fn fill_rows(&mut self, read: impl Fn(usize, &mut [f32])) {
+        let (panels, steps) = (self.panels(), self.steps());
+        let mut numbers = vec![0.0; panels * PANEL_COLUMNS];
+        for row in 0..self.depth {
+            read(row, &mut numbers[..self.columns]);
+            let (tile, place) = (row / TILE_ROWS, row % TILE_ROWS);
+            for (panel, numbers) in numbers.as_chunks::<PANEL_COLUMNS>().0.iter().enumerate() {
+                let first = (panel * steps * WHOLE_LINES + tile) * PANEL_LINES + place;
+                [self.lines[first], self.lines[first + TILE_ROWS]] = whole(numbers);
+            }
+        }
+    }
+
     fn zeros(precision: Precision, depth: usize, columns: usize) -> Self {
-        let count = columns.div_ceil(PANEL_COLUMNS) * depth.div_ceil(TILE_DEPTH) * precision.parts() * PANEL_LINES;
+        let count = columns.div_ceil(PANEL_COLUMNS) * depth.div_ceil(TILE_DEPTH) * precision.lines() * PANEL_LINES;
         let mut lines = Vec::with_capacity(count);
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        amx::prefer_huge_pages(lines.spare_capacity_mut());
+        x86::prefer_huge_pages(lines.spare_capacity_mut());
         lines.resize(count, Line([0; TILE_DEPTH]));
         Self { depth, columns, precision, lines }
     }
@@ -175,6 +221,11 @@ impl Packed {
     /// How much is seen of its numbers, and of those that it is multiplied with.
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// What a number of a row takes that it is multiplied with.
+    pub fn bytes_of_a_number(&self) -> usize {
+        self.precision.lines() * size_of::<Line>() / TILE_DEPTH
     }
 
     /// Rows of the matrix.
@@ -197,7 +248,7 @@ impl Packed {
     }
 
     fn panel_lines(&self) -> usize {
-        self.steps() * self.precision.parts() * PANEL_LINES
+        self.steps() * self.precision.lines() * PANEL_LINES
     }
 
     fn panel_mut(&mut self, panel: usize) -> &mut [Line] {
@@ -218,7 +269,7 @@ impl Packed {
 /// rows stay in the cache.
 ///
 /// # Panics
-/// Where there are no tiles ([`available`]), or `out` is not as wide as the panels.
+/// Where that precision is not supported ([`supports`]), or `out` is not as wide as the panels.
 pub fn multiply(
     read: &impl Fn(usize, &mut [f32]),
     b: &Packed,
@@ -226,24 +277,21 @@ pub fn multiply(
     out: &mut [&mut [f32]],
     finish: &impl Fn(usize, usize, &mut [f32]),
 ) {
-    assert!(available(), "this processor has no tiles");
+    assert!(supports(b.precision), "this processor does not multiply so");
     if out.is_empty() || panels.is_empty() || b.depth == 0 {
         return;
     }
     let width = (panels.end * PANEL_COLUMNS).min(b.columns) - panels.start * PANEL_COLUMNS;
     assert!(out.iter().all(|row| row.len() == width), "the result is not as wide as the panels");
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    match b.precision {
-        Precision::Bf16 => amx::multiply::<1>(read, b, panels, out, finish),
-        Precision::F32 => amx::multiply::<3>(read, b, panels, out, finish),
-    }
+    x86::multiply(read, b, panels, out, finish);
 }
 
 /// Rows times `first`, then `between(row, column, piece)` on every piece of a row, then times `second`: what lies between is never whole, and does not leave the cache
 /// while there are not many rows. A row of up to [`PIECE_COLUMNS`] columns is one piece. `read`, `out` and `finish` are as in [`multiply`], of all columns.
 ///
 /// # Panics
-/// Where there are no tiles ([`available`]), the matrices do not follow each other in one precision, or `out` is not as wide as the second.
+/// Where that precision is not supported ([`supports`]), the matrices do not follow each other in one precision, or `out` is not as wide as the second.
 pub fn feed_forward(
     read: &impl Fn(usize, &mut [f32]),
     first: &Packed,
@@ -252,7 +300,7 @@ pub fn feed_forward(
     out: &mut [&mut [f32]],
     finish: &impl Fn(usize, usize, &mut [f32]),
 ) {
-    assert!(available(), "this processor has no tiles");
+    assert!(supports(first.precision), "this processor does not multiply so");
     assert!(
         first.columns == second.depth && first.precision == second.precision,
         "the matrices do not follow each other"
@@ -262,10 +310,7 @@ pub fn feed_forward(
     }
     assert!(out.iter().all(|row| row.len() == second.columns), "the result is not as wide as the matrix");
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    match first.precision {
-        Precision::Bf16 => amx::feed_forward::<1>(read, first, between, second, out, finish),
-        Precision::F32 => amx::feed_forward::<3>(read, first, between, second, out, finish),
-    }
+    x86::feed_forward(read, first, between, second, out, finish);
 }
 
 #[cfg(test)]
@@ -273,6 +318,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn supported() -> impl Iterator<Item = Precision> {
+        [Precision::Bf16, Precision::F32].into_iter().filter(|precision| supports(*precision))
+    }
 
     fn number(seed: usize) -> f32 {
         ((seed * 7919 + 13) % 1009) as f32 / 504.5 - 1.0
@@ -333,7 +382,7 @@ mod tests {
             rows in 1usize..70, depth in 1usize..1700, columns in 1usize..300, first in 0usize..10, seed in 0usize..1000,
             precision in prop_oneof![Just(Precision::Bf16), Just(Precision::F32)],
         ) {
-            if !available() {
+            if !supports(precision) {
                 return Ok(());
             }
             let (a, b) = (matrix(rows, depth, seed), matrix(depth, columns, seed + 5));
@@ -347,16 +396,16 @@ mod tests {
             let panels = first.min(packed.panels() - 1)..packed.panels();
             let left = panels.start * PANEL_COLUMNS;
             let out = some_panels(&a, &packed, panels);
-            let (seen, near): (fn(f32) -> f64, f64) = match precision {
-                Precision::Bf16 => (rounded, 1e-3),
-                Precision::F32 => (f64::from, 1e-4),
+            let seen: fn(f32) -> f64 = match precision {
+                Precision::Bf16 => rounded,
+                Precision::F32 => f64::from,
             };
             for row in 0..rows {
                 for column in left..columns {
-                    let exact: f64 =
-                        (0..depth).map(|inner| seen(a[row * depth + inner]) * seen(b[inner * columns + column])).sum();
+                    let products = (0..depth).map(|inner| seen(a[row * depth + inner]) * seen(b[inner * columns + column]));
+                    let (exact, size) = products.fold((0.0, 0.0), |(sum, size), product| (sum + product, size + product.abs()));
                     let got = f64::from(out[row * (columns - left) + column - left]);
-                    prop_assert!((got - exact).abs() < near, "at {row},{column}: {got} for {exact}");
+                    prop_assert!((got - exact).abs() <= 1e-6 * (size + 1.0), "at {row},{column}: {got} for {exact}");
                 }
             }
         }
@@ -367,7 +416,7 @@ mod tests {
             rows in 1usize..70, depth in 1usize..100, inner in 1usize..600, columns in 1usize..100, seed in 0usize..1000,
             precision in prop_oneof![Just(Precision::Bf16), Just(Precision::F32)],
         ) {
-            if !available() {
+            if !supports(precision) {
                 return Ok(());
             }
             let a = matrix(rows, depth, seed);
@@ -390,7 +439,7 @@ mod tests {
         #[test]
         fn numbers_are_divided_alike(bits in proptest::collection::vec(any::<u32>(), TILE_DEPTH)) {
             let normal = |bits: &u32| f32::from_bits(*bits).is_nan() || f32::from_bits(*bits).abs() > 1e-30 || *bits == 0;
-            if !available() || !bits.iter().all(normal) {
+            if !supports(Precision::Bf16) || !bits.iter().all(normal) {
                 return Ok(());
             }
             let numbers: Vec<f32> = bits.iter().map(|bits| f32::from_bits(*bits)).collect();
@@ -421,7 +470,7 @@ mod tests {
     /// A product in f32 is off by the rounding of f32 and not by that of its parts: to half of the last bit where one product is all there is.
     #[test]
     fn in_f32_a_single_product_is_rounded_once() {
-        if !available() {
+        if !supports(Precision::F32) {
             return;
         }
         let right = packed(Precision::F32, 1, 40, |_, column| number(column * 3 + 1));
@@ -436,18 +485,17 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_stays_so() {
-        if !available() {
-            return;
-        }
-        let right = packed(Precision::F32, 3, 1, |_, _| 1.0);
-        for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert!(!product(&[1.0, number, 2.0], &right)[0].is_finite(), "{number}");
+        for precision in supported() {
+            let right = packed(precision, 3, 1, |_, _| 1.0);
+            for number in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                assert!(!product(&[1.0, number, 2.0], &right)[0].is_finite(), "{number}");
+            }
         }
     }
 
     #[test]
     fn every_number_is_finished_once() {
-        if !available() {
+        if !supports(Precision::Bf16) {
             return;
         }
         let (rows, columns) = (50, 700);
@@ -465,27 +513,26 @@ mod tests {
 
     #[test]
     fn a_row_does_not_depend_on_its_company_or_on_what_was_before() {
-        if !available() {
-            return;
-        }
         let (depth, columns) = (600, 130);
         let a = matrix(100, depth, 1);
-        let right = packed(Precision::F32, depth, columns, |row, column| number(row * 3 + column));
-        let all = product(&a, &right);
-        for row in [0, 1, 57, 99] {
-            let alone = product(&a[row * depth..][..depth], &right);
-            assert_eq!(alone, all[row * columns..][..columns]);
+        for precision in supported() {
+            let right = packed(precision, depth, columns, |row, column| number(row * 3 + column));
+            let all = product(&a, &right);
+            for row in [0, 1, 57, 99] {
+                let alone = product(&a[row * depth..][..depth], &right);
+                assert_eq!(alone, all[row * columns..][..columns]);
+            }
+            // A smaller one leaves nothing of the larger in what the thread works in.
+            let small = packed(precision, 33, 5, |row, column| number(row * 5 + column));
+            let before = product(&a[..33 * 3], &small);
+            product(&a, &right);
+            assert_eq!(product(&a[..33 * 3], &small), before);
         }
-        // A smaller one leaves nothing of the larger in what the thread works in.
-        let small = packed(Precision::F32, 33, 5, |row, column| number(row * 5 + column));
-        let before = product(&a[..33 * 3], &small);
-        product(&a, &right);
-        assert_eq!(product(&a[..33 * 3], &small), before);
     }
 
     #[test]
     fn threads_do_not_disturb_each_other() {
-        if !available() {
+        if !supports(Precision::Bf16) {
             return;
         }
         let a = matrix(40, 256, 1);
@@ -500,15 +547,15 @@ mod tests {
 
     #[test]
     fn nothing_times_something_is_nothing() {
-        if available() {
-            multiply(&|_, _| {}, &packed(Precision::F32, 4, 4, |_, _| 1.0), 0..1, &mut [], &|_, _, _| {});
+        for precision in supported() {
+            multiply(&|_, _| {}, &packed(precision, 4, 4, |_, _| 1.0), 0..1, &mut [], &|_, _, _| {});
         }
     }
 
     #[test]
     #[should_panic(expected = "not as wide")]
     fn a_result_of_another_width_is_refused() {
-        assert!(available(), "a processor without tiles is not as wide either");
+        assert!(supports(Precision::Bf16), "a processor that does not multiply so is not as wide either");
         let right = packed(Precision::Bf16, 4, 4, |_, _| 1.0);
         multiply(&|_, row| row.fill(1.0), &right, 0..1, &mut [&mut [0.0; 3]], &|_, _, _| {});
     }

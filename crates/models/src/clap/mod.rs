@@ -9,6 +9,7 @@ mod audio;
 mod config;
 mod features;
 mod fusion;
+mod packed;
 mod patches;
 mod projection;
 mod roberta;

@@ -1,9 +1,11 @@
 //! Multi-head self-attention over sequences that lie end to end, so that there is no padding to mask
 //! (Vaswani et al., "Attention is all you need", 2017).
 
+use std::cell::Cell;
+
 use rayon::prelude::*;
 
-use super::elementwise::softmax;
+use super::elementwise::{exp_below_highest, softmax};
 use super::rows::{Rows, Strided};
 use super::weight::{Products, Weight};
 
@@ -18,13 +20,27 @@ pub struct Shape {
     pub products: Products,
 }
 
-/// What is done to the scores of a query of one head before the softmax: `(sequence, head, query, scores)`.
-pub trait Scored: Fn(usize, usize, usize, &mut [f32]) + Sync {}
+/// Which scores.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Of which sequence.
+    pub sequence: usize,
+    /// Of which head.
+    pub head: usize,
+    /// Of which query.
+    pub query: usize,
+    /// The key of the first one.
+    pub key: usize,
+}
 
-impl<F: Fn(usize, usize, usize, &mut [f32]) + Sync> Scored for F {}
+/// What is done to some scores of a query of one head before the softmax.
+pub trait Scored: Fn(Place, &mut [f32]) + Sync {}
 
-/// Queries whose scores are in the second-level cache together, even where there are more than a thousand keys.
+impl<F: Fn(Place, &mut [f32]) + Sync> Scored for F {}
+
+/// Queries and keys whose scores are in the cache together.
 const QUERIES: usize = 128;
+const KEYS: usize = 256;
 
 /// Every token attends to the tokens of its own sequence.
 ///
@@ -49,7 +65,7 @@ pub fn attention(qkv: &[f32], lengths: &[usize], shape: Shape, scored: &impl Sco
             stride: 3 * width,
         };
         let keys = (length, &third(1), &third(2));
-        one_head(&third(0), keys, shape, |query, scores| scored(sequence, head, query, scores), own);
+        one_head(&third(0), keys, shape, (sequence, head), scored, own);
     });
 }
 
@@ -82,6 +98,15 @@ impl HeadPlaces {
         }
         places
     }
+
+    /// For rows that attention saw in another order: as its `n`th row, row `order[n]`.
+    pub fn back(places: &[Self], order: &[u32]) -> Vec<Self> {
+        let mut back = places.to_vec();
+        for (place, row) in places.iter().zip(order) {
+            back[*row as usize] = *place;
+        }
+        back
+    }
 }
 
 impl Rows for Heads<'_> {
@@ -93,26 +118,82 @@ impl Rows for Heads<'_> {
     }
 }
 
-/// One head: for each query, the mean of the values, weighed by the softmax of scores; `scored(query, scores)` is applied to those of each query first. Query and key start with the
-/// numbers of the head. Into `out` come queries x `head_width`.
+/// One head, of a sequence: for each query, the mean of the values, weighed by the softmax of scores, to which `scored` is applied first. Query and key start with the numbers of
+/// the head. Into `out` come queries x `head_width`.
 pub fn one_head(
     query: &Strided,
     (keys, key, value): (usize, &Strided, &Strided),
     Shape { head_width, products, .. }: Shape,
-    scored: impl Fn(usize, &mut [f32]),
+    (sequence, head): (usize, usize),
+    scored: &impl Scored,
     out: &mut [f32],
 ) {
-    let turned = Weight::of_columns(products, head_width, keys, |token, into| key.write(token, into));
-    let values = Weight::of_rows(products, keys, head_width, |token, into| value.write(token, into));
-    let mut scores = Vec::new();
+    let pack = |keys: std::ops::Range<usize>| {
+        let (first, count) = (keys.start, keys.len());
+        let turned = Weight::of_columns(products, head_width, count, |token, into| key.write(first + token, into));
+        (turned, Weight::of_rows(products, count, head_width, |token, into| value.write(first + token, into)))
+    };
+    let queries = |block: usize| Strided { data: &query.data[block * QUERIES * query.stride..], stride: query.stride };
+    let mut wide = Vec::new();
+    if keys <= KEYS {
+        let (turned, values) = pack(0..keys);
+        for (block, out) in out.chunks_mut(QUERIES * head_width).enumerate() {
+            let weigh = |row: usize, scores: &mut [f32]| {
+                scored(Place { sequence, head, query: block * QUERIES + row, key: 0 }, scores);
+                softmax(scores, keys);
+            };
+            turned.serial_twice(&queries(block), &weigh, &values, &mut wide, out);
+        }
+        return;
+    }
+    // More keys come some at a time, each time with the weights that they have among themselves (Milakov and Gimelshein, "Online normalizer calculation for softmax",
+    // 2018; Dao et al., "FlashAttention", 2022).
+    let firsts = (0..keys).step_by(KEYS);
+    let packed: Vec<_> = firsts.clone().map(|first| pack(first..(first + KEYS).min(keys))).collect();
+    let mut some = vec![0.0; QUERIES * head_width];
+    let found = vec![Cell::new(Weighed::NOTHING); QUERIES];
+    let mut totals = vec![Weighed::NOTHING; QUERIES];
     for (block, out) in out.chunks_mut(QUERIES * head_width).enumerate() {
-        let first = block * QUERIES;
-        let query = Strided { data: &query.data[first * query.stride..], stride: query.stride };
-        let weigh = |row: usize, scores: &mut [f32]| {
-            scored(first + row, scores);
-            softmax(scores, keys);
-        };
-        turned.serial_twice(&query, &weigh, &values, &mut scores, out);
+        out.fill(0.0);
+        totals.fill(Weighed::NOTHING);
+        for ((turned, values), first) in packed.iter().zip(firsts.clone()) {
+            let weigh = |row: usize, scores: &mut [f32]| {
+                scored(Place { sequence, head, query: block * QUERIES + row, key: first }, scores);
+                let (highest, total) = exp_below_highest(scores);
+                found[row].set(Weighed { highest, total });
+            };
+            let some = &mut some[..out.len()];
+            turned.serial_twice(&queries(block), &weigh, values, &mut wide, some);
+            let rows = out.chunks_exact_mut(head_width).zip(some.chunks_exact(head_width));
+            for ((out, some), (total, found)) in rows.zip(totals.iter_mut().zip(&found)) {
+                let (before, after) = total.add(found.get());
+                out.iter_mut().zip(some).for_each(|(out, some)| *out = *out * before + some * after);
+            }
+        }
+        for (out, Weighed { total, .. }) in out.chunks_exact_mut(head_width).zip(&totals) {
+            let scale = 1.0 / total;
+            out.iter_mut().for_each(|value| *value *= scale);
+        }
+    }
+}
+
+/// The highest of some scores, and the sum of the powers of all below it.
+#[derive(Clone, Copy)]
+struct Weighed {
+    highest: f32,
+    total: f32,
+}
+
+impl Weighed {
+    const NOTHING: Self = Self { highest: f32::NEG_INFINITY, total: 0.0 };
+
+    /// Takes others in; says what the means of these and of those are to be multiplied by.
+    fn add(&mut self, other: Self) -> (f32, f32) {
+        let highest = if other.highest > self.highest { other.highest } else { self.highest };
+        let share = |of: Self| if of.total == 0.0 { 0.0 } else { (of.highest - highest).exp() };
+        let (before, after) = (share(*self), share(other));
+        *self = Self { highest, total: self.total * before + other.total * after };
+        (before, after)
     }
 }
 
@@ -128,7 +209,7 @@ mod tests {
         let qkv: Vec<f32> = (0..tokens * 3 * width).map(|seed| ((seed * 31 + 7) % 19) as f32 / 6.0 - 1.5).collect();
         let mut mixed = vec![f32::NAN; tokens * width];
         let shape = Shape { heads, head_width, products: Products::exact() };
-        attention(&qkv, &lengths, shape, &|_, _, _, _: &mut [f32]| {}, &mut mixed);
+        attention(&qkv, &lengths, shape, &|_, _: &mut [f32]| {}, &mut mixed);
         let places = HeadPlaces::of(&lengths, heads, head_width);
         let mut out = vec![f32::NAN; tokens * width];
         for (row, out) in out.chunks_exact_mut(width).enumerate() {
@@ -154,6 +235,33 @@ mod tests {
                 }
             }
             start += length;
+        }
+    }
+
+    /// What is masked has no part in it, also where that is all of the keys that come together.
+    #[test]
+    fn masked_keys_do_not_count() {
+        let (head_width, keys) = (4, 3 * KEYS);
+        let qkv: Vec<f32> = (0..keys * 3 * head_width).map(|seed| ((seed * 31 + 7) % 19) as f32 / 6.0 - 1.5).collect();
+        let shape = Shape { heads: 1, head_width, products: Products::exact() };
+        for wanted in [0..5, KEYS + 3..KEYS + 9, 2 * KEYS + 1..keys] {
+            let mask = |place: Place, scores: &mut [f32]| {
+                for (score, key) in scores.iter_mut().zip(place.key..) {
+                    if !wanted.contains(&key) {
+                        *score = f32::NEG_INFINITY;
+                    }
+                }
+            };
+            let mut all = vec![f32::NAN; keys * head_width];
+            attention(&qkv, &[keys], shape, &mask, &mut all);
+            let third = |index: usize, first: usize| Strided {
+                data: &qkv[first * 3 * head_width + index * head_width..],
+                stride: 3 * head_width,
+            };
+            let (key, value) = (third(1, wanted.start), third(2, wanted.start));
+            let mut alone = vec![f32::NAN; keys * head_width];
+            one_head(&third(0, 0), (wanted.len(), &key, &value), shape, (0, 0), &|_, _: &mut [f32]| {}, &mut alone);
+            assert!(all.iter().zip(&alone).all(|(all, alone)| (all - alone).abs() < 1e-5), "{wanted:?}");
         }
     }
 }

@@ -136,6 +136,30 @@ pub fn softmax(rows: &mut [f32], width: usize) {
     Arch::new().dispatch(Softmax { rows, width });
 }
 
+struct ExpBelowHighest<'a>(&'a mut [f32]);
+
+impl WithSimd for ExpBelowHighest<'_> {
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (f32, f32) {
+        let highest = lanes_fold(self.0, f32::NEG_INFINITY, |x| x, |a, b| if a > b { a } else { b });
+        for value in &mut *self.0 {
+            *value = exp(*value - highest);
+        }
+        (highest, lanes_fold(self.0, 0.0, |x| x, |a, b| a + b))
+    }
+}
+
+/// Turns numbers into their powers of e, divided by that of the highest; gives the highest, and the sum of what came out. Where nothing is above minus infinity, all is 0.
+pub fn exp_below_highest(values: &mut [f32]) -> (f32, f32) {
+    if values.iter().all(|value| *value == f32::NEG_INFINITY) {
+        values.fill(0.0);
+        return (f32::NEG_INFINITY, 0.0);
+    }
+    Arch::new().dispatch(ExpBelowHighest(values))
+}
+
 /// Folds `values`, mapped, in 16 independent strands: the order is fixed, and the compiler may use vectors.
 #[inline(always)]
 pub fn lanes_fold(values: &[f32], start: f32, map: impl Fn(f32) -> f32, combine: impl Fn(f32, f32) -> f32) -> f32 {

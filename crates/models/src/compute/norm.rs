@@ -60,17 +60,17 @@ impl WithSimd for Apply<'_> {
     }
 }
 
-/// Rows of a matrix, end to end, normalised when they are read.
-pub struct Normalised<'a> {
-    /// The numbers.
-    pub data: &'a [f32],
+/// Rows that are normalised when they are read.
+pub struct Normalised<'a, R> {
+    /// As they are.
+    pub rows: R,
     /// How.
     pub norm: &'a LayerNorm,
 }
 
-impl Rows for Normalised<'_> {
+impl<R: Rows> Rows for Normalised<'_, R> {
     fn write(&self, row: usize, into: &mut [f32]) {
-        into.copy_from_slice(&self.data[row * into.len()..][..into.len()]);
+        self.rows.write(row, into);
         self.norm.apply(into);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::attention::{HeadPlaces, Heads, Scored, Shape, attention};
 use super::linear::{Linear, as_it_is, feed_forward, plus};
 use super::norm::{LayerNorm, Normalised};
+use super::rows::{Gathered, Strided};
 use crate::layers::Activation;
 
 /// Adds attention to the states, then adds two layers with an activation between them.
@@ -26,26 +27,59 @@ pub struct Block {
     pub narrow: Arc<Linear>,
 }
 
+/// How attention sees states.
+pub struct Seen<'a> {
+    /// Tokens of each sequence.
+    pub lengths: &'a [usize],
+    /// Which rows of the states the sequences consist of, where they do not lie one after the other. Every row is in one.
+    pub order: Option<&'a [u32]>,
+    /// How many.
+    pub heads: usize,
+}
+
+/// What lies between the steps of blocks. Fresh memory for every block would take longer to come by than some of its steps.
+#[derive(Debug, Default)]
+pub struct Memory {
+    qkv: Vec<f32>,
+    mixed: Vec<f32>,
+    between: Vec<f32>,
+    wide: Vec<f32>,
+}
+
+impl Block {
+    /// Sends `states`, tokens x width, through it.
+    pub fn apply(&self, states: &mut [f32], seen: &Seen, scored: &impl Scored, memory: &mut Memory) {
+        let &Seen { lengths, order, heads } = seen;
+        let width = self.output.outputs();
+        let head_width = width / heads;
+        let shape = Shape { heads, head_width, products: self.output.products() };
+        let Memory { qkv, mixed, between, wide } = memory;
+        qkv.resize(states.len() * 3, 0.0);
+        mixed.resize(states.len(), 0.0);
+        between.resize(states.len(), 0.0);
+
+        let norm = &self.attention_norm;
+        let mut places = HeadPlaces::of(lengths, heads, head_width);
+        if let Some(order) = order {
+            let rows = Gathered { data: states, width, order };
+            self.query_key_value.apply_into(&Normalised { rows, norm }, qkv, &as_it_is);
+            places = HeadPlaces::back(&places, order);
+        } else {
+            let rows = Strided { data: states, stride: width };
+            self.query_key_value.apply_into(&Normalised { rows, norm }, qkv, &as_it_is);
+        }
+        attention(qkv, lengths, shape, scored, mixed);
+        let rows = Heads { mixed, places: &places, head_width };
+        self.output.apply_into(&rows, between, &plus(states));
+        let normalised = Normalised { rows: Strided { data: between, stride: width }, norm: &self.feed_norm };
+        let layers = (&*self.widen, self.activation, &*self.narrow);
+        feed_forward(&normalised, layers, wide, states, &plus(between));
+    }
+}
+
 /// Sends `states`, all tokens of all sequences x width, through the blocks; `lengths` are the tokens of each sequence.
 pub fn forward(blocks: &[Block], states: &mut [f32], lengths: &[usize], heads: usize, scored: &impl Scored) {
-    let Some(first) = blocks.first() else { return };
-    let width = first.output.outputs();
-    let (tokens, head_width) = (states.len() / width, width / heads);
-    let shape = Shape { heads, head_width, products: first.output.products() };
-    let places = HeadPlaces::of(lengths, heads, head_width);
-    // Fresh memory for every block would take longer to come by than some of its steps.
-    let mut qkv = vec![0.0; tokens * 3 * width];
-    let mut mixed = vec![0.0; tokens * width];
-    let mut between = vec![0.0; tokens * width];
-    let mut wide = Vec::new();
-    for block in blocks {
-        let normalised = Normalised { data: states, norm: &block.attention_norm };
-        block.query_key_value.apply_into(&normalised, &mut qkv, &as_it_is);
-        attention(&qkv, lengths, shape, scored, &mut mixed);
-        let rows = Heads { mixed: &mixed, places: &places, head_width };
-        block.output.apply_into(&rows, &mut between, &plus(states));
-        let normalised = Normalised { data: &between, norm: &block.feed_norm };
-        let layers = (&*block.widen, block.activation, &*block.narrow);
-        feed_forward(&normalised, layers, &mut wide, states, &plus(&between));
-    }
+    let mut memory = Memory::default();
+    let seen = Seen { lengths, order: None, heads };
+    blocks.iter().for_each(|block| block.apply(states, &seen, scored, &mut memory));
 }

@@ -15,16 +15,16 @@ const FEW_ROWS: usize = 64;
 /// Work below which sharing out costs more than it saves, in multiply-adds: some 50 microseconds in f32.
 const SERIAL_BELOW: usize = 8_000_000;
 
-/// Rows of one task of two layers, and most numbers of a row between them, times parts, with which these stay in the second-level cache.
+/// Rows of one task of two layers, and most bytes of a row between them, with which these stay in the second-level cache.
 const TASK_ROWS_OF_TWO: usize = 128;
-const MOST_BETWEEN: usize = 5_600;
+const MOST_BYTES_BETWEEN: usize = 11_200;
 
 /// How the products of layers are taken. What goes in and comes out is f32, and sums are f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Products {
     /// Of f32, in the processor's vectors.
     Vectors,
-    /// By the processor's tiles.
+    /// By the processor's tiles, or its widest vectors.
     Tiles(Precision),
 }
 
@@ -33,14 +33,14 @@ impl Products {
     pub fn of(dtype: DType) -> Option<Self> {
         match dtype {
             DType::F32 => Some(Self::exact()),
-            DType::BF16 if tiles::available() => Some(Self::Tiles(Precision::Bf16)),
+            DType::BF16 if tiles::supports(Precision::Bf16) => Some(Self::Tiles(Precision::Bf16)),
             _ => None,
         }
     }
 
     /// Of f32, in the quickest way that this processor has.
     pub fn exact() -> Self {
-        if tiles::available() { Self::Tiles(Precision::F32) } else { Self::Vectors }
+        if tiles::supports(Precision::F32) { Self::Tiles(Precision::F32) } else { Self::Vectors }
     }
 
     /// For layers that see a few rows at a time, as those do that write token by token: what counts is how long the weights take to be read, and f32 takes a third less in
@@ -179,7 +179,7 @@ pub fn multiply_twice(
     let rows = out.len() / second.columns();
     if let (Weight::Tiles(first), Weight::Tiles(second)) = (first, second)
         && rows >= rayon::current_num_threads() * FEW_ROWS
-        && inner * first.precision().parts() <= MOST_BETWEEN
+        && inner * first.bytes_of_a_number() <= MOST_BYTES_BETWEEN
     {
         let shares = shares_of_tiles(second.columns(), 0, TASK_ROWS_OF_TWO, false);
         let product = |share: Share| {
@@ -232,7 +232,8 @@ mod tests {
             };
             let exact = product(Products::Vectors);
             let size = exact.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-            for (precision, least, most) in [(Precision::F32, 0.0, 2e-6), (Precision::Bf16, 1e-4, 5e-3)] {
+            let bounds = [(Precision::F32, 0.0, 2e-6), (Precision::Bf16, 1e-4, 5e-3)];
+            for (precision, least, most) in bounds.into_iter().filter(|(precision, ..)| tiles::supports(*precision)) {
                 let near = product(Products::Tiles(precision));
                 let deviation = |(one, other): (&f32, &f32)| f64::from(one - other).powi(2);
                 let off = exact.iter().zip(&near).map(deviation).sum::<f64>().sqrt() / size;

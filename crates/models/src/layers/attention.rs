@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::compute::attention::{self, HeadPlaces, Heads, one_head};
+use crate::compute::attention::{self, HeadPlaces, Heads, Place, one_head};
 use crate::compute::elementwise::add_bias;
 use crate::compute::rows::{Rows, Strided};
 use crate::compute::weight::Products;
@@ -47,14 +47,14 @@ struct Attend {
 }
 
 /// What is done to scores before the softmax: they are scaled, then a mask is added.
-pub(super) struct Scoring {
-    pub(super) scale: f32,
-    pub(super) added: Option<Added>,
+pub(crate) struct Scoring {
+    pub(crate) scale: f32,
+    pub(crate) added: Option<Added>,
 }
 
 impl Scoring {
-    /// To those of a query of one head; `(batch, head, query)` says which.
-    pub(super) fn apply(&self, place: (usize, usize, usize), scores: &mut [f32]) {
+    /// To some of a query of one head.
+    pub(crate) fn apply(&self, place: Place, scores: &mut [f32]) {
         for score in &mut *scores {
             *score *= self.scale;
         }
@@ -65,14 +65,14 @@ impl Scoring {
 }
 
 /// What is added to scores: numbers, and how far it is to the next in each of batch, heads, queries and keys.
-pub(super) struct Added {
+pub(crate) struct Added {
     numbers: Vec<f32>,
     steps: [usize; 4],
 }
 
 impl Added {
     /// For scores of this shape: batch, heads, queries and keys.
-    pub(super) fn of(mask: Mask, shape: (usize, usize, usize, usize)) -> Result<Option<Self>> {
+    pub(crate) fn of(mask: Mask, shape: (usize, usize, usize, usize)) -> Result<Option<Self>> {
         let Mask::Add(mask) = mask else { return Ok(None) };
         let (batch, heads, queries, keys) = mask.dims4()?;
         mask.broadcast_as(shape)?; // or it does not fit
@@ -82,10 +82,10 @@ impl Added {
         Ok(Some(Self { numbers: mask.flatten_all()?.to_vec1()?, steps }))
     }
 
-    /// Adds to the scores of a query of one head.
-    fn add(&self, (batch, head, query): (usize, usize, usize), scores: &mut [f32]) {
-        let [to_batch, to_head, to_query, to_key] = self.steps;
-        let numbers = &self.numbers[batch * to_batch + head * to_head + query * to_query..];
+    /// Adds to some scores of a query of one head.
+    fn add(&self, Place { sequence, head, query, key }: Place, scores: &mut [f32]) {
+        let [to_sequence, to_head, to_query, to_key] = self.steps;
+        let numbers = &self.numbers[sequence * to_sequence + head * to_head + query * to_query + key * to_key..];
         if to_key == 1 {
             add_bias(scores, &numbers[..scores.len()]);
         } else {
@@ -149,9 +149,9 @@ impl CustomOp3 for Attend {
         mixed.par_chunks_mut((query.tokens * head_width).max(1)).enumerate().for_each(|(index, out)| {
             let (batch, head) = (index / self.heads, index % self.heads);
             let column = head * head_width;
-            let scored = |query: usize, scores: &mut [f32]| self.scoring.apply((batch, head, query), scores);
+            let scored = |place: Place, scores: &mut [f32]| self.scoring.apply(place, scores);
             let (key, value) = (key.head(batch, column), value.head(batch, column));
-            one_head(&query.head(batch, column), (tokens, &key, &value), shape, scored, out);
+            one_head(&query.head(batch, column), (tokens, &key, &value), shape, (batch, head), &scored, out);
         });
         let places = HeadPlaces::of(&vec![query.tokens; batch], self.heads, head_width);
         let heads = Heads { mixed: &mixed, places: &places, head_width };

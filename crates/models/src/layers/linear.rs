@@ -100,7 +100,7 @@ impl Linear {
     }
 
     /// Our own layer, where it is one.
-    pub(super) fn packed(&self) -> Option<&Arc<linear::Linear>> {
+    pub(crate) fn packed(&self) -> Option<&Arc<linear::Linear>> {
         match &self.weight {
             Weight::Packed(packed) => Some(packed),
             Weight::Plain { .. } => None,

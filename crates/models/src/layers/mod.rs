@@ -12,7 +12,7 @@ mod patches;
 mod transformer;
 
 pub use activation::Activation;
-pub(crate) use attention::softmax;
+pub(crate) use attention::{Added, Scoring, softmax};
 pub use attention::{Mask, attend};
 pub(crate) use cached::{CachedAttention, Kept, Past, indices, later_tokens};
 pub use embedding::Embedding;

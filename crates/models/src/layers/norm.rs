@@ -35,7 +35,7 @@ impl LayerNorm {
     }
 
     /// The same on plain numbers.
-    pub(super) fn plain(&self) -> Result<norm::LayerNorm> {
+    pub(crate) fn plain(&self) -> Result<norm::LayerNorm> {
         Ok(norm::LayerNorm::new(self.weight.to_vec1()?, self.bias.to_vec1()?, self.epsilon))
     }
 

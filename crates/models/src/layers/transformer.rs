@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
 
 use super::attention::{Added, Scoring};
 use super::{Activation, LayerNorm, Linear, Mask, attend};
+use crate::compute::attention::Place;
 use crate::compute::transformer;
 use crate::error::ModelError;
 use crate::scope::Scope;
@@ -69,7 +70,7 @@ impl Transformer {
 
 impl Block {
     /// The same on plain numbers, where its layers are our own.
-    fn packed(&self) -> Result<Option<transformer::Block>> {
+    pub(crate) fn packed(&self) -> Result<Option<transformer::Block>> {
         let layers = [&self.query_key_value, &self.output, &self.widen, &self.narrow].map(Linear::packed);
         let [Some(query_key_value), Some(output), Some(widen), Some(narrow)] = layers else { return Ok(None) };
         Ok(Some(transformer::Block {
@@ -122,9 +123,7 @@ impl CustomOp1 for Packed<'_> {
             candle_core::bail!("the states are not contiguous");
         };
         let mut states = storage.as_slice::<f32>()?[start..end].to_vec();
-        let scored = |sequence: usize, head: usize, query: usize, scores: &mut [f32]| {
-            self.scoring.apply((sequence, head, query), scores);
-        };
+        let scored = |place: Place, scores: &mut [f32]| self.scoring.apply(place, scores);
         transformer::forward(self.blocks, &mut states, &vec![tokens; batch], self.heads, &scored);
         Ok((CpuStorage::F32(states), shape))
     }

@@ -96,7 +96,7 @@ impl Bert {
             let rows = Strided { data: &states, stride: self.width };
             let shape = Shape { heads: self.heads, head_width, products: layer.output.products() };
             layer.query_key_value.apply_into(&rows, &mut qkv, &as_it_is);
-            attention(&qkv, &lengths, shape, &|_, _, _, _: &mut [f32]| {}, &mut mixed);
+            attention(&qkv, &lengths, shape, &|_, _: &mut [f32]| {}, &mut mixed);
             let heads = Heads { mixed: &mixed, places: &places, head_width };
             layer.output.apply_into(&heads, &mut between, &AddNorm { others: &states, norm: &layer.output_norm });
             let rows = Strided { data: &between, stride: self.width };

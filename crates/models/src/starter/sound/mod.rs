@@ -80,7 +80,7 @@ impl SoundTower {
         }
         self.first_norm.apply(&mut states);
         let lengths = vec![TOKENS; pictures.len()];
-        transformer::forward(&self.blocks, &mut states, &lengths, self.heads, &|_, _, _, _: &mut [f32]| {});
+        transformer::forward(&self.blocks, &mut states, &lengths, self.heads, &|_, _: &mut [f32]| {});
         let mut starts: Vec<f32> =
             states.chunks_exact(TOKENS * self.width).flat_map(|picture| picture[..self.width].to_vec()).collect();
         self.last_norm.apply(&mut starts);

@@ -1,0 +1,355 @@
+//! Products of tiles of numbers, by the unit of the processor that is quickest at them.
+
+#![allow(unsafe_code)]
+
+mod amx;
+mod vectors;
+
+use std::arch::x86_64::{
+    __m256i, __m512, __m512bh, __m512i, _mm512_castsi512_ps, _mm512_castsi512_si256, _mm512_cvtepu16_epi32,
+    _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_loadu_ps, _mm512_slli_epi32, _mm512_sub_ps,
+};
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use self::amx::Tiles;
+use self::vectors::Vectors;
+use crate::{
+    Line, PANEL_COLUMNS, PANEL_LINES, PIECE_COLUMNS, Packed, Precision, TILE_DEPTH, TILE_ROWS, WHOLE_LINES, whole,
+};
+
+/// What a processor multiplies with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// AMX: registers that hold tiles of bf16.
+    Tiles,
+    /// AVX-512: vectors of f32.
+    Vectors {
+        /// AVX512-BF16: vectors of pairs of bf16 as well.
+        has_pairs: bool,
+    },
+}
+
+/// What this processor has, and the system lets this process use. Asked once.
+pub(crate) fn unit() -> Option<Unit> {
+    static UNIT: OnceLock<Option<Unit>> = OnceLock::new();
+    *UNIT.get_or_init(|| {
+        let has_pairs = is_x86_feature_detected!("avx512bf16");
+        if !is_x86_feature_detected!("avx512f") {
+            return None;
+        }
+        Some(if has_pairs && amx::request() { Unit::Tiles } else { Unit::Vectors { has_pairs } })
+    })
+}
+
+/// Writes a row of the left matrix. What is called once a row need not be compiled for each caller.
+type Read<'a> = dyn Fn(usize, &mut [f32]) + 'a;
+/// Works on a piece of a row of the result.
+type Finish<'a> = dyn Fn(usize, usize, &mut [f32]) + 'a;
+
+/// A unit at work on this thread.
+trait Kernel {
+    /// Rows that are multiplied together, all of them though some may not be wanted.
+    const ROWS: usize;
+    /// Steps of 32 numbers, times their lines, that are summed before the next rows come: those of a panel stay in the first-level cache.
+    const NEAR: usize;
+
+    /// Makes it ready. Only where it is there.
+    fn start() -> Self;
+
+    /// Adds to `sums`, up to two tiles of rows, the product of as many rows of `a`, whose tiles of rows are `steps` steps apart, and some steps of a panel; the
+    /// `index`th panel of `sums` holds them. The first time the sums are nothing yet.
+    fn add_product<const LINES: usize>(
+        &self,
+        a: &[Line],
+        steps: usize,
+        panel: &[Line],
+        sums: &mut [Sums],
+        index: usize,
+        is_first: bool,
+    );
+}
+
+/// Bytes of rows that are gone through before the next panel comes: they stay in the second-level cache.
+const FAR_BYTES: usize = 640 << 10;
+
+/// Panels whose sums are written out together: a result is not written in short pieces far from each other.
+const TOGETHER: usize = PIECE_COLUMNS / PANEL_COLUMNS;
+
+/// A row of sums of these panels. What follows keeps rows from falling into few places of the first-level cache.
+#[derive(Clone)]
+#[repr(C, align(64))]
+struct Sums {
+    panels: [[f32; PANEL_COLUMNS]; TOGETHER],
+    apart: [f32; 16],
+}
+
+impl Sums {
+    const ZERO: Self = Self { panels: [[0.0; PANEL_COLUMNS]; TOGETHER], apart: [0.0; 16] };
+}
+
+/// What a thread works in, kept for the next time: fresh memory would cost more than the product of a small matrix.
+#[derive(Default)]
+struct Scratch {
+    row: Vec<f32>,
+    lines: Vec<Line>,
+    between: Vec<Line>,
+    sums: Vec<Sums>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Lends this thread's memory. Meanwhile it is not there for others: whoever reads or finishes rows may itself multiply.
+fn with_scratch(work: impl FnOnce(&mut Scratch)) {
+    let mut scratch = SCRATCH.take();
+    work(&mut scratch);
+    SCRATCH.set(scratch);
+}
+
+/// See [`crate::multiply`], which has checked the widths and that there is such a unit.
+pub(crate) fn multiply(read: &Read, b: &Packed, panels: Range<usize>, out: &mut [&mut [f32]], finish: &Finish) {
+    match (unit(), b.precision) {
+        (Some(Unit::Tiles), Precision::Bf16) => multiply_by::<Tiles, 1>(read, b, panels, out, finish),
+        (Some(Unit::Tiles), Precision::F32) => multiply_by::<Tiles, 3>(read, b, panels, out, finish),
+        (_, Precision::Bf16) => multiply_by::<Vectors, 1>(read, b, panels, out, finish),
+        (_, Precision::F32) => multiply_by::<Vectors, 2>(read, b, panels, out, finish),
+    }
+}
+
+fn multiply_by<K: Kernel, const LINES: usize>(
+    read: &Read,
+    b: &Packed,
+    panels: Range<usize>,
+    out: &mut [&mut [f32]],
+    finish: &Finish,
+) {
+    with_scratch(|Scratch { row, lines, sums, .. }| {
+        read_rows::<K, LINES>(read, out.len(), b, row, lines);
+        product::<K, LINES>(lines, out.len(), b, panels, sums, &mut |index, column, sums| {
+            write(out, index, column, sums, finish);
+        });
+    });
+}
+
+/// See [`crate::feed_forward`], which has checked the widths and that there is such a unit.
+pub(crate) fn feed_forward(
+    read: &Read,
+    first: &Packed,
+    between: &Finish,
+    second: &Packed,
+    out: &mut [&mut [f32]],
+    finish: &Finish,
+) {
+    match (unit(), first.precision) {
+        (Some(Unit::Tiles), Precision::Bf16) => feed_forward_by::<Tiles, 1>(read, first, between, second, out, finish),
+        (Some(Unit::Tiles), Precision::F32) => feed_forward_by::<Tiles, 3>(read, first, between, second, out, finish),
+        (_, Precision::Bf16) => feed_forward_by::<Vectors, 1>(read, first, between, second, out, finish),
+        (_, Precision::F32) => feed_forward_by::<Vectors, 2>(read, first, between, second, out, finish),
+    }
+}
+
+fn feed_forward_by<K: Kernel, const LINES: usize>(
+    read: &Read,
+    first: &Packed,
+    between: &Finish,
+    second: &Packed,
+    out: &mut [&mut [f32]],
+    finish: &Finish,
+) {
+    with_scratch(|Scratch { row, lines, between: divided, sums }| {
+        read_rows::<K, LINES>(read, out.len(), first, row, lines);
+        let steps = second.steps();
+        divided.resize(out.len().next_multiple_of(TILE_ROWS) * steps * LINES, Line([0; TILE_DEPTH]));
+        product::<K, LINES>(lines, out.len(), first, 0..first.panels(), sums, &mut |index, column, sums| {
+            let width = sums.len().min(first.columns - column);
+            between(index, column, &mut sums[..width]);
+            // What is beyond the last column is a product with nothing.
+            let sums = &sums[..width.next_multiple_of(TILE_DEPTH)];
+            let lines = &mut divided[place(index, steps * LINES) + column / TILE_DEPTH * LINES * TILE_ROWS..];
+            // SAFETY: both units come with the instructions that so many lines need.
+            unsafe { divide_row::<LINES>(sums, lines) };
+        });
+        product::<K, LINES>(divided, out.len(), second, 0..second.panels(), sums, &mut |index, column, sums| {
+            write(out, index, column, sums, finish);
+        });
+    });
+}
+
+/// The first line of a row among tiles, of which 16 rows have so many.
+fn place(row: usize, tiles: usize) -> usize {
+    row / TILE_ROWS * TILE_ROWS * tiles + row % TILE_ROWS
+}
+
+/// Reads rows of the left matrix and divides them into tiles; rows that are multiplied and not wanted are zero.
+fn read_rows<K: Kernel, const LINES: usize>(
+    read: &Read,
+    rows: usize,
+    b: &Packed,
+    row: &mut Vec<f32>,
+    lines: &mut Vec<Line>,
+) {
+    let steps = b.steps();
+    row.clear();
+    row.resize(steps * TILE_DEPTH, 0.0);
+    lines.resize(rows.next_multiple_of(TILE_ROWS) * steps * LINES, Line([0; TILE_DEPTH]));
+    for index in 0..rows.next_multiple_of(K::ROWS) {
+        if index < rows {
+            read(index, &mut row[..b.depth]);
+        } else {
+            row.fill(0.0);
+        }
+        // SAFETY: both units come with the instructions that so many lines need.
+        unsafe { divide_row::<LINES>(row, &mut lines[place(index, steps * LINES)..]) };
+    }
+}
+
+/// Writes sums of a row from a column (counted from the first panel's) on where they belong, and finishes them.
+fn write(out: &mut [&mut [f32]], row: usize, column: usize, sums: &[f32], finish: &Finish) {
+    let out = &mut out[row][column..];
+    let width = sums.len().min(out.len());
+    out[..width].copy_from_slice(&sums[..width]);
+    finish(row, column, &mut out[..width]);
+}
+
+/// So many rows, divided into tiles, times some panels. `consume` is given the sums of some panels of a row, from a column (counted from the first panel's) on; of all
+/// columns that these panels have room for.
+fn product<K: Kernel, const LINES: usize>(
+    lines: &[Line],
+    rows: usize,
+    b: &Packed,
+    panels: Range<usize>,
+    sums: &mut Vec<Sums>,
+    consume: &mut dyn FnMut(usize, usize, &mut [f32]),
+) {
+    let steps = b.steps();
+    let near = K::NEAR / LINES;
+    let far = (FAR_BYTES / (rows * LINES * size_of::<Line>())).next_multiple_of(near).max(near);
+    sums.resize(rows.next_multiple_of(K::ROWS), Sums::ZERO);
+    for first in panels.clone().step_by(TOGETHER) {
+        let together = (panels.end - first).min(TOGETHER);
+        let kernel = K::start();
+        for far in (0..steps).step_by(far).map(|begin| begin..(begin + far).min(steps)) {
+            for index in 0..together {
+                let panel = b.panel(first + index);
+                for begin in far.clone().step_by(near) {
+                    let some = begin..(begin + near).min(far.end);
+                    let panel = &panel[some.start * LINES * PANEL_LINES..some.end * LINES * PANEL_LINES];
+                    // Two tiles of rows at a time, at the end perhaps one.
+                    let rows = lines.chunks(2 * TILE_ROWS * steps * LINES).zip(sums.chunks_mut(2 * TILE_ROWS));
+                    for (lines, sums) in rows {
+                        let lines = &lines[some.start * LINES * TILE_ROWS..];
+                        kernel.add_product::<LINES>(lines, steps, panel, sums, index, begin == 0);
+                    }
+                }
+            }
+        }
+        // Before `consume`, in which somebody may multiply and so leave none.
+        drop(kernel);
+        let column = (first - panels.start) * PANEL_COLUMNS;
+        for (index, sums) in sums[..rows].iter_mut().enumerate() {
+            consume(index, column, &mut sums.panels.as_flattened_mut()[..together * PANEL_COLUMNS]);
+        }
+    }
+}
+
+/// Asks for large pages under what is not written yet: a matrix is read from end to end, and small ones would have to be looked up all the time.
+pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
+    const PAGE: usize = 2 << 20;
+    let range = memory.as_mut_ptr_range();
+    let (start, end) = ((range.start as usize).next_multiple_of(PAGE), range.end as usize / PAGE * PAGE);
+    if start < end {
+        // SAFETY: the range lies within the memory. It stays as it is; a system without such pages says so, and nothing is lost.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE) };
+    }
+}
+
+/// See [`crate::divide`], for numbers in bf16.
+pub(crate) fn divide(numbers: &[f32], parts: usize, lines: &mut [Line]) {
+    let (steps, _) = numbers.as_chunks::<TILE_DEPTH>();
+    for (numbers, lines) in steps.iter().zip(lines.chunks_exact_mut(parts)) {
+        // SAFETY: who asks has found these instructions.
+        unsafe { divide_step(numbers, lines.iter_mut()) };
+    }
+}
+
+/// Divides a row into tiles: the lines of each 32 numbers to the first of the next tiles. In bf16 only where AVX512-BF16 is.
+#[target_feature(enable = "avx512f")]
+fn divide_row<const LINES: usize>(row: &[f32], lines: &mut [Line]) {
+    let (steps, _) = row.as_chunks::<TILE_DEPTH>();
+    for (numbers, lines) in steps.iter().zip(lines.chunks_mut(TILE_ROWS * LINES)) {
+        let lines = lines.iter_mut().step_by(TILE_ROWS).take(LINES);
+        if LINES == WHOLE_LINES {
+            lines.zip(whole(numbers)).for_each(|(line, numbers)| *line = numbers);
+        } else {
+            // SAFETY: numbers go in bf16 only where the instructions for it are.
+            unsafe { divide_step(numbers, lines) };
+        }
+    }
+}
+
+/// 32 numbers as bf16, what is left of them as bf16, and so on, as many times as there are lines.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn divide_step<'a>(numbers: &[f32; TILE_DEPTH], lines: impl Iterator<Item = &'a mut Line>) {
+    // SAFETY: there are 32 numbers; a vector has 16.
+    let [mut low, mut high] = unsafe { [_mm512_loadu_ps(numbers.as_ptr()), _mm512_loadu_ps(numbers.as_ptr().add(16))] };
+    for line in lines {
+        // SAFETY: the types have 64 bytes, of which all values are valid.
+        let bits = unsafe {
+            let rounded: __m512bh = _mm512_cvtne2ps_pbh(high, low);
+            *line = std::mem::transmute::<__m512bh, Line>(rounded);
+            std::mem::transmute::<__m512bh, __m512i>(rounded)
+        };
+        low = left(low, _mm512_castsi512_si256(bits));
+        high = left(high, _mm512_extracti64x4_epi64::<1>(bits));
+    }
+}
+
+/// What a bf16 leaves of a number; not a number where it is not finite.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn left(number: __m512, part: __m256i) -> __m512 {
+    let value = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(part)));
+    _mm512_sub_ps(number, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number(seed: usize) -> f32 {
+        ((seed * 7919 + 13) % 1009) as f32 / 504.5 - 1.0
+    }
+
+    fn product_by<K: Kernel>(rows: usize, b: &Packed) -> Vec<f32> {
+        let mut out = vec![f32::NAN; rows * b.columns];
+        let mut slices: Vec<&mut [f32]> = out.chunks_mut(b.columns).collect();
+        let read = |row: usize, into: &mut [f32]| {
+            into.iter_mut().zip(row * 31..).for_each(|(value, seed)| *value = number(seed));
+        };
+        multiply_by::<K, 1>(&read, b, 0..b.panels(), &mut slices, &|_, _, _| {});
+        out
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        /// Where there are both, either may be asked: products of bf16 are exact in f32, so that sums alone differ, in their last bits.
+        #[test]
+        fn units_agree(rows in 1usize..70, depth in 1usize..1700, columns in 1usize..300) {
+            if unit() != Some(Unit::Tiles) {
+                return Ok(());
+            }
+            let b = Packed::of_rows(Precision::Bf16, depth, columns, |row, into| {
+                into.iter_mut().zip(row * 17..).for_each(|(value, seed)| *value = number(seed));
+            });
+            let (tiles, vectors) = (product_by::<Tiles>(rows, &b), product_by::<Vectors>(rows, &b));
+            prop_assert!(tiles.iter().zip(&vectors).all(|(one, other)| (one - other).abs() < 1e-3));
+        }
+    }
+}

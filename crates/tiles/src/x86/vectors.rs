@@ -1,0 +1,158 @@
+//! Vectors: sixteen numbers, or sixteen pairs of bf16 by the instruction of AVX512-BF16 (Intel, "Architecture Instruction Set Extensions and Future Features",
+//! `VDPBF16PS`), times as many, added to sixteen sums. The lines of tiles are what they want.
+
+use std::arch::x86_64::{
+    __m512, __m512bh, _mm512_castsi512_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+};
+
+use super::{Kernel, Sums, TOGETHER};
+use crate::{Line, PANEL_LINES, TILE_ROWS};
+
+/// Rows whose sums are in registers together: 16 of the 32 that there are, two for each row.
+const ROWS: usize = 8;
+
+/// Nothing has to be made ready.
+pub(super) struct Vectors;
+
+impl Kernel for Vectors {
+    const ROWS: usize = 1;
+    const NEAR: usize = 16;
+
+    fn start() -> Self {
+        Self
+    }
+
+    fn add_product<const LINES: usize>(
+        &self,
+        a: &[Line],
+        steps: usize,
+        panel: &[Line],
+        sums: &mut [Sums],
+        index: usize,
+        is_first: bool,
+    ) {
+        assert!((LINES == 1 || LINES == 2) && index < TOGETHER);
+        for (lines, sums) in a.chunks(steps * LINES * TILE_ROWS).zip(sums.chunks_mut(TILE_ROWS)) {
+            for (first, sums) in (0..TILE_ROWS).step_by(ROWS).zip(sums.chunks_mut(ROWS)) {
+                // SAFETY: only reached where the instructions for numbers in so many lines were found.
+                unsafe {
+                    if LINES == 1 {
+                        add_pairs(&lines[first..], panel, sums, index, is_first);
+                    } else {
+                        add_numbers(&lines[first..], panel, sums, index, is_first);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The function for as many rows as there are sums.
+macro_rules! by_rows {
+    ($add:ident, $lines:ident, $panel:ident, $sums:ident, $index:ident, $is_first:ident) => {
+        match $sums.len() {
+            1 => $add::<1>($lines, $panel, $sums, $index, $is_first),
+            2 => $add::<2>($lines, $panel, $sums, $index, $is_first),
+            3 => $add::<3>($lines, $panel, $sums, $index, $is_first),
+            4 => $add::<4>($lines, $panel, $sums, $index, $is_first),
+            5 => $add::<5>($lines, $panel, $sums, $index, $is_first),
+            6 => $add::<6>($lines, $panel, $sums, $index, $is_first),
+            7 => $add::<7>($lines, $panel, $sums, $index, $is_first),
+            _ => $add::<ROWS>($lines, $panel, $sums, $index, $is_first),
+        }
+    };
+}
+
+/// Adds the product of up to [`ROWS`] rows of a tile, whose lines are a tile apart, and some steps of a panel. Numbers are pairs of bf16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn add_pairs(lines: &[Line], panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    fn add<const COUNT: usize>(lines: &[Line], panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
+        let mut totals = read::<COUNT>(sums, index, is_first);
+        for (tile, panel) in panel.as_chunks::<PANEL_LINES>().0.iter().enumerate() {
+            let rows = &lines[tile * TILE_ROWS..][..COUNT];
+            for pair in 0..TILE_ROWS {
+                let [low, high] = [pairs(vector(&panel[pair])), pairs(vector(&panel[TILE_ROWS + pair]))];
+                for (row, totals) in rows.iter().zip(&mut totals) {
+                    let both = pairs(_mm512_castsi512_ps(_mm512_set1_epi32(word(row, pair).cast_signed())));
+                    *totals = [_mm512_dpbf16_ps(totals[0], both, low), _mm512_dpbf16_ps(totals[1], both, high)];
+                }
+            }
+        }
+        write(totals, sums, index);
+    }
+    by_rows!(add, lines, panel, sums, index, is_first);
+}
+
+/// [`add_pairs`] for numbers as they are.
+#[target_feature(enable = "avx512f")]
+fn add_numbers(lines: &[Line], panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn add<const COUNT: usize>(lines: &[Line], panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
+        let mut totals = read::<COUNT>(sums, index, is_first);
+        for (tile, panel) in panel.as_chunks::<PANEL_LINES>().0.iter().enumerate() {
+            let rows = &lines[tile * TILE_ROWS..][..COUNT];
+            for place in 0..TILE_ROWS {
+                let [low, high] = [vector(&panel[place]), vector(&panel[TILE_ROWS + place])];
+                for (row, totals) in rows.iter().zip(&mut totals) {
+                    let number = _mm512_set1_ps(f32::from_bits(word(row, place)));
+                    *totals = [_mm512_fmadd_ps(number, low, totals[0]), _mm512_fmadd_ps(number, high, totals[1])];
+                }
+            }
+        }
+        write(totals, sums, index);
+    }
+    by_rows!(add, lines, panel, sums, index, is_first);
+}
+
+/// The sums of a panel so far.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn read<const COUNT: usize>(sums: &[Sums], index: usize, is_first: bool) -> [[__m512; 2]; COUNT] {
+    let mut totals = [[_mm512_setzero_ps(); 2]; COUNT];
+    if !is_first {
+        for (totals, sums) in totals.iter_mut().zip(sums) {
+            let (low, high) = sums.panels[index].split_at(TILE_ROWS);
+            // SAFETY: each half has the 16 numbers of a vector.
+            *totals = unsafe { [_mm512_loadu_ps(low.as_ptr()), _mm512_loadu_ps(high.as_ptr())] };
+        }
+    }
+    totals
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn write<const COUNT: usize>(totals: [[__m512; 2]; COUNT], sums: &mut [Sums], index: usize) {
+    for (totals, sums) in totals.into_iter().zip(sums) {
+        let (low, high) = sums.panels[index].split_at_mut(TILE_ROWS);
+        // SAFETY: each half has the 16 numbers of a vector.
+        unsafe {
+            _mm512_storeu_ps(low.as_mut_ptr(), totals[0]);
+            _mm512_storeu_ps(high.as_mut_ptr(), totals[1]);
+        }
+    }
+}
+
+/// Two bf16 of a line, or one number.
+#[inline]
+fn word(line: &Line, place: usize) -> u32 {
+    let [low, high] = line.0.as_chunks::<2>().0[place];
+    u32::from(low) | u32::from(high) << 16
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn vector(line: &Line) -> __m512 {
+    // SAFETY: both have 64 bytes, of which all values are valid.
+    unsafe { std::mem::transmute::<Line, __m512>(*line) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn pairs(bits: __m512) -> __m512bh {
+    // SAFETY: both have 64 bytes, of which all values are valid.
+    unsafe { std::mem::transmute::<__m512, __m512bh>(bits) }
+}
