@@ -2,7 +2,7 @@
 
 use sensorium_sources::ProfileFile;
 
-use super::sections::{Config, Role};
+use super::sections::{Config, LanesChoice, Role};
 
 #[derive(Default)]
 struct Faults(Vec<String>);
@@ -142,6 +142,10 @@ fn models(config: &Config, faults: &mut Faults) {
     faults.require(
         config.profile.name == "auto" || ProfileFile::is_name(&config.profile.name),
         "profile.name: must be auto, starter, standard, clip, or the path of a profile file ending in .toml",
+    );
+    faults.require(
+        config.encoder.lanes != LanesChoice::Apart || config.encoder.batch_cost_beside_searches == 0,
+        "encoder.batch_cost_beside_searches: must be 0 where encoder.lanes is apart; no search waits for ingest there, so it would be ignored",
     );
 }
 

@@ -161,6 +161,7 @@ pub fn cache_dir() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LanesChoice;
 
     fn with(file: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let folder = tempfile::tempdir().unwrap();
@@ -189,6 +190,19 @@ mod tests {
             assert!(error.to_string().contains(name), "{name} in {error}");
         }
         assert_eq!(error.0.len(), 7, "{error}"); // chunk_tokens breaks two rules
+    }
+
+    #[test]
+    fn what_lanes_apart_would_ignore_is_refused() {
+        assert_eq!(with("", &[]).unwrap().encoder.lanes, LanesChoice::Auto);
+        let beside = ("SENSORIUM__ENCODER__BATCH_COST_BESIDE_SEARCHES", "800");
+        let error = with("[encoder]\nlanes = \"apart\"", &[beside]).unwrap_err();
+        assert_eq!(error.0.len(), 1, "{error}");
+        assert!(error.to_string().contains("encoder.batch_cost_beside_searches"), "{error}");
+        for lanes in ["auto", "shared"] {
+            assert!(with("", &[beside, ("SENSORIUM__ENCODER__LANES", lanes)]).is_ok());
+        }
+        assert!(with("[encoder]\nlanes = \"together\"", &[]).is_err());
     }
 
     #[test]

@@ -6,8 +6,8 @@ mod sections;
 
 pub use load::{ConfigError, Overrides, cache_dir, load};
 pub use sections::{
-    Auth, Blobs, Captioner, Catalog, Config, Encoder, Index, Ingest, Jobs, Limits, Log, OwnBounds, Profile, Reindex,
-    Role, Search, Server, Storage, Tenants, Traces, Transcriber,
+    Auth, Blobs, Captioner, Catalog, Config, Encoder, Index, Ingest, Jobs, LanesChoice, Limits, Log, OwnBounds,
+    Profile, Reindex, Role, Search, Server, Storage, Tenants, Traces, Transcriber,
 };
 
 /// The commented defaults, which are also `config/sensorium.toml`.

@@ -185,6 +185,18 @@ pub struct Profile {
     pub memory_bytes: u64,
 }
 
+/// How searches and ingest share the device of the models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LanesChoice {
+    /// Apart on a CPU, shared on a GPU.
+    Auto,
+    /// One batch at a time, searches first.
+    Shared,
+    /// Beside each other, ingest at a lower priority of the system.
+    Apart,
+}
+
 /// The queues before the models.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -192,9 +204,11 @@ pub struct Profile {
 pub struct Encoder {
     pub device: DeviceChoice,
     pub threads: usize,
+    pub lanes: LanesChoice,
     pub interactive_queue_cost: u64,
     pub bulk_queue_cost: u64,
-    pub batch_cost: u64,
+    pub interactive_batch_cost: u64,
+    pub bulk_batch_cost: u64,
     pub batch_cost_beside_searches: u64,
     pub interactive_deadline_ms: u64,
     pub cache_bytes: usize,

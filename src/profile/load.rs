@@ -5,7 +5,7 @@ use std::thread;
 
 use sensorium_domain::encoder::{SoundFormat, SpaceInfo, Tower, TowerInfo};
 use sensorium_domain::{BlobHash, Modality, ModelName};
-use sensorium_inference::{LocalEncoder, Options};
+use sensorium_inference::{Lanes, LocalEncoder, Options};
 use sensorium_models::device;
 use sensorium_models::labels::Labels;
 use sensorium_models::registry::{self, DType, Device, LoadOptions};
@@ -17,7 +17,7 @@ use sensorium_sources::{Check, ModelEntry, Origin, PoolingDefault, Precision, Pr
 use super::reading::{Fitted, Reading};
 use super::writers::{Room, Writers};
 use super::{Chosen, ModelFacts, Profile, ProfileError, Space};
-use crate::config::{self, Config};
+use crate::config::{self, Config, LanesChoice};
 use crate::models::{Located, Models, starter_dir};
 
 /// How sounds are cut where no tower takes any; they are kept and not found.
@@ -235,16 +235,48 @@ pub(super) fn facts_of(name: &str, entry: &ModelEntry, located: &Located, device
 }
 
 fn options(settings: &config::Encoder, device: &Device) -> Options {
-    let usual = if device.is_cpu() { Options::default() } else { Options::gpu() };
+    let usual = match (device.is_cpu(), settings.lanes) {
+        (false, _) => Options::gpu(),
+        (true, LanesChoice::Shared) => Options::shared_cpu(),
+        (true, LanesChoice::Auto | LanesChoice::Apart) => Options::default(),
+    };
+    let lanes = match settings.lanes {
+        LanesChoice::Auto => usual.lanes,
+        LanesChoice::Shared => Lanes::Shared,
+        LanesChoice::Apart => Lanes::Apart,
+    };
     let or = |cost: u64, usual: u64| if cost == 0 { usual } else { cost };
     Options {
+        lanes,
         threads: settings.threads,
         interactive_queue_cost: or(settings.interactive_queue_cost, usual.interactive_queue_cost),
         bulk_queue_cost: or(settings.bulk_queue_cost, usual.bulk_queue_cost),
-        batch_cost: or(settings.batch_cost, usual.batch_cost),
+        interactive_batch_cost: or(settings.interactive_batch_cost, usual.interactive_batch_cost),
+        bulk_batch_cost: or(settings.bulk_batch_cost, usual.bulk_batch_cost),
         batch_cost_beside_searches: or(settings.batch_cost_beside_searches, usual.batch_cost_beside_searches),
         interactive_deadline_ms: settings.interactive_deadline_ms,
         cache_bytes: settings.cache_bytes,
         ..usual
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_a_cpu(overrides: config::Overrides) -> Options {
+        options(&config::load(None, std::iter::empty(), overrides).unwrap().encoder, &Device::Cpu)
+    }
+
+    #[test]
+    fn costs_on_a_cpu_go_by_how_its_lanes_share_it() {
+        let kept = |options: Options| Options { cache_bytes: Options::default().cache_bytes, ..options };
+        assert_eq!(kept(on_a_cpu(Vec::new())), Options::default());
+        assert_eq!(kept(on_a_cpu(vec![("encoder.lanes", "apart".to_owned())])), Options::default());
+        let shared = vec![("encoder.lanes", "shared".to_owned())];
+        assert_eq!(kept(on_a_cpu(shared)), Options::shared_cpu());
+        let own = vec![("encoder.bulk_batch_cost", "7".to_owned()), ("encoder.interactive_batch_cost", "5".to_owned())];
+        let own = on_a_cpu(own);
+        assert_eq!((own.lanes, own.interactive_batch_cost, own.bulk_batch_cost), (Lanes::Apart, 5, 7));
     }
 }

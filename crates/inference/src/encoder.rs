@@ -1,6 +1,6 @@
 //! The port over towers in this process.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -10,8 +10,9 @@ use sensorium_domain::segment::Modality;
 
 use crate::actor::Actor;
 use crate::metrics::{Metrics, TowerMetrics};
-use crate::options::Options;
-use crate::shared::{Shared, Submitted};
+use crate::options::{Lanes, Options};
+use crate::priority::yield_to_searches;
+use crate::shared::{Serves, Shared, Submitted};
 
 /// Why an encoder could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -47,11 +48,11 @@ pub struct LocalEncoder {
     /// By space, then as the space's description lists them: the tower and its number.
     towers: Vec<Vec<(usize, Arc<dyn Tower>)>>,
     shared: Arc<Shared>,
-    actor: Mutex<Option<JoinHandle<()>>>,
+    actors: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl LocalEncoder {
-    /// Starts the actor. Each space comes with its towers, one per modality that it describes, in any order.
+    /// Starts an actor, or one for each lane. Each space comes with its towers, one per modality that it describes, in any order.
     pub fn new(spaces: Vec<(SpaceInfo, Vec<Arc<dyn Tower>>)>, options: Options) -> Result<Self, SetupError> {
         let mut all: Vec<Arc<dyn Tower>> = Vec::new();
         let mut metrics = Vec::new();
@@ -65,18 +66,19 @@ impl LocalEncoder {
             all.extend(towers);
             infos.push(info);
         }
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads)
-            .thread_name(|index| format!("encoder-{index}"))
-            .build()
-            .map_err(|error| SetupError::Threads(error.to_string()))?;
+        let (lanes, threads) = (options.lanes, options.threads);
         let shared = Arc::new(Shared::new(options, metrics));
-        let actor = Actor { towers: all, threads, shared: Arc::clone(&shared) };
-        let actor = std::thread::Builder::new()
-            .name("encoder".to_owned())
-            .spawn(move || actor.run())
-            .map_err(|error| SetupError::Threads(error.to_string()))?;
-        Ok(Self { spaces: infos, towers: by_space, shared, actor: Mutex::new(Some(actor)) })
+        let serves: &[Serves] = match lanes {
+            Lanes::Shared => &[Serves::Both],
+            Lanes::Apart => &[Serves::Only(Priority::Interactive), Serves::Only(Priority::Bulk)],
+        };
+        // If the second fails, the drop of this ends the first.
+        let encoder = Self { spaces: infos, towers: by_space, shared, actors: Mutex::default() };
+        for serves in serves {
+            let actor = start(&all, &encoder.shared, *serves, threads)?;
+            encoder.actors().push(actor);
+        }
+        Ok(encoder)
     }
 
     /// What has been done so far.
@@ -84,15 +86,49 @@ impl LocalEncoder {
         self.shared.metrics()
     }
 
-    /// Refuses what comes, drops what ingest has queued, finishes what searches have queued, and comes back when the actor has ended.
+    /// Refuses what comes, drops what ingest has queued, finishes what searches have queued, and comes back when all actors have ended.
     pub async fn stop(&self) {
         self.shared.stop();
-        let actor = self.actor.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(actor) = actor {
+        let actors = std::mem::take(&mut *self.actors());
+        for actor in actors {
             // It ends with a panic only by a fault of this crate, which its guard has already turned into answers.
             let _ = tokio::task::spawn_blocking(move || actor.join()).await;
         }
     }
+
+    fn actors(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.actors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts an actor with threads of its own. What serves ingest alone yields to searches.
+fn start(
+    towers: &[Arc<dyn Tower>],
+    shared: &Arc<Shared>,
+    serves: Serves,
+    threads: usize,
+) -> Result<JoinHandle<()>, SetupError> {
+    let yields = serves == Serves::Only(Priority::Bulk);
+    let name = if yields { "encoder-bulk" } else { "encoder" };
+    let begin = move || {
+        if yields {
+            yield_to_searches();
+        }
+    };
+    let threads = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(move |index| format!("{name}-{index}"))
+        .start_handler(move |_| begin())
+        .build()
+        .map_err(|error| SetupError::Threads(error.to_string()))?;
+    let actor = Actor::new(towers.to_vec(), threads, Arc::clone(shared), serves);
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            begin();
+            actor.run();
+        })
+        .map_err(|error| SetupError::Threads(error.to_string()))
 }
 
 impl Drop for LocalEncoder {

@@ -17,7 +17,7 @@ pub struct Metrics {
     pub interactive: QueueMetrics,
     /// The queue of ingest.
     pub bulk: QueueMetrics,
-    /// Inputs that are at a model now.
+    /// Inputs that are at a model now, of both queues.
     pub running: usize,
     /// Inputs whose vector was remembered.
     pub cache_hits: u64,
@@ -29,7 +29,7 @@ pub struct Metrics {
     pub cache_bytes: usize,
     /// Inputs that joined an equal one that was on its way.
     pub joined: u64,
-    /// The measured rate, in millions of floating-point operations a second; 0 before the first batch.
+    /// The measured rate of a batch, whichever queue it is from, in millions of floating-point operations a second; 0 before the first.
     pub cost_per_second: f64,
 }
 

@@ -41,6 +41,12 @@ pub struct Taken<T> {
     pub abandoned: Vec<Entry<T>>,
 }
 
+impl<T> Default for Taken<T> {
+    fn default() -> Self {
+        Self { batch: None, late: Vec::new(), abandoned: Vec::new() }
+    }
+}
+
 /// The bounds of a queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -61,7 +67,17 @@ pub struct Budgets {
     pub bulk: Cost,
 }
 
-/// Two lanes: searches go before ingest, but not for ever.
+impl Budgets {
+    /// Of a lane.
+    pub fn of(self, priority: Priority) -> Cost {
+        match priority {
+            Priority::Interactive => self.interactive,
+            Priority::Bulk => self.bulk,
+        }
+    }
+}
+
+/// Two lanes. Where they take turns, searches go before ingest, but not for ever.
 #[derive(Debug)]
 pub struct Queue<T> {
     bounds: Bounds,
@@ -95,7 +111,7 @@ impl<T> Queue<T> {
     /// Takes the next batch, within its lane's budget: searches first, then ingest; one tower at a time, that of the oldest entry.
     /// An entry above the budget travels alone. Entries that are late, or that `is_wanted` denies, are taken out of both lanes first.
     pub fn next_batch(&mut self, budgets: Budgets, now: Instant, is_wanted: impl Fn(&T) -> bool) -> Taken<T> {
-        let mut taken = Taken { batch: None, late: Vec::new(), abandoned: Vec::new() };
+        let mut taken = Taken::default();
         for lane in [&mut self.interactive, &mut self.bulk] {
             lane.sweep(now, &is_wanted, &mut taken);
         }
@@ -103,17 +119,27 @@ impl<T> Queue<T> {
             !self.bulk.entries.is_empty() && self.interactive_run >= self.bounds.interactive_in_a_row.get();
         let priority =
             if self.interactive.entries.is_empty() || bulk_is_due { Priority::Bulk } else { Priority::Interactive };
-        let budget = match priority {
-            Priority::Interactive => budgets.interactive,
-            Priority::Bulk => budgets.bulk,
-        };
-        let entries = self.lane_mut(priority).take(budget, priority);
-        if let Some(first) = entries.first() {
+        taken.batch = self.lane_mut(priority).take(budgets.of(priority), priority);
+        if taken.batch.is_some() {
             let bulk_waits = !self.bulk.entries.is_empty();
             self.interactive_run =
                 if priority == Priority::Interactive && bulk_waits { self.interactive_run + 1 } else { 0 };
-            taken.batch = Some(Batch { tower: first.tower, priority, entries });
         }
+        taken
+    }
+
+    /// Takes the next batch of one lane in the same way, as if there were no other: for lanes that need not take turns.
+    pub fn next_batch_of(
+        &mut self,
+        priority: Priority,
+        budget: Cost,
+        now: Instant,
+        is_wanted: impl Fn(&T) -> bool,
+    ) -> Taken<T> {
+        let mut taken = Taken::default();
+        let lane = self.lane_mut(priority);
+        lane.sweep(now, &is_wanted, &mut taken);
+        taken.batch = lane.take(budget, priority);
         taken
     }
 
@@ -188,10 +214,8 @@ impl<T> Lane<T> {
 
     /// The oldest entry and others of its tower, up to `budget`: of searches the next oldest, of ingest those nearest to it in
     /// cost, which pads least. Either way the oldest goes, so that every entry moves up.
-    fn take(&mut self, budget: Cost, priority: Priority) -> Vec<Entry<T>> {
-        let Some(oldest) = self.entries.front() else {
-            return Vec::new();
-        };
+    fn take(&mut self, budget: Cost, priority: Priority) -> Option<Batch<T>> {
+        let oldest = self.entries.front()?;
         let (tower, cost) = (oldest.tower, oldest.cost);
         let mut candidates: Vec<usize> =
             (0..self.entries.len()).filter(|&index| self.entries[index].tower == tower).collect();
@@ -208,17 +232,17 @@ impl<T> Lane<T> {
             chosen[index] = true;
             room = room.saturating_sub(cost);
         }
-        let mut batch = Vec::new();
+        let mut entries = Vec::new();
         for (entry, chosen) in std::mem::take(&mut self.entries).into_iter().zip(chosen) {
             if chosen {
-                batch.push(entry);
+                entries.push(entry);
             } else {
                 self.entries.push_back(entry);
             }
         }
-        batch.sort_by_key(|entry| entry.cost);
+        entries.sort_by_key(|entry| entry.cost);
         self.add_up();
-        batch
+        Some(Batch { tower, priority, entries })
     }
 
     fn add_up(&mut self) {

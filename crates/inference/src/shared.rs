@@ -1,4 +1,4 @@
-//! What callers and the actor share, under one lock that nobody holds while a model runs.
+//! What callers and the actors share, under one lock that nobody holds while a model runs.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,9 @@ use crate::cache::Cache;
 use crate::execute::{Answer, Executed};
 use crate::key::Key;
 use crate::metrics::{Metrics, QueueMetrics, TowerMetrics};
-use crate::options::Options;
+use crate::options::{Lanes, Options};
 use crate::queue::{Bounds, Budgets, Entry, Queue};
+use crate::rate::Rates;
 
 /// Where an answer is waited for.
 pub type Waiting = oneshot::Receiver<Answer>;
@@ -23,8 +24,14 @@ const SEARCHING: Duration = Duration::from_secs(2);
 /// How often a batch of ingest lets others go first.
 const MOST_YIELDS: usize = 8;
 
-/// Retry hints stay within these, in milliseconds.
-const RETRY_MS: std::ops::RangeInclusive<u64> = 50..=60_000;
+/// What an actor takes from the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// Both lanes in turn: the only actor there is.
+    Both,
+    /// One lane; another actor serves the other.
+    Only(Priority),
+}
 
 /// A batch on its way to a tower.
 pub struct Work {
@@ -32,6 +39,7 @@ pub struct Work {
     pub tower: usize,
     /// What it is given.
     pub inputs: Vec<EncodeInput>,
+    priority: Priority,
     cost: Cost,
     flights: Vec<u64>,
 }
@@ -61,14 +69,17 @@ impl Flight {
     }
 }
 
-/// The state and the bell that wakes the actor.
+/// The state and the bells that wake the actors.
 pub struct Shared {
     options: Options,
     state: Mutex<State>,
     bell: Condvar,
+    /// Of the actor that serves ingest alone, so that a search does not wake it for nothing.
+    bulk_bell: Condvar,
 }
 
 struct State {
+    lanes: Lanes,
     queue: Queue<u64>,
     flights: HashMap<u64, Flight>,
     joints: HashMap<(Key, Priority), u64>,
@@ -76,6 +87,7 @@ struct State {
     last_search: Option<Instant>,
     cache: Cache,
     metrics: Metrics,
+    rates: Rates,
     is_stopping: bool,
 }
 
@@ -87,6 +99,7 @@ impl Shared {
             interactive_in_a_row: options.interactive_batches_in_a_row,
         };
         let state = State {
+            lanes: options.lanes,
             queue: Queue::new(bounds),
             flights: HashMap::new(),
             joints: HashMap::new(),
@@ -94,14 +107,28 @@ impl Shared {
             last_search: None,
             cache: Cache::new(options.cache_bytes),
             metrics: Metrics { towers, ..Metrics::default() },
+            rates: Rates::default(),
             is_stopping: false,
         };
-        Self { options, state: Mutex::new(state), bell: Condvar::new() }
+        Self { options, state: Mutex::new(state), bell: Condvar::new(), bulk_bell: Condvar::new() }
     }
 
     /// A panic under the lock would be a fault of this module; what it guards stays whole, so the lock is not given up.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bell of the actor that serves a lane.
+    fn bell(&self, priority: Priority) -> &Condvar {
+        match (self.options.lanes, priority) {
+            (Lanes::Apart, Priority::Bulk) => &self.bulk_bell,
+            _ => &self.bell,
+        }
+    }
+
+    fn ring_all(&self) {
+        self.bell.notify_all();
+        self.bulk_bell.notify_all();
     }
 
     /// Looks the vector up, joins an equal input on its way, or queues; refuses when full or stopping.
@@ -148,34 +175,41 @@ impl Shared {
             state.joints.insert((key, priority), id);
         }
         drop(state);
-        self.bell.notify_one();
+        self.bell(priority).notify_one();
         Ok(Submitted::Queued(waiting))
     }
 
-    /// Waits for the next batch; nothing once the queue has been told to stop and is empty.
-    pub fn take(&self) -> Option<Work> {
+    /// Waits for the next batch of what an actor serves; nothing once the queue has been told to stop and that is empty.
+    pub fn take(&self, serves: Serves) -> Option<Work> {
+        let bell = match serves {
+            Serves::Both => &self.bell,
+            Serves::Only(priority) => self.bell(priority),
+        };
         let mut state = self.lock();
         loop {
-            state = self.let_fill(state);
+            if serves != Serves::Only(Priority::Interactive) {
+                state = self.let_fill(state);
+            }
             let budgets = self.budgets(state.last_search);
-            if let Some(work) = state.take(budgets) {
+            if let Some(work) = state.take(serves, budgets) {
                 return Some(work);
             }
             if state.is_stopping {
                 return None;
             }
-            state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = bell.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Where only ingest waits, lets those go first who are about to bring more: on a busy processor their turn would come after this batch, which would
+    /// Where ingest is next, lets those go first who are about to bring more: on a busy processor their turn would come after this batch, which would
     /// then be a small one, and so would the next. On one that is not busy this takes no time.
     fn let_fill<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let mut before = 0;
         for _ in 0..MOST_YIELDS {
             let waiting = state.queue.len(Priority::Bulk);
-            let is_full = state.queue.cost(Priority::Bulk).0 >= self.options.batch_cost;
-            if waiting == before || is_full || state.queue.len(Priority::Interactive) > 0 || state.is_stopping {
+            let is_full = state.queue.cost(Priority::Bulk).0 >= self.options.bulk_batch_cost;
+            let searches_go_first = self.options.lanes == Lanes::Shared && state.queue.len(Priority::Interactive) > 0;
+            if waiting == before || is_full || searches_go_first || state.is_stopping {
                 break;
             }
             before = waiting;
@@ -186,27 +220,31 @@ impl Shared {
         state
     }
 
-    /// While somebody searches, ingest goes in small steps, since each search waits for the one that runs.
+    /// Where lanes are shared, ingest goes in small steps while somebody searches, since each search waits for the one that runs.
     fn budgets(&self, last_search: Option<Instant>) -> Budgets {
-        let whole = Cost(self.options.batch_cost);
+        let (interactive, bulk) = (Cost(self.options.interactive_batch_cost), Cost(self.options.bulk_batch_cost));
         let searching = last_search.is_some_and(|moment| moment.elapsed() < SEARCHING);
-        let bulk = if searching { Cost(self.options.batch_cost_beside_searches).min(whole) } else { whole };
-        Budgets { interactive: whole, bulk }
+        if self.options.lanes == Lanes::Shared && searching {
+            return Budgets { interactive, bulk: bulk.min(Cost(self.options.batch_cost_beside_searches)) };
+        }
+        Budgets { interactive, bulk }
     }
 
     /// Hands out the answers to a batch.
     pub fn finish(&self, work: Work, executed: Executed, busy: Duration) {
         let mut state = self.lock();
-        let metrics = &mut state.metrics;
-        metrics.running = 0;
-        let rate = work.cost.0 as f64 / busy.as_secs_f64().max(1e-6);
-        let is_first = metrics.cost_per_second == 0.0;
-        metrics.cost_per_second = if is_first { rate } else { 0.8 * metrics.cost_per_second + 0.2 * rate };
-        let tower = &mut metrics.towers[work.tower];
+        state.rates.measure(work.priority, work.cost, busy);
+        state.metrics.cost_per_second = state.rates.all().per_second();
+        state.metrics.running -= work.inputs.len();
+        let tower = &mut state.metrics.towers[work.tower];
         tower.count_batch(work.flights.len(), busy);
         tower.panics += executed.panics;
-        for (id, answer) in work.flights.into_iter().zip(executed.answers) {
-            state.answer(id, &answer);
+        let answers = work.flights.into_iter().zip(executed.answers);
+        let done: Vec<_> = answers.filter_map(|(id, answer)| Some((state.land(id, &answer)?, answer))).collect();
+        // Whoever is told wakes at once and may take the processor from this thread, which must not hold the lock then.
+        drop(state);
+        for (flight, answer) in done {
+            flight.tell(&answer);
         }
     }
 
@@ -216,10 +254,10 @@ impl Shared {
         state.is_stopping = true;
         state.drop_all(Priority::Bulk);
         drop(state);
-        self.bell.notify_all();
+        self.ring_all();
     }
 
-    /// The actor is no more: nothing will be done.
+    /// An actor is no more before its time: nothing will be done, and another that there may be ends too.
     pub fn abandon(&self) {
         let mut state = self.lock();
         state.is_stopping = true;
@@ -227,6 +265,8 @@ impl Shared {
         state.drop_all(Priority::Interactive);
         state.flights.clear();
         state.joints.clear();
+        drop(state);
+        self.ring_all();
     }
 
     /// A snapshot.
@@ -252,10 +292,15 @@ pub enum Submitted {
 }
 
 impl State {
-    fn take(&mut self, budgets: Budgets) -> Option<Work> {
+    fn take(&mut self, serves: Serves, budgets: Budgets) -> Option<Work> {
         let flights = &self.flights;
         let is_wanted = |id: &u64| flights.get(id).is_some_and(Flight::is_wanted);
-        let taken = self.queue.next_batch(budgets, Instant::now(), is_wanted);
+        let taken = match serves {
+            Serves::Both => self.queue.next_batch(budgets, Instant::now(), is_wanted),
+            Serves::Only(priority) => {
+                self.queue.next_batch_of(priority, budgets.of(priority), Instant::now(), is_wanted)
+            }
+        };
         for entry in taken.abandoned {
             if let Some(flight) = self.remove(entry.job) {
                 self.queue_metrics(flight.priority).abandoned += 1;
@@ -277,15 +322,13 @@ impl State {
                 cost += entry.cost.0;
             }
         }
-        self.metrics.running = inputs.len();
-        Some(Work { tower: batch.tower, inputs, cost: Cost(cost), flights })
+        self.metrics.running += inputs.len();
+        Some(Work { tower: batch.tower, inputs, priority: batch.priority, cost: Cost(cost), flights })
     }
 
-    /// Tells all who wait for a flight, and remembers the vector of a query.
-    fn answer(&mut self, id: u64, answer: &Answer) {
-        let Some(flight) = self.remove(id) else {
-            return;
-        };
+    /// Takes out a flight that has its answer, counts it, and remembers the vector of a query.
+    fn land(&mut self, id: u64, answer: &Answer) -> Option<Flight> {
+        let flight = self.remove(id)?;
         let tower = &mut self.metrics.towers[flight.tower];
         match answer {
             Ok(vector) => {
@@ -296,7 +339,7 @@ impl State {
             }
             Err(_) => tower.failed += 1,
         }
-        flight.tell(answer);
+        Some(flight)
     }
 
     fn flight_of(&mut self, key: Key, priority: Priority) -> Option<&mut Flight> {
@@ -320,17 +363,14 @@ impl State {
         }
     }
 
-    /// How long what goes before a newcomer takes, by the measured rate; a second while nothing has been measured.
+    /// How long what goes before a newcomer takes, by the rate at which that has gone so far.
     fn retry_after_ms(&self, priority: Priority) -> u64 {
-        let before = match priority {
-            Priority::Interactive => self.queue.cost(Priority::Interactive).0,
-            Priority::Bulk => self.queue.cost(Priority::Interactive).0 + self.queue.cost(Priority::Bulk).0,
-        };
-        if self.metrics.cost_per_second <= 0.0 {
-            return 1_000;
+        let (interactive, bulk) = (self.queue.cost(Priority::Interactive), self.queue.cost(Priority::Bulk));
+        match (self.lanes, priority) {
+            (Lanes::Apart, _) => self.rates.of(priority).retry_after_ms(self.queue.cost(priority)),
+            (Lanes::Shared, Priority::Interactive) => self.rates.all().retry_after_ms(interactive),
+            (Lanes::Shared, Priority::Bulk) => self.rates.all().retry_after_ms(Cost(interactive.0 + bulk.0)),
         }
-        let ms = (before as f64 / self.metrics.cost_per_second * 1e3) as u64;
-        ms.clamp(*RETRY_MS.start(), *RETRY_MS.end())
     }
 
     fn queue_metrics(&mut self, priority: Priority) -> &mut QueueMetrics {
@@ -338,5 +378,51 @@ impl State {
             Priority::Interactive => &mut self.metrics.interactive,
             Priority::Bulk => &mut self.metrics.bulk,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sensorium_domain::segment::Modality;
+
+    use super::*;
+
+    fn shared(lanes: Lanes) -> Shared {
+        let options = Options { lanes, interactive_queue_cost: 1_000, bulk_queue_cost: 4_000, ..Options::default() };
+        Shared::new(options, vec![TowerMetrics::new("s".parse().unwrap(), Modality::Text)])
+    }
+
+    fn submit(shared: &Shared, words: &str, cost: u64, priority: Priority) -> Result<Submitted, EncodeError> {
+        shared.submit(0, EncodeInput::Text(words.into()), Cost(cost), priority)
+    }
+
+    /// Has a batch of 1000 done in so many seconds, then fills the lane. What a newcomer is told, in milliseconds.
+    fn hint(shared: &Shared, serves: Serves, priority: Priority, busy_s: u64, fill: u64) -> u64 {
+        let _waiting = submit(shared, "first", 1_000, priority).unwrap();
+        let work = shared.take(serves).unwrap();
+        let executed = Executed { answers: vec![Ok(vec![1.0])], panics: 0 };
+        shared.finish(work, executed, Duration::from_secs(busy_s));
+        let _waiting = submit(shared, "fills", fill, priority).unwrap();
+        match submit(shared, "one more", fill, priority) {
+            Err(EncodeError::Overloaded { retry_after_ms }) => retry_after_ms,
+            _ => panic!("it was not refused"),
+        }
+    }
+
+    #[test]
+    fn lanes_apart_wait_by_their_own_rate_for_their_own_work() {
+        let shared = shared(Lanes::Apart);
+        let (interactive, bulk) = (Serves::Only(Priority::Interactive), Serves::Only(Priority::Bulk));
+        assert_eq!(hint(&shared, interactive, Priority::Interactive, 1, 900), 900);
+        assert_eq!(hint(&shared, bulk, Priority::Bulk, 4, 3_000), 12_000);
+    }
+
+    #[test]
+    fn ingest_of_shared_lanes_waits_for_searches_too_by_the_rate_of_all() {
+        let shared = shared(Lanes::Shared);
+        assert_eq!(hint(&shared, Serves::Both, Priority::Interactive, 1, 900), 900);
+        let _waiting = submit(&shared, "bulk", 3_500, Priority::Bulk).unwrap();
+        let told = submit(&shared, "more", 3_500, Priority::Bulk).err();
+        assert_eq!(told, Some(EncodeError::Overloaded { retry_after_ms: 4_400 }));
     }
 }

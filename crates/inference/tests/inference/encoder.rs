@@ -1,48 +1,16 @@
-//! The encoder with towers that fail, panic, give nonsense or stand still on command. Nothing here sleeps.
+//! The encoder with towers that fail, panic, give nonsense or stand still on command; its lanes are shared. Nothing here sleeps.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use crate::asking::{ask, encoder, first_at_model, queued};
 use crate::towers::{FakeTower, Gate, image, space, text, vector_of};
 use futures::future::join_all;
-use sensorium_domain::encoder::{EncodeError, EncodeInput, Encoder, Priority};
+use sensorium_domain::encoder::{EncodeError, Encoder, Priority};
 use sensorium_inference::{LocalEncoder, Options, SetupError};
 
 fn options() -> Options {
-    Options { threads: 2, batch_cost: 100, ..Options::default() }
-}
-
-fn encoder(tower: FakeTower, options: Options) -> Arc<LocalEncoder> {
-    let towers: Vec<Arc<dyn sensorium_domain::encoder::Tower>> = vec![Arc::new(tower)];
-    Arc::new(LocalEncoder::new(vec![(space("s", 2), towers)], options).unwrap())
-}
-
-async fn ask(encoder: &LocalEncoder, words: &str) -> Result<Vec<f32>, EncodeError> {
-    encoder.encode(&"s".parse().unwrap(), text(words), Priority::Interactive).await
-}
-
-/// Asks in a task of its own and comes back when the question is in the queue or at the model.
-async fn queued(encoder: &Arc<LocalEncoder>, input: EncodeInput, priority: Priority) -> Asked {
-    let before = arrived(encoder);
-    let mine = Arc::clone(encoder);
-    let task = tokio::spawn(async move { mine.encode(&"s".parse().unwrap(), input, priority).await });
-    while arrived(encoder) == before && !task.is_finished() {
-        tokio::task::yield_now().await;
-    }
-    task
-}
-
-type Asked = tokio::task::JoinHandle<Result<Vec<f32>, EncodeError>>;
-
-/// All inputs that have come so far, whatever became of them.
-fn arrived(encoder: &LocalEncoder) -> usize {
-    let metrics = encoder.metrics();
-    let left = [metrics.interactive, metrics.bulk]
-        .iter()
-        .map(|queue| queue.late + queue.abandoned + queue.refused)
-        .sum::<u64>();
-    let done = metrics.towers.iter().map(|tower| tower.encoded + tower.failed).sum::<u64>();
-    metrics.interactive.depth + metrics.bulk.depth + metrics.running + (left + done + metrics.joined) as usize
+    Options { threads: 2, interactive_batch_cost: 100, bulk_batch_cost: 100, ..Options::shared_cpu() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,12 +51,6 @@ async fn a_poisonous_item_fails_alone() {
     }
 }
 
-/// Lets the question reach the model, which stands at the gate.
-async fn first_at_model(question: impl Future<Output = Asked>, gate: &Gate) -> Asked {
-    let (task, ()) = tokio::join!(question, gate.somebody_stands());
-    task
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_the_input_is_told_as_such() {
     let encoder = encoder(FakeTower::default(), options());
@@ -105,7 +67,12 @@ async fn searches_go_before_ingest_and_ingest_still_moves() {
     let gate = Gate::default();
     let tower = FakeTower::gated(&gate);
     let log = tower.log();
-    let options = Options { batch_cost: 1, interactive_batches_in_a_row: NonZeroU32::new(2).unwrap(), ..options() };
+    let options = Options {
+        interactive_batch_cost: 1,
+        bulk_batch_cost: 1,
+        interactive_batches_in_a_row: NonZeroU32::new(2).unwrap(),
+        ..options()
+    };
     let encoder = encoder(tower, options);
     let first = first_at_model(queued(&encoder, text("first"), Priority::Bulk), &gate).await;
     let mut tasks = vec![first];

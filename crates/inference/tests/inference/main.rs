@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod asking;
 mod encoder;
+mod lanes;
 mod queue;
 mod towers;

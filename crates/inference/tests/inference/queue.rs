@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use sensorium_domain::encoder::{Cost, Priority};
-use sensorium_inference::queue::{Batch, Bounds, Budgets, Entry, Queue};
+use sensorium_inference::queue::{Batch, Bounds, Budgets, Entry, Queue, Taken};
 
 const BUDGET: Cost = Cost(20);
 const IN_A_ROW: u32 = 3;
@@ -81,6 +81,29 @@ proptest! {
         prop_assert_eq!(taken, (0..pushed).collect::<Vec<_>>(), "each goes once, and all go");
         prop_assert!(queue.is_empty());
         prop_assert_eq!(queue.cost(Priority::Interactive).0 + queue.cost(Priority::Bulk).0, 0);
+    }
+
+    #[test]
+    fn lanes_that_are_taken_from_apart_both_empty_and_do_not_mix(events in events()) {
+        let mut queue = queue(u64::MAX);
+        let (mut pushed, mut taken) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+        for (job, event) in events.into_iter().enumerate() {
+            if let Event::Push(priority, tower, cost) = event {
+                queue.push(priority, entry(job, tower, cost)).unwrap();
+                pushed[priority as usize].push(job);
+            }
+        }
+        for priority in [Priority::Bulk, Priority::Interactive] {
+            while let Some(batch) = queue.next_batch_of(priority, BUDGET, Instant::now(), |_| true).batch {
+                let cost: u64 = batch.entries.iter().map(|entry| entry.cost.0).sum();
+                prop_assert!(cost <= BUDGET.0 || batch.entries.len() == 1);
+                prop_assert_eq!(batch.priority, priority);
+                taken[priority as usize].extend(jobs(&batch));
+            }
+            taken[priority as usize].sort_unstable();
+        }
+        prop_assert_eq!(taken, pushed);
+        prop_assert!(queue.is_empty());
     }
 
     #[test]
@@ -186,4 +209,20 @@ fn each_lane_has_a_budget_of_its_own() {
         sizes.push((batch.priority, batch.entries.len()));
     }
     assert_eq!(sizes, [(Priority::Interactive, 4), (Priority::Bulk, 2), (Priority::Bulk, 2)]);
+}
+
+#[test]
+fn taking_from_one_lane_leaves_the_other_alone() {
+    let mut queue = queue(u64::MAX);
+    let now = Instant::now();
+    queue.push(Priority::Interactive, Entry { deadline: Some(now), ..entry(0, 0, 1) }).unwrap();
+    queue.push(Priority::Bulk, Entry { deadline: Some(now), ..entry(1, 0, 1) }).unwrap();
+    queue.push(Priority::Bulk, entry(2, 0, 1)).unwrap();
+    queue.push(Priority::Bulk, entry(3, 0, 1)).unwrap();
+    let taken = queue.next_batch_of(Priority::Bulk, BUDGET, now, |job| *job != 2);
+    assert_eq!(jobs(&taken.batch.unwrap()), [3]);
+    assert_eq!(taken.late.iter().map(|entry| entry.job).collect::<Vec<_>>(), [1]);
+    assert_eq!(taken.abandoned.iter().map(|entry| entry.job).collect::<Vec<_>>(), [2]);
+    assert_eq!((queue.len(Priority::Interactive), queue.len(Priority::Bulk)), (1, 0));
+    assert_eq!(queue.next_batch_of(Priority::Bulk, BUDGET, now, |_| true), Taken::default());
 }

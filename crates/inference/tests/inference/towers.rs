@@ -1,5 +1,6 @@
 //! A tower that does as its input says, and a gate at which it can be made to stand.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use sensorium_domain::encoder::{Cost, EncodeInput, SpaceInfo, Tower, TowerInfo, TowerOutput};
@@ -52,13 +53,21 @@ impl Log {
 
 #[derive(Default)]
 pub struct FakeTower {
-    gate: Option<Gate>,
+    /// Words that begin so stand at the gate first.
+    gates: Vec<(&'static str, Gate)>,
     log: Log,
+    /// Whether the next question for its dimensions, which nobody expects to fail, ends the thread that asks.
+    is_deadly: AtomicBool,
 }
 
 impl FakeTower {
     pub fn gated(gate: &Gate) -> Self {
-        Self { gate: Some(gate.clone()), log: Log::default() }
+        Self::default().gated_for("", gate)
+    }
+
+    pub fn gated_for(mut self, beginning: &'static str, gate: &Gate) -> Self {
+        self.gates.push((beginning, gate.clone()));
+        self
     }
 
     pub fn log(&self) -> Log {
@@ -81,6 +90,7 @@ impl Tower for FakeTower {
     }
 
     fn dimensions(&self) -> usize {
+        assert!(!self.is_deadly.load(Ordering::Relaxed), "told to die");
         2
     }
 
@@ -89,10 +99,15 @@ impl Tower for FakeTower {
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
-        if let Some(gate) = &self.gate {
-            gate.pass();
-        }
         let words: Vec<&str> = inputs.iter().map(words_of).collect();
+        for (beginning, gate) in &self.gates {
+            if words.iter().any(|words| words.starts_with(beginning)) {
+                gate.pass();
+            }
+        }
+        if words.iter().any(|words| words.ends_with("dies")) {
+            self.is_deadly.store(true, Ordering::Relaxed);
+        }
         assert!(!words.contains(&"panic"), "told to panic");
         if words.contains(&"poison") {
             return Err("out of memory".to_owned());
