@@ -1,5 +1,6 @@
 //! What serving costs: inputs a second that clients get over HTTP beside the same tower in a loop of this process, with full batches and nothing around it.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -29,19 +30,43 @@ const AIM: f64 = 0.95;
 
 /// What a tower is given, and what is sent to have it given that.
 struct Kind {
-    name: &'static str,
+    name: String,
     tower: Box<dyn Tower>,
     inputs: Vec<EncodeInput>,
     bodies: Vec<Value>,
 }
 
-/// Turns of the loop and of the server, which is at rest during the other's.
+/// The starter's towers, and CLIP B/32 where `make bench-peers` has written it.
 pub async fn measure(plan: &Plan) {
+    let mut rows = take_turns(plan, Vec::new(), [texts(), pictures(starter(), "starter tower")]).await;
+    let clip = config::cache_dir().join("peers/models/clip-b32");
+    if clip.join("config.json").exists() {
+        let data = tempfile::tempdir().unwrap();
+        let profile = data.path().join("clip.toml");
+        std::fs::write(&profile, profile_of(&clip)).unwrap();
+        let settings = vec![("profile.name", profile.display().to_string())];
+        let tower = registry::load(&Source::Folder(clip), Modality::Image, &LoadOptions::default()).expect("CLIP");
+        rows.extend(take_turns(plan, settings, [pictures(tower, "CLIP B/32")]).await);
+    } else {
+        println!("CLIP B/32 is not measured: `make bench-peers` has not written it");
+    }
+    let head = ["inputs", "loop/s", "served/s", "served / loop", "least", "most", "aim"];
+    let title = format!("Served beside raw: {CLIENTS} clients, batches of {BATCH} in the loop ({})", machine::load());
+    print_table(&title, &head, rows);
+}
+
+/// Turns of the loop and of a server, which is at rest during the other's.
+async fn take_turns(
+    plan: &Plan,
+    mut settings: Vec<(&str, String)>,
+    kinds: impl IntoIterator<Item = Kind>,
+) -> Vec<Vec<String>> {
     let data = tempfile::tempdir().unwrap();
-    let server = Server::start_with(data.path(), &[("encoder.cache_bytes", "0".to_owned())]).await;
+    settings.push(("encoder.cache_bytes", "0".to_owned()));
+    let server = Server::start_with(data.path(), &settings).await;
     let span = Duration::from_secs(plan.of(8, 3) as u64);
     let mut rows = Vec::new();
-    for kind in [texts(), pictures()] {
+    for kind in kinds {
         let (mut raw, mut served) = (Vec::new(), Vec::new());
         for round in 0..=ROUNDS {
             let (in_loop, over_http) = (raw_rate(&kind, span), served_rate(&server, &kind.bodies, span).await);
@@ -54,12 +79,19 @@ pub async fn measure(plan: &Plan) {
         let ratio = Values::of(served.iter().zip(&raw).map(|(served, raw)| served / raw));
         let (raw, served) = (Values::of(raw), Values::of(served));
         let ratios = [ratio.p50(), ratio.quantile(0.0), ratio.max(), AIM].map(short);
-        rows.push([vec![kind.name.to_owned(), short(raw.p50()), short(served.p50())], ratios.to_vec()].concat());
+        rows.push([vec![kind.name.clone(), short(raw.p50()), short(served.p50())], ratios.to_vec()].concat());
     }
-    let head = ["inputs", "loop/s", "served/s", "served / loop", "least", "most", "aim"];
-    let title = format!("Served beside raw: {CLIENTS} clients, batches of {BATCH} in the loop ({})", machine::load());
-    print_table(&title, &head, rows);
     server.stop().await;
+    rows
+}
+
+/// One space of CLIP's two towers.
+fn profile_of(clip: &Path) -> String {
+    format!(
+        "name = \"clip\"\nsummary = \"CLIP B/32\"\n[models.clip]\nfolder = \"{}\"\nlicence = \"MIT\"\n\
+         [spaces.visual]\ndimensions = 512\ntowers = {{ text = \"clip\", image = \"clip\" }}\n",
+        clip.display()
+    )
 }
 
 fn texts() -> Kind {
@@ -69,17 +101,20 @@ fn texts() -> Kind {
     let mut random = Random::new(7);
     let texts: Vec<String> = (0..INPUTS).map(|_| content::text(&mut random, 7)).collect();
     Kind {
-        name: "texts of about 120 tokens",
+        name: "texts of about 120 tokens, MiniLM".to_owned(),
         tower,
         inputs: texts.iter().map(|text| EncodeInput::Text(text.as_str().into())).collect(),
         bodies: texts.iter().map(|text| json!({"inputs": [{"text": text}]})).collect(),
     }
 }
 
-fn pictures() -> Kind {
+fn starter() -> Box<dyn Tower> {
     let with = LoadOptions { architecture: Some("sensorium-picture-tower".to_owned()), ..LoadOptions::default() };
     let folder = Source::Bundled(root().join("models/starter"));
-    let tower = registry::load(&folder, Modality::Image, &with).expect("the picture tower");
+    registry::load(&folder, Modality::Image, &with).expect("the picture tower")
+}
+
+fn pictures(tower: Box<dyn Tower>, model: &str) -> Kind {
     let mut random = Random::new(8);
     let files: Vec<Vec<u8>> = (0..INPUTS).map(|_| content::picture(&mut random)).collect();
     let decoded = |file: &Vec<u8>| {
@@ -88,7 +123,7 @@ fn pictures() -> Kind {
         EncodeInput::Image { width_px: picture.width_px, height_px: picture.height_px, rgb: picture.rgb.into() }
     };
     Kind {
-        name: "pictures of 64 to 512 px, PNG and SVG",
+        name: format!("pictures of 64 to 512 px, PNG and SVG, {model}"),
         tower,
         inputs: files.iter().map(decoded).collect(),
         bodies: files.iter().map(|file| json!({"inputs": [{"image": {"base64": STANDARD.encode(file)}}]})).collect(),
