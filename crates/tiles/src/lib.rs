@@ -71,18 +71,23 @@ impl Precision {
     fn lines(self) -> usize {
         match self {
             Self::Bf16 => 1,
-            Self::F32 if supports(Self::F32) && !is_divided() => WHOLE_LINES,
+            Self::F32 if supports(Self::F32) && !has_tiles() => WHOLE_LINES,
             Self::F32 => 3,
         }
     }
 }
 
-/// Whether numbers in f32 are divided into parts.
-fn is_divided() -> bool {
+/// Whether there are tiles, for which numbers in f32 are divided into parts.
+fn has_tiles() -> bool {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     return x86::unit() == Some(x86::Unit::Tiles);
     #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
     return false;
+}
+
+/// Where a row of the left or the right half of a panel lies among those of two tiles: tiles are whole, for vectors the halves of a row lie side by side.
+fn line_of(half: usize, row: usize) -> usize {
+    if has_tiles() { half * TILE_ROWS + row } else { row * 2 + half }
 }
 
 /// Lines that 32 numbers take as they are.
@@ -90,12 +95,17 @@ const WHOLE_LINES: usize = 2;
 
 /// 32 numbers as they are.
 fn whole(numbers: &[f32; TILE_DEPTH]) -> [Line; WHOLE_LINES] {
-    let mut lines = [Line([0; TILE_DEPTH]); WHOLE_LINES];
-    for (words, number) in lines.iter_mut().flat_map(|line| line.0.as_chunks_mut::<2>().0).zip(numbers) {
-        let bits = number.to_bits();
-        *words = [bits as u16, (bits >> 16) as u16];
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    return x86::whole(numbers);
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+    {
+        let mut lines = [Line([0; TILE_DEPTH]); WHOLE_LINES];
+        for (words, number) in lines.iter_mut().flat_map(|line| line.0.as_chunks_mut::<2>().0).zip(numbers) {
+            let bits = number.to_bits();
+            *words = [bits as u16, (bits >> 16) as u16];
+        }
+        lines
     }
-    lines
 }
 
 /// A number in three parts, the largest first. Of one that is not finite, or is rounded to infinity, the others are not numbers, and neither is a product with it.
@@ -152,8 +162,8 @@ impl Packed {
             let (half, place) = (column % PANEL_COLUMNS / TILE_ROWS, column % TILE_ROWS);
             let tiles = packed.panel_mut(column / PANEL_COLUMNS).chunks_exact_mut(PANEL_LINES);
             for (tiles, part) in tiles.zip(&divided) {
-                for (line, pair) in tiles[half * TILE_ROWS..].iter_mut().zip(part.0.as_chunks::<2>().0) {
-                    line.0.as_chunks_mut::<2>().0[place] = *pair;
+                for (row, pair) in part.0.as_chunks::<2>().0.iter().enumerate() {
+                    tiles[line_of(half, row)].0.as_chunks_mut::<2>().0[place] = *pair;
                 }
             }
         }
@@ -184,7 +194,7 @@ impl Packed {
                 let (panel, part) = (place / parts, place % parts);
                 let tiles = &mut packed.lines[((panel * steps + step) * parts + part) * PANEL_LINES..][..PANEL_LINES];
                 for half in 0..2 {
-                    let line = tiles[half * TILE_ROWS + pair].0.as_chunks_mut::<2>().0;
+                    let line = tiles[line_of(half, pair)].0.as_chunks_mut::<2>().0;
                     let (low, high) = (&low.0[half * TILE_ROWS..], &high.0[half * TILE_ROWS..]);
                     for ((both, low), high) in line.iter_mut().zip(low).zip(high) {
                         *both = [*low, *high];
@@ -203,8 +213,8 @@ impl Packed {
             read(row, &mut numbers[..self.columns]);
             let (tile, place) = (row / TILE_ROWS, row % TILE_ROWS);
             for (panel, numbers) in numbers.as_chunks::<PANEL_COLUMNS>().0.iter().enumerate() {
-                let first = (panel * steps * WHOLE_LINES + tile) * PANEL_LINES + place;
-                [self.lines[first], self.lines[first + TILE_ROWS]] = whole(numbers);
+                let tiles = &mut self.lines[(panel * steps * WHOLE_LINES + tile) * PANEL_LINES..];
+                [tiles[line_of(0, place)], tiles[line_of(1, place)]] = whole(numbers);
             }
         }
     }

@@ -9,9 +9,10 @@ use super::swin::{Block, Merge, Stage};
 use super::windows::{Windows, squares};
 use crate::compute::attention::Place;
 use crate::compute::linear::{Linear, as_it_is};
+use crate::compute::memory::Memory;
 use crate::compute::norm::{LayerNorm, Normalised};
 use crate::compute::rows::Gathered;
-use crate::compute::transformer::{self, Memory, Seen};
+use crate::compute::transformer::{self, Seen};
 use crate::layers::{Added, Mask, Scoring};
 
 /// Tokens that go through a stage together: of early ones a sound or two, so that what lies between its steps stays in the cache; of late ones more, so that weights do not
@@ -135,9 +136,11 @@ impl CustomOp1 for Stages<'_> {
         let Some((start, end)) = layout.contiguous_offsets() else {
             candle_core::bail!("the states are not contiguous");
         };
-        let mut memory = Memory::default();
         let states = storage.as_slice::<f32>()?[start..end].to_vec();
-        let states = self.0.iter().fold(states, |states, stage| stage.forward(states, sounds.max(1), &mut memory));
+        let through = |memory: &mut Memory| {
+            self.0.iter().fold(states, |states, stage| stage.forward(states, sounds.max(1), memory))
+        };
+        let states = Memory::lend(through);
         Ok((CpuStorage::F32(states), Shape::from((sounds, tokens, width))))
     }
 }

@@ -12,6 +12,7 @@ pub mod conv;
 pub mod elementwise;
 pub mod gemm;
 pub mod linear;
+pub mod memory;
 pub mod norm;
 pub mod rows;
 pub mod sharing;

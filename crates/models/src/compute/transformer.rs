@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::attention::{HeadPlaces, Heads, Scored, Shape, attention};
 use super::linear::{Linear, as_it_is, feed_forward, plus};
+use super::memory::{Memory, room};
 use super::norm::{LayerNorm, Normalised};
 use super::rows::{Gathered, Strided};
 use crate::layers::Activation;
@@ -37,15 +38,6 @@ pub struct Seen<'a> {
     pub heads: usize,
 }
 
-/// What lies between the steps of blocks. Fresh memory for every block would take longer to come by than some of its steps.
-#[derive(Debug, Default)]
-pub struct Memory {
-    qkv: Vec<f32>,
-    mixed: Vec<f32>,
-    between: Vec<f32>,
-    wide: Vec<f32>,
-}
-
 impl Block {
     /// Sends `states`, tokens x width, through it.
     pub fn apply(&self, states: &mut [f32], seen: &Seen, scored: &impl Scored, memory: &mut Memory) {
@@ -54,10 +46,8 @@ impl Block {
         let head_width = width / heads;
         let shape = Shape { heads, head_width, products: self.output.products() };
         let Memory { qkv, mixed, between, wide } = memory;
-        qkv.resize(states.len() * 3, 0.0);
-        mixed.resize(states.len(), 0.0);
-        between.resize(states.len(), 0.0);
-
+        let (qkv, mixed) = (room(qkv, states.len() * 3), room(mixed, states.len()));
+        let between = room(between, states.len());
         let norm = &self.attention_norm;
         let mut places = HeadPlaces::of(lengths, heads, head_width);
         if let Some(order) = order {
@@ -79,7 +69,6 @@ impl Block {
 
 /// Sends `states`, all tokens of all sequences x width, through the blocks; `lengths` are the tokens of each sequence.
 pub fn forward(blocks: &[Block], states: &mut [f32], lengths: &[usize], heads: usize, scored: &impl Scored) {
-    let mut memory = Memory::default();
     let seen = Seen { lengths, order: None, heads };
-    blocks.iter().for_each(|block| block.apply(states, &seen, scored, &mut memory));
+    Memory::lend(|memory| blocks.iter().for_each(|block| block.apply(states, &seen, scored, memory)));
 }

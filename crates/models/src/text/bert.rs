@@ -8,6 +8,7 @@ use super::pooling::Pooling;
 use super::tokens::Token;
 use crate::compute::attention::{HeadPlaces, Heads, Shape, attention};
 use crate::compute::linear::{AddNorm, Linear, as_it_is, feed_forward};
+use crate::compute::memory::{Memory, room};
 use crate::compute::norm::LayerNorm;
 use crate::compute::rows::Strided;
 use crate::compute::weight::Products;
@@ -87,22 +88,21 @@ impl Bert {
         let mut states = self.embed(sequences);
         let head_width = self.width / self.heads;
         let places = HeadPlaces::of(&lengths, self.heads, head_width);
-        // Used again by every layer.
-        let mut qkv = vec![0.0; 3 * states.len()];
-        let mut mixed = vec![0.0; states.len()];
-        let mut between = vec![0.0; states.len()];
-        let mut wide = Vec::new();
-        for layer in &self.layers {
-            let rows = Strided { data: &states, stride: self.width };
-            let shape = Shape { heads: self.heads, head_width, products: layer.output.products() };
-            layer.query_key_value.apply_into(&rows, &mut qkv, &as_it_is);
-            attention(&qkv, &lengths, shape, &|_, _: &mut [f32]| {}, &mut mixed);
-            let heads = Heads { mixed: &mixed, places: &places, head_width };
-            layer.output.apply_into(&heads, &mut between, &AddNorm { others: &states, norm: &layer.output_norm });
-            let rows = Strided { data: &between, stride: self.width };
-            let then = AddNorm { others: &between, norm: &layer.outer_norm };
-            feed_forward(&rows, (&layer.inner, Activation::Gelu, &layer.outer), &mut wide, &mut states, &then);
-        }
+        Memory::lend(|Memory { qkv, mixed, between, wide }| {
+            let (qkv, mixed) = (room(qkv, 3 * states.len()), room(mixed, states.len()));
+            let between = room(between, states.len());
+            for layer in &self.layers {
+                let rows = Strided { data: &states, stride: self.width };
+                let shape = Shape { heads: self.heads, head_width, products: layer.output.products() };
+                layer.query_key_value.apply_into(&rows, qkv, &as_it_is);
+                attention(qkv, &lengths, shape, &|_, _: &mut [f32]| {}, mixed);
+                let heads = Heads { mixed, places: &places, head_width };
+                layer.output.apply_into(&heads, between, &AddNorm { others: &states, norm: &layer.output_norm });
+                let rows = Strided { data: between, stride: self.width };
+                let then = AddNorm { others: between, norm: &layer.outer_norm };
+                feed_forward(&rows, (&layer.inner, Activation::Gelu, &layer.outer), wide, &mut states, &then);
+            }
+        });
         states
     }
 

@@ -73,7 +73,9 @@ macro_rules! steps {
 
 impl Kernel for Tiles {
     const ROWS: usize = TILE_ROWS;
+    const APART: usize = TILE_ROWS;
     const NEAR: usize = 6;
+    const FAR_BYTES: usize = 640 << 10;
 
     fn start() -> Self {
         // SAFETY: only reached when `request` has succeeded; the shape is a valid one.

@@ -15,9 +15,7 @@ use std::sync::OnceLock;
 
 use self::amx::Tiles;
 use self::vectors::Vectors;
-use crate::{
-    Line, PANEL_COLUMNS, PANEL_LINES, PIECE_COLUMNS, Packed, Precision, TILE_DEPTH, TILE_ROWS, WHOLE_LINES, whole,
-};
+use crate::{Line, PANEL_COLUMNS, PANEL_LINES, PIECE_COLUMNS, Packed, Precision, TILE_DEPTH, TILE_ROWS, WHOLE_LINES};
 
 /// What a processor multiplies with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +50,17 @@ type Finish<'a> = dyn Fn(usize, usize, &mut [f32]) + 'a;
 trait Kernel {
     /// Rows that are multiplied together, all of them though some may not be wanted.
     const ROWS: usize;
+    /// Lines from one of a row to its next: those of 16 rows lie side by side, as tiles, or those of a row do.
+    const APART: usize;
     /// Steps of 32 numbers, times their lines, that are summed before the next rows come: those of a panel stay in the first-level cache.
     const NEAR: usize;
+    /// Bytes of rows that are gone through before the next panel comes: they stay in the second-level cache.
+    const FAR_BYTES: usize;
 
     /// Makes it ready. Only where it is there.
     fn start() -> Self;
 
-    /// Adds to `sums`, up to two tiles of rows, the product of as many rows of `a`, whose tiles of rows are `steps` steps apart, and some steps of a panel; the
+    /// Adds to `sums`, up to two tiles of rows, the product of as many rows of `a`, each of `steps` steps from those on that are meant, and some steps of a panel; the
     /// `index`th panel of `sums` holds them. The first time the sums are nothing yet.
     fn add_product<const LINES: usize>(
         &self,
@@ -70,9 +72,6 @@ trait Kernel {
         is_first: bool,
     );
 }
-
-/// Bytes of rows that are gone through before the next panel comes: they stay in the second-level cache.
-const FAR_BYTES: usize = 640 << 10;
 
 /// Panels whose sums are written out together: a result is not written in short pieces far from each other.
 const TOGETHER: usize = PIECE_COLUMNS / PANEL_COLUMNS;
@@ -168,9 +167,9 @@ fn feed_forward_by<K: Kernel, const LINES: usize>(
             between(index, column, &mut sums[..width]);
             // What is beyond the last column is a product with nothing.
             let sums = &sums[..width.next_multiple_of(TILE_DEPTH)];
-            let lines = &mut divided[place(index, steps * LINES) + column / TILE_DEPTH * LINES * TILE_ROWS..];
+            let lines = &mut divided[place::<K>(index, steps * LINES) + column / TILE_DEPTH * LINES * K::APART..];
             // SAFETY: both units come with the instructions that so many lines need.
-            unsafe { divide_row::<LINES>(sums, lines) };
+            unsafe { divide_row::<K, LINES>(sums, lines) };
         });
         product::<K, LINES>(divided, out.len(), second, 0..second.panels(), sums, &mut |index, column, sums| {
             write(out, index, column, sums, finish);
@@ -178,9 +177,9 @@ fn feed_forward_by<K: Kernel, const LINES: usize>(
     });
 }
 
-/// The first line of a row among tiles, of which 16 rows have so many.
-fn place(row: usize, tiles: usize) -> usize {
-    row / TILE_ROWS * TILE_ROWS * tiles + row % TILE_ROWS
+/// The first line of a row, each of which has so many.
+fn place<K: Kernel>(row: usize, lines: usize) -> usize {
+    row / K::APART * K::APART * lines + row % K::APART
 }
 
 /// Reads rows of the left matrix and divides them into tiles; rows that are multiplied and not wanted are zero.
@@ -196,13 +195,20 @@ fn read_rows<K: Kernel, const LINES: usize>(
     row.resize(steps * TILE_DEPTH, 0.0);
     lines.resize(rows.next_multiple_of(TILE_ROWS) * steps * LINES, Line([0; TILE_DEPTH]));
     for index in 0..rows.next_multiple_of(K::ROWS) {
+        let lines = &mut lines[place::<K>(index, steps * LINES)..];
+        if LINES == WHOLE_LINES && K::APART == 1 {
+            let numbers = numbers_in(&mut lines[..steps * LINES]);
+            read(index, &mut numbers[..b.depth]);
+            numbers[b.depth..].fill(0.0);
+            continue;
+        }
         if index < rows {
             read(index, &mut row[..b.depth]);
         } else {
             row.fill(0.0);
         }
         // SAFETY: both units come with the instructions that so many lines need.
-        unsafe { divide_row::<LINES>(row, &mut lines[place(index, steps * LINES)..]) };
+        unsafe { divide_row::<K, LINES>(row, lines) };
     }
 }
 
@@ -226,7 +232,7 @@ fn product<K: Kernel, const LINES: usize>(
 ) {
     let steps = b.steps();
     let near = K::NEAR / LINES;
-    let far = (FAR_BYTES / (rows * LINES * size_of::<Line>())).next_multiple_of(near).max(near);
+    let far = (K::FAR_BYTES / (rows * LINES * size_of::<Line>())).next_multiple_of(near).max(near);
     sums.resize(rows.next_multiple_of(K::ROWS), Sums::ZERO);
     for first in panels.clone().step_by(TOGETHER) {
         let together = (panels.end - first).min(TOGETHER);
@@ -240,7 +246,7 @@ fn product<K: Kernel, const LINES: usize>(
                     // Two tiles of rows at a time, at the end perhaps one.
                     let rows = lines.chunks(2 * TILE_ROWS * steps * LINES).zip(sums.chunks_mut(2 * TILE_ROWS));
                     for (lines, sums) in rows {
-                        let lines = &lines[some.start * LINES * TILE_ROWS..];
+                        let lines = &lines[some.start * LINES * K::APART..];
                         kernel.add_product::<LINES>(lines, steps, panel, sums, index, begin == 0);
                     }
                 }
@@ -277,10 +283,10 @@ pub(crate) fn divide(numbers: &[f32], parts: usize, lines: &mut [Line]) {
 
 /// Divides a row into tiles: the lines of each 32 numbers to the first of the next tiles. In bf16 only where AVX512-BF16 is.
 #[target_feature(enable = "avx512f")]
-fn divide_row<const LINES: usize>(row: &[f32], lines: &mut [Line]) {
+fn divide_row<K: Kernel, const LINES: usize>(row: &[f32], lines: &mut [Line]) {
     let (steps, _) = row.as_chunks::<TILE_DEPTH>();
-    for (numbers, lines) in steps.iter().zip(lines.chunks_mut(TILE_ROWS * LINES)) {
-        let lines = lines.iter_mut().step_by(TILE_ROWS).take(LINES);
+    for (numbers, lines) in steps.iter().zip(lines.chunks_mut(K::APART * LINES)) {
+        let lines = lines.iter_mut().step_by(K::APART).take(LINES);
         if LINES == WHOLE_LINES {
             lines.zip(whole(numbers)).for_each(|(line, numbers)| *line = numbers);
         } else {
@@ -288,6 +294,19 @@ fn divide_row<const LINES: usize>(row: &[f32], lines: &mut [Line]) {
             unsafe { divide_step(numbers, lines) };
         }
     }
+}
+
+/// 32 numbers as they are.
+pub(crate) fn whole(numbers: &[f32; TILE_DEPTH]) -> [Line; WHOLE_LINES] {
+    // SAFETY: both have 128 bytes, of which all values are valid.
+    unsafe { std::mem::transmute::<[f32; TILE_DEPTH], [Line; WHOLE_LINES]>(*numbers) }
+}
+
+/// The numbers that lines hold as they are.
+fn numbers_in(lines: &mut [Line]) -> &mut [f32] {
+    let count = size_of_val(lines) / size_of::<f32>();
+    // SAFETY: it is the same memory, more strictly aligned, and all values are valid.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), count) }
 }
 
 /// 32 numbers as bf16, what is left of them as bf16, and so on, as many times as there are lines.

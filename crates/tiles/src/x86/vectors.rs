@@ -17,7 +17,9 @@ pub(super) struct Vectors;
 
 impl Kernel for Vectors {
     const ROWS: usize = 1;
-    const NEAR: usize = 16;
+    const APART: usize = 1;
+    const NEAR: usize = 96;
+    const FAR_BYTES: usize = 384 << 10;
 
     fn start() -> Self {
         Self
@@ -33,79 +35,100 @@ impl Kernel for Vectors {
         is_first: bool,
     ) {
         assert!((LINES == 1 || LINES == 2) && index < TOGETHER);
-        for (lines, sums) in a.chunks(steps * LINES * TILE_ROWS).zip(sums.chunks_mut(TILE_ROWS)) {
-            for (first, sums) in (0..TILE_ROWS).step_by(ROWS).zip(sums.chunks_mut(ROWS)) {
-                // SAFETY: only reached where the instructions for numbers in so many lines were found.
-                unsafe {
-                    if LINES == 1 {
-                        add_pairs(&lines[first..], panel, sums, index, is_first);
-                    } else {
-                        add_numbers(&lines[first..], panel, sums, index, is_first);
-                    }
+        let stride = steps * LINES;
+        // As many at a time: few rows would wait for their own sums.
+        let together = sums.len().div_ceil(sums.len().div_ceil(ROWS));
+        for (lines, sums) in a.chunks(together * stride).zip(sums.chunks_mut(together)) {
+            let rows = Rows { lines, stride };
+            // SAFETY: only reached where the instructions for numbers in so many lines were found.
+            unsafe {
+                if LINES == 1 {
+                    add_pairs(rows, panel, sums, index, is_first);
+                } else {
+                    add_numbers(rows, panel, sums, index, is_first);
                 }
             }
         }
     }
 }
 
+/// Rows of lines, so many lines apart.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    lines: &'a [Line],
+    stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The first lines of the first rows.
+    #[inline]
+    fn first<const COUNT: usize>(self, lines: usize) -> [&'a [Line]; COUNT] {
+        std::array::from_fn(|row| &self.lines[row * self.stride..][..lines])
+    }
+}
+
 /// The function for as many rows as there are sums.
 macro_rules! by_rows {
-    ($add:ident, $lines:ident, $panel:ident, $sums:ident, $index:ident, $is_first:ident) => {
+    ($add:ident, $rows:ident, $panel:ident, $sums:ident, $index:ident, $is_first:ident) => {
         match $sums.len() {
-            1 => $add::<1>($lines, $panel, $sums, $index, $is_first),
-            2 => $add::<2>($lines, $panel, $sums, $index, $is_first),
-            3 => $add::<3>($lines, $panel, $sums, $index, $is_first),
-            4 => $add::<4>($lines, $panel, $sums, $index, $is_first),
-            5 => $add::<5>($lines, $panel, $sums, $index, $is_first),
-            6 => $add::<6>($lines, $panel, $sums, $index, $is_first),
-            7 => $add::<7>($lines, $panel, $sums, $index, $is_first),
-            _ => $add::<ROWS>($lines, $panel, $sums, $index, $is_first),
+            1 => $add::<1>($rows, $panel, $sums, $index, $is_first),
+            2 => $add::<2>($rows, $panel, $sums, $index, $is_first),
+            3 => $add::<3>($rows, $panel, $sums, $index, $is_first),
+            4 => $add::<4>($rows, $panel, $sums, $index, $is_first),
+            5 => $add::<5>($rows, $panel, $sums, $index, $is_first),
+            6 => $add::<6>($rows, $panel, $sums, $index, $is_first),
+            7 => $add::<7>($rows, $panel, $sums, $index, $is_first),
+            _ => $add::<ROWS>($rows, $panel, $sums, $index, $is_first),
         }
     };
 }
 
-/// Adds the product of up to [`ROWS`] rows of a tile, whose lines are a tile apart, and some steps of a panel. Numbers are pairs of bf16.
+/// Adds the product of up to [`ROWS`] rows and some steps of a panel. Numbers are pairs of bf16.
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn add_pairs(lines: &[Line], panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
+fn add_pairs(rows: Rows, panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
-    fn add<const COUNT: usize>(lines: &[Line], panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
+    fn add<const COUNT: usize>(rows: Rows, panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
         let mut totals = read::<COUNT>(sums, index, is_first);
-        for (tile, panel) in panel.as_chunks::<PANEL_LINES>().0.iter().enumerate() {
-            let rows = &lines[tile * TILE_ROWS..][..COUNT];
-            for pair in 0..TILE_ROWS {
-                let [low, high] = [pairs(vector(&panel[pair])), pairs(vector(&panel[TILE_ROWS + pair]))];
-                for (row, totals) in rows.iter().zip(&mut totals) {
-                    let both = pairs(_mm512_castsi512_ps(_mm512_set1_epi32(word(row, pair).cast_signed())));
+        let (tiles, _) = panel.as_chunks::<PANEL_LINES>();
+        let rows = rows.first::<COUNT>(tiles.len());
+        for (tile, panel) in tiles.iter().enumerate() {
+            let lines = rows.map(|row| &row[tile]);
+            for (pair, [low, high]) in panel.as_chunks::<2>().0.iter().enumerate() {
+                let [low, high] = [pairs(vector(low)), pairs(vector(high))];
+                for (line, totals) in lines.into_iter().zip(&mut totals) {
+                    let both = pairs(_mm512_castsi512_ps(_mm512_set1_epi32(word(line, pair).cast_signed())));
                     *totals = [_mm512_dpbf16_ps(totals[0], both, low), _mm512_dpbf16_ps(totals[1], both, high)];
                 }
             }
         }
         write(totals, sums, index);
     }
-    by_rows!(add, lines, panel, sums, index, is_first);
+    by_rows!(add, rows, panel, sums, index, is_first);
 }
 
 /// [`add_pairs`] for numbers as they are.
 #[target_feature(enable = "avx512f")]
-fn add_numbers(lines: &[Line], panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
+fn add_numbers(rows: Rows, panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn add<const COUNT: usize>(lines: &[Line], panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
+    fn add<const COUNT: usize>(rows: Rows, panel: &[Line], sums: &mut [Sums], index: usize, is_first: bool) {
         let mut totals = read::<COUNT>(sums, index, is_first);
-        for (tile, panel) in panel.as_chunks::<PANEL_LINES>().0.iter().enumerate() {
-            let rows = &lines[tile * TILE_ROWS..][..COUNT];
-            for place in 0..TILE_ROWS {
-                let [low, high] = [vector(&panel[place]), vector(&panel[TILE_ROWS + place])];
-                for (row, totals) in rows.iter().zip(&mut totals) {
-                    let number = _mm512_set1_ps(f32::from_bits(word(row, place)));
+        let (tiles, _) = panel.as_chunks::<PANEL_LINES>();
+        let rows = rows.first::<COUNT>(tiles.len());
+        for (tile, panel) in tiles.iter().enumerate() {
+            let lines = rows.map(|row| &row[tile]);
+            for (place, [low, high]) in panel.as_chunks::<2>().0.iter().enumerate() {
+                let [low, high] = [vector(low), vector(high)];
+                for (line, totals) in lines.into_iter().zip(&mut totals) {
+                    let number = _mm512_set1_ps(f32::from_bits(word(line, place)));
                     *totals = [_mm512_fmadd_ps(number, low, totals[0]), _mm512_fmadd_ps(number, high, totals[1])];
                 }
             }
         }
         write(totals, sums, index);
     }
-    by_rows!(add, lines, panel, sums, index, is_first);
+    by_rows!(add, rows, panel, sums, index, is_first);
 }
 
 /// The sums of a panel so far.
