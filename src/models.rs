@@ -1,8 +1,10 @@
 //! The models of a profile on this machine: where each one is, and how it gets here. Blocks; for threads of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sensorium_domain::BlobHash;
+use sensorium_domain::{BlobHash, Modality};
+use sensorium_models::registry;
 use sensorium_models::source::sha256_of;
 use sensorium_models::weights::Weights;
 use sensorium_models::{Manifest, ModelError, Source};
@@ -56,6 +58,8 @@ pub struct Located {
     pub weights_bytes: u64,
     /// Numbers in them.
     pub parameters: u64,
+    /// Those that the tower of a modality holds: where a model has two towers, they share the files and not the numbers.
+    pub parameters_of_towers: BTreeMap<Modality, u64>,
 }
 
 /// Why a model is not here, or is not the right one.
@@ -173,7 +177,8 @@ impl Models {
         let weights_bytes = weights.iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum();
         let opened = weights.iter().map(|file| Weights::open(file)).collect::<Result<Vec<_>, _>>()?;
         let parameters = opened.iter().map(Weights::parameters).sum();
-        Ok(Located { folder, revision, weights_bytes, parameters })
+        let of_towers = Modality::ALL.map(|modality| (modality, registry::parameters(&opened, modality)));
+        Ok(Located { folder, revision, weights_bytes, parameters, parameters_of_towers: of_towers.into() })
     }
 
     /// Removes what was pulled, and says how many bytes that freed. What is bundled, in the user's folder or from a package stays.

@@ -4,15 +4,12 @@
 use std::sync::Arc;
 
 use sensorium_domain::document::PartFacts;
-use sensorium_domain::encoder::SoundFormat;
+use sensorium_domain::encoder::{CountTokens, SoundFormat};
 use sensorium_domain::{BlobHash, ContentKey, EncodeInput, Modality, Place, SegmentKind};
 use sensorium_media as media;
 
 use crate::config;
 use crate::startup::App;
-
-/// Counts the tokens of a text as the text tower does.
-pub type CountTokens = dyn Fn(&str) -> usize + Send + Sync;
 
 /// How parts are cut for a profile's towers.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ mod request;
 mod run;
 
 pub use accept::accept;
-pub use cut::{CountTokens, Cut, Cutting, Piece, cut, image_input, sound_input};
+pub use cut::{Cut, Cutting, Piece, cut, image_input, sound_input};
 pub use delete::{delete_collection, delete_document};
 pub use points::{rebuild_document, rebuild_index, scrub};
 pub use refresh::refresh;

@@ -6,10 +6,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sensorium_domain::ModelName;
 use tokio::sync::Notify;
-
-use crate::error::ApiError;
 
 /// The models that are in memory.
 #[derive(Default)]
@@ -26,7 +23,7 @@ pub struct Memory {
 }
 
 struct Resident {
-    model: ModelName,
+    model: String,
     bytes: u64,
     weights: Arc<dyn Any + Send + Sync>,
 }
@@ -52,13 +49,14 @@ impl Memory {
         Self { budget_bytes, ..Self::default() }
     }
 
-    /// The model, read by `load` if it is not in memory. Waits while what is there is in use and leaves no room for it.
-    pub async fn get<T: Send + Sync + 'static>(
+    /// The model of this name, which no two have, read by `load` if it is not in memory. Waits while what is there is in use and leaves no room
+    /// for it. Whoever has a model in use must not ask for another before giving it back: two who did would wait for each other.
+    pub async fn get<T: Send + Sync + 'static, E>(
         self: &Arc<Self>,
-        model: &ModelName,
+        model: &str,
         bytes: u64,
-        load: impl AsyncFnOnce() -> Result<T, ApiError>,
-    ) -> Result<InUse<T>, ApiError> {
+        load: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<InUse<T>, E> {
         if !self.is_full.load(Ordering::Relaxed)
             && let Some(found) = self.find(model)
         {
@@ -70,18 +68,24 @@ impl Memory {
         }
         self.make_room(bytes).await;
         let weights = Arc::new(load().await?);
-        self.lock().push(Resident { model: model.clone(), bytes, weights: weights.clone() });
+        self.lock().push(Resident { model: model.to_owned(), bytes, weights: weights.clone() });
         Ok(self.in_use(weights))
     }
 
     /// Whether a model is in memory.
-    pub fn has(&self, model: &ModelName) -> bool {
-        self.lock().iter().any(|resident| resident.model == *model)
+    pub fn has(&self, model: &str) -> bool {
+        self.lock().iter().any(|resident| resident.model == model)
     }
 
-    fn find<T: Send + Sync + 'static>(self: &Arc<Self>, model: &ModelName) -> Option<InUse<T>> {
+    /// Whether somebody waits for room.
+    #[cfg(test)]
+    pub fn is_waited_for(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
+    }
+
+    fn find<T: Send + Sync + 'static>(self: &Arc<Self>, model: &str) -> Option<InUse<T>> {
         let mut held = self.lock();
-        let position = held.iter().position(|resident| resident.model == *model)?;
+        let position = held.iter().position(|resident| resident.model == model)?;
         held[position..].rotate_left(1); // now it was asked for last
         let weights = held.last()?.weights.clone().downcast().ok()?;
         Some(self.in_use(weights))
@@ -125,7 +129,7 @@ impl Memory {
             let Some(oldest) = idle else { return false };
             let unloaded = held.remove(oldest);
             drop(held); // giving memory back takes its time
-            tracing::info!(model = %unloaded.model, bytes = unloaded.bytes, "model unloaded to make room");
+            tracing::info!(model = unloaded.model, bytes = unloaded.bytes, "model unloaded to make room");
         }
     }
 
@@ -145,25 +149,23 @@ impl<T> Deref for InUse<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
-    fn name(name: &str) -> ModelName {
-        ModelName(name.to_owned())
-    }
-
     async fn get(memory: &Arc<Memory>, model: &str, bytes: u64) -> InUse<String> {
-        memory.get(&name(model), bytes, async || Ok(model.to_owned())).await.unwrap()
+        memory.get(model, bytes, async || Ok::<_, Infallible>(model.to_owned())).await.unwrap()
     }
 
     fn inside(memory: &Memory) -> Vec<&'static str> {
-        ["a", "b", "c"].into_iter().filter(|model| memory.has(&name(model))).collect()
+        ["a", "b", "c"].into_iter().filter(|model| memory.has(model)).collect()
     }
 
     #[tokio::test]
     async fn a_model_is_read_once_while_there_is_room() {
         let memory = Arc::new(Memory::new(Some(10)));
         drop(get(&memory, "a", 5).await);
-        let again = memory.get::<String>(&name("a"), 5, async || panic!("it is there")).await.unwrap();
+        let again = memory.get::<String, Infallible>("a", 5, async || panic!("it is there")).await.unwrap();
         assert_eq!(*again, "a");
         drop(get(&memory, "b", 5).await);
         assert_eq!(inside(&memory), ["a", "b"]);
@@ -212,8 +214,8 @@ mod tests {
     #[tokio::test]
     async fn a_model_that_cannot_be_read_takes_no_room() {
         let memory = Arc::new(Memory::new(Some(10)));
-        let failed = memory.get::<String>(&name("a"), 8, async || Err(ApiError::internal("no"))).await;
-        assert!(failed.is_err());
+        let failed = memory.get::<String, _>("a", 8, async || Err("no")).await;
+        assert_eq!(failed.err(), Some("no"));
         drop(get(&memory, "b", 8).await);
         assert_eq!(inside(&memory), ["b"]);
     }

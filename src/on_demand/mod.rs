@@ -1,6 +1,9 @@
-//! A model that is loaded when it is asked and works on one thing at a time, with a bound on what may wait.
+//! Models that are read when they are asked, into a memory that they share: one that works on one thing at a time, with a bound on what may wait;
+//! and towers, which the encoder has work.
 
+mod costs;
 mod memory;
+mod tower;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +17,7 @@ use crate::error::{ApiError, Code};
 
 use memory::InUse;
 pub use memory::Memory;
+pub use tower::{OnDemandTower, ReadError};
 
 /// Reads the model. Blocks.
 type Load<T> = dyn Fn() -> Result<T, ModelError> + Send + Sync;
@@ -80,7 +84,7 @@ impl<T: Send + Sync + 'static> OnDemand<T> {
 
     /// Whether its weights are in memory.
     pub fn is_loaded(&self) -> bool {
-        self.memory.has(&self.model)
+        self.memory.has(&self.model.0)
     }
 
     async fn model(&self) -> Result<InUse<T>, ApiError> {
@@ -89,6 +93,6 @@ impl<T: Send + Sync + 'static> OnDemand<T> {
             let loading = tokio::task::spawn_blocking(move || load());
             loading.await.map_err(ApiError::internal)?.map_err(ApiError::internal)
         };
-        self.memory.get(&self.model, self.bytes, load).await
+        self.memory.get(&self.model.0, self.bytes, load).await
     }
 }

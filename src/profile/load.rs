@@ -3,57 +3,40 @@
 use std::sync::Arc;
 use std::thread;
 
-use sensorium_domain::encoder::{SoundFormat, SpaceInfo, Tower, TowerInfo};
-use sensorium_domain::{BlobHash, Modality, ModelName};
+use sensorium_domain::Modality;
+use sensorium_domain::encoder::{CountTokens, SoundFormat, SpaceInfo, Tower};
 use sensorium_inference::{Lanes, LocalEncoder, Options};
-use sensorium_models::device;
 use sensorium_models::labels::Labels;
-use sensorium_models::registry::{self, DType, Device, LoadOptions};
+use sensorium_models::registry::Device;
 use sensorium_models::starter::Calibration;
-use sensorium_models::text::{Pooling, TextOptions};
 use sensorium_models::{Likeness, Source};
-use sensorium_sources::{Check, ModelEntry, Origin, PoolingDefault, Precision, ProfileFile, SpaceEntry};
+use sensorium_sources::{Origin, ProfileFile, SpaceEntry};
+use tokio::runtime::Handle;
 
 use super::reading::{Fitted, Reading};
-use super::writers::{Room, Writers};
-use super::{Chosen, ModelFacts, Profile, ProfileError, Space};
+use super::room::Room;
+use super::towers::{Loaded, Wanted, wanted};
+use super::writers::Writers;
+use super::{Chosen, Profile, ProfileError, Space};
 use crate::config::{self, Config, LanesChoice};
-use crate::models::{Located, Models, starter_dir};
+use crate::models::{Models, starter_dir};
 
 /// How sounds are cut where no tower takes any; they are kept and not found.
 const NO_SOUND_TOWER: SoundFormat = SoundFormat { sample_rate_hz: 16_000, window_ms: 10_000 };
 
-/// A tower that is to be loaded.
-struct Wanted<'a> {
-    space: &'a SpaceEntry,
-    modality: Modality,
-    model: &'a str,
-    entry: &'a ModelEntry,
-}
-
-/// A tower that is loaded.
-struct Loaded {
-    tower: Arc<dyn Tower>,
-    info: TowerInfo,
-    facts: ModelFacts,
-    source: Source,
-}
-
-/// Loads every tower of a profile, all at once. Blocks.
+/// Loads every tower of a profile. Blocks, on a thread that knows the runtime and runs none of its tasks.
 pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileError> {
     let Chosen { file, note } = chosen;
     let models = Models::new(config)?;
     let (device, why_no_gpu) = config.encoder.device.open()?;
     let no_gpu = why_no_gpu.map(|reason| format!("models compute on the CPU: {reason}"));
+    let room = Room::new(config.profile.memory_bytes, Handle::current());
     let wanted = wanted(&file);
-    let loaded: Result<Vec<Loaded>, ProfileError> = thread::scope(|scope| {
-        let running: Vec<_> = wanted.iter().map(|wanted| scope.spawn(|| wanted.load(&models, &device))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(ProfileError::Panicked))).collect()
-    });
-    let mut loaded = wanted.into_iter().zip(loaded?).peekable();
+    let loaded = load_towers(&wanted, &room, |wanted| wanted.load(&models, &device, &room))?;
+    let mut loaded = wanted.into_iter().zip(loaded).peekable();
     let mut spaces = Vec::new();
     let mut described = Vec::new();
-    let mut facts = Vec::new();
+    let mut towers = Vec::new();
     for entry in &file.spaces {
         let mut own = Vec::new();
         while let Some((_, tower)) = loaded.next_if(|(wanted, _)| wanted.space.name == entry.name) {
@@ -66,7 +49,7 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
             towers: own.iter().map(|loaded| loaded.info.clone()).collect(),
         };
         spaces.push(Space { name: entry.name.clone(), reading });
-        facts.extend(own.iter().map(|loaded| (loaded.info.model.clone(), loaded.facts.clone())));
+        towers.extend(own.iter().map(|loaded| loaded.here(&entry.name)));
         described.push((info, own.into_iter().map(|loaded| loaded.tower).collect::<Vec<_>>()));
     }
     let sound = sound_format(&described)?;
@@ -78,16 +61,17 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
         Some(calibration) => Some(Labels::load(&bundled(&config.profile)?, calibration)?),
         None => None,
     };
-    let room = Room::beside(&facts, config.profile.memory_bytes)?;
     let Writers { transcriber, captioner, unused } = Writers::find(config, &file, &models, &device, &room)?;
-    facts.extend(transcriber.iter().map(|(found, facts)| (found.model.clone(), facts.clone())));
-    facts.extend(captioner.iter().map(|(found, facts)| (found.model.clone(), facts.clone())));
+    let mut writers = Vec::new();
+    writers.extend(transcriber.iter().map(|(found, facts)| (found.model.clone(), facts.clone())));
+    writers.extend(captioner.iter().map(|(found, facts)| (found.model.clone(), facts.clone())));
     let unused = no_gpu.into_iter().chain(unused).collect();
     let local = Arc::new(LocalEncoder::new(described, options(&config.encoder, &device))?);
     Ok(Profile {
         encoder: local.clone(),
         local,
-        models: facts,
+        towers,
+        writers,
         name: file.name,
         summary: file.summary,
         transcriber: transcriber.map(|(found, _)| found),
@@ -101,71 +85,20 @@ pub(super) fn load(config: &Config, chosen: Chosen) -> Result<Profile, ProfileEr
     })
 }
 
-fn wanted(file: &ProfileFile) -> Vec<Wanted<'_>> {
-    let towers = file.spaces.iter().flat_map(|space| space.towers.iter().map(move |tower| (space, tower)));
-    towers
-        .filter_map(|(space, (modality, model))| {
-            // A profile that uses a model which it does not describe has been refused.
-            let entry = file.models.get(model)?;
-            Some(Wanted { space, modality: *modality, model, entry })
-        })
-        .collect()
-}
-
-impl Wanted<'_> {
-    fn load(&self, models: &Models, device: &Device) -> Result<Loaded, ProfileError> {
-        let located = models.locate(self.model, self.entry, Check::Quick)?;
-        // Bundled towers have kernels of their own, for the CPU.
-        let device = if self.entry.origin == Origin::Bundled { &Device::Cpu } else { device };
-        let facts = facts_of(self.model, self.entry, &located, device);
-        let source = match self.entry.origin {
-            Origin::Bundled => Source::Bundled(located.folder),
-            _ => Source::Folder(located.folder),
-        };
-        let prompt = |prompt: &str| (!prompt.is_empty()).then(|| prompt.to_owned());
-        let with = LoadOptions {
-            architecture: self.entry.architecture.clone(),
-            dtype: dtype(self.entry.precision),
-            text: TextOptions {
-                query_prompt: prompt(&self.space.query_prompt),
-                passage_prompt: prompt(&self.space.passage_prompt),
-                pooling: self.space.pooling.map(pooling),
-            },
-            device: device.clone(),
-        };
-        let tower = registry::load(&source, self.modality, &with)?;
-        let info = TowerInfo { modality: self.modality, model: self.name(&located.revision) };
-        Ok(Loaded { tower: Arc::from(tower), info, facts, source })
+/// All at once, or where memory is bounded one after the other, in the order of the profile: there may not be room for two.
+fn load_towers<'a>(
+    wanted: &[Wanted<'a>],
+    room: &Room,
+    load: impl Fn(&Wanted<'a>) -> Result<Loaded, ProfileError> + Sync,
+) -> Result<Vec<Loaded>, ProfileError> {
+    if room.is_bounded() {
+        return wanted.iter().map(load).collect();
     }
-
-    /// The name under which the tower's vectors are kept: all that they depend on beside their content goes into it.
-    fn name(&self, revision: &str) -> ModelName {
-        let mut name = format!("{}@{revision}", self.model);
-        if self.entry.precision != Precision::F32 {
-            name = format!("{name}-{}", self.entry.precision.as_str());
-        }
-        let SpaceEntry { passage_prompt, pooling, .. } = self.space;
-        if self.modality == Modality::Text && !(passage_prompt.is_empty() && pooling.is_none()) {
-            let also = BlobHash::of(format!("{pooling:?} {passage_prompt}").as_bytes()).to_string();
-            name = format!("{name}-{}", &also[..8]);
-        }
-        ModelName(name)
-    }
-}
-
-pub(super) const fn dtype(precision: Precision) -> DType {
-    match precision {
-        Precision::F32 => DType::F32,
-        Precision::Bf16 => DType::BF16,
-        Precision::F16 => DType::F16,
-    }
-}
-
-const fn pooling(pooling: PoolingDefault) -> Pooling {
-    match pooling {
-        PoolingDefault::Mean => Pooling::Mean,
-        PoolingDefault::Cls => Pooling::First,
-    }
+    thread::scope(|scope| {
+        let load = &load;
+        let running: Vec<_> = wanted.iter().map(|wanted| scope.spawn(move || load(wanted))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(ProfileError::Panicked))).collect()
+    })
 }
 
 fn reading(
@@ -208,30 +141,14 @@ fn sound_format(spaces: &[(SpaceInfo, Vec<Arc<dyn Tower>>)]) -> Result<SoundForm
 }
 
 /// The text tower by whose tokens texts are cut: of a space of texts alone if there is one, since it finds texts.
-fn token_counter(spaces: &[(SpaceInfo, Vec<Arc<dyn Tower>>)]) -> Option<Arc<dyn Tower>> {
+fn token_counter(spaces: &[(SpaceInfo, Vec<Arc<dyn Tower>>)]) -> Option<Arc<CountTokens>> {
     let mut texts: Vec<(usize, &Arc<dyn Tower>)> = spaces
         .iter()
         .flat_map(|(info, towers)| towers.iter().map(|tower| (info.towers.len(), tower)))
         .filter(|(_, tower)| tower.modality() == Modality::Text)
         .collect();
     texts.sort_by_key(|(others, _)| *others);
-    texts.first().map(|(_, tower)| Arc::clone(tower))
-}
-
-pub(super) fn facts_of(name: &str, entry: &ModelEntry, located: &Located, device: &Device) -> ModelFacts {
-    let licence = &entry.licence;
-    ModelFacts {
-        licence: match entry.origin {
-            Origin::Bundled if name.starts_with("starter-") => {
-                format!("{licence} (ingredients: models/starter/README.md)")
-            }
-            _ => licence.clone(),
-        },
-        precision: entry.precision.as_str(),
-        device: device::name(device),
-        weights_bytes: located.weights_bytes,
-        memory_bytes: located.parameters * dtype(entry.precision).size_in_bytes() as u64,
-    }
+    texts.first().and_then(|(_, tower)| tower.token_counter())
 }
 
 fn options(settings: &config::Encoder, device: &Device) -> Options {

@@ -3,11 +3,13 @@
 mod choose;
 mod load;
 mod reading;
+mod room;
+mod towers;
 mod writers;
 
 use std::sync::Arc;
 
-use sensorium_domain::encoder::{SoundFormat, SpaceInfo, Tower};
+use sensorium_domain::encoder::{CountTokens, SoundFormat, SpaceInfo};
 use sensorium_domain::{EncodeError, EncodeInput, Encoder, Modality, ModelName, Priority, SpaceName};
 use sensorium_inference::{LocalEncoder, Metrics, SetupError};
 use sensorium_models::ModelError;
@@ -18,10 +20,10 @@ pub use choose::{Chosen, choose, is_here, read};
 
 use crate::caption::Captioner;
 use crate::config::Config;
-use crate::ingest::CountTokens;
 use crate::models::ModelsError;
 use crate::transcribe::Transcriber;
 use reading::Reading;
+use towers::TowerHere;
 
 /// The running profile.
 pub struct Profile {
@@ -36,10 +38,11 @@ pub struct Profile {
     local: Arc<LocalEncoder>,
     summary: String,
     spaces: Vec<Space>,
-    counter: Option<Arc<dyn Tower>>,
+    counter: Option<Arc<CountTokens>>,
     sound: SoundFormat,
     labels: Option<Labels>,
-    models: Vec<(ModelName, ModelFacts)>,
+    towers: Vec<TowerHere>,
+    writers: Vec<(ModelName, ModelFacts)>,
     /// What the profile's file names and is not used: it is not here, or not in this version.
     unused: Vec<String>,
     note: Option<String>,
@@ -114,23 +117,19 @@ pub enum ProfileError {
         /// The towers' own.
         most: u64,
     },
-    /// There is no room for a model beside those that are always there.
-    #[error("profile.memory_bytes: is {budget}; the towers of the profile take {towers}{}", more_room(asked.as_ref()))]
+    /// There is no room for a model, even alone.
+    #[error("profile.memory_bytes: is {budget}; {model} alone takes {bytes}")]
     Memory {
         /// What the settings say.
         budget: u64,
-        /// Bytes of the towers, which are always there.
-        towers: u64,
-        /// A model that is read on demand, and its bytes.
-        asked: Option<(ModelName, u64)>,
+        /// The model.
+        model: String,
+        /// Bytes of its weights in memory.
+        bytes: u64,
     },
     /// A fault of the program.
     #[error("loading a model panicked; the log has the reason")]
     Panicked,
-}
-
-fn more_room(asked: Option<&(ModelName, u64)>) -> String {
-    asked.map(|(model, bytes)| format!(" and {model} takes {bytes} when it is asked")).unwrap_or_default()
 }
 
 /// Loads a profile's models on threads of their own.
@@ -146,20 +145,21 @@ impl Profile {
         self.local.metrics()
     }
 
-    /// Has a model make a vector of a word; of a profile that takes no words nothing is asked. Asked often, it is remembered.
+    /// Has a model make a vector of a word; of a profile that takes no words nothing is asked. Asked often, it is remembered. A model that had to make
+    /// room is not asked either: it would come back for this alone, in the place of one that is needed.
     pub async fn ping(&self) -> Result<(), EncodeError> {
         let Some(space) = self.space(None, &[Modality::Text]) else { return Ok(()) };
+        if self.tower(&space.name, Modality::Text).is_some_and(|tower| !tower.is_loaded()) {
+            return Ok(());
+        }
         let word = EncodeInput::Query(Arc::from("ready"));
         self.encoder.encode(&space.name, word, Priority::Interactive).await.map(drop)
     }
 
     /// Counts tokens as the tower does that finds texts.
     pub fn token_counter(&self) -> Arc<CountTokens> {
-        let counter = self.counter.clone();
         // Four letters a token is usual for English; no tower of this profile reads texts.
-        Arc::new(move |words| {
-            counter.as_ref().and_then(|tower| tower.count_tokens(words)).unwrap_or_else(|| words.len().div_ceil(4))
-        })
+        self.counter.clone().unwrap_or_else(|| Arc::new(|words: &str| words.len().div_ceil(4)))
     }
 
     /// How sounds are to be brought to the towers.
@@ -236,10 +236,20 @@ impl Profile {
         nearest.map(|label| (label.text.to_owned(), label.cosine, label.confidence)).collect()
     }
 
-    /// What there is to know about a model. That there is always of one that the profile runs.
-    pub fn facts(&self, model: &ModelName) -> ModelFacts {
-        let known = self.models.iter().find(|(known, _)| known == model);
+    /// What there is to know about a tower, and whether its weights are in memory. That there always is of one that the profile runs.
+    pub fn tower_facts(&self, space: &SpaceName, modality: Modality) -> (ModelFacts, bool) {
+        let known = self.tower(space, modality);
+        known.map_or_else(|| (ModelFacts::unknown(), true), |tower| (tower.facts.clone(), tower.is_loaded()))
+    }
+
+    /// The same of a model that writes.
+    pub fn writer_facts(&self, model: &ModelName) -> ModelFacts {
+        let known = self.writers.iter().find(|(known, _)| known == model);
         known.map_or_else(ModelFacts::unknown, |(_, facts)| facts.clone())
+    }
+
+    fn tower(&self, space: &SpaceName, modality: Modality) -> Option<&TowerHere> {
+        self.towers.iter().find(|tower| tower.space == *space && tower.modality == modality)
     }
 
     /// What users should know.

@@ -1,19 +1,17 @@
-//! The models of a profile that write: speech down, and sentences about pictures. They are read when they are asked, into what memory the towers leave.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! The models of a profile that write: speech down, and sentences about pictures. They are read when they are asked.
 
 use sensorium_domain::ModelName;
 use sensorium_models::registry::{DType, Device};
 use sensorium_models::{BlipCaptioner, ModelError, Source, Whisper};
 use sensorium_sources::{Check, ProfileFile};
 
-use super::load::{dtype, facts_of};
+use super::room::Room;
+use super::towers::{dtype, facts_of};
 use super::{ModelFacts, ProfileError};
 use crate::caption::Captioner;
 use crate::config::Config;
 use crate::models::{Models, State};
-use crate::on_demand::{Memory, OnDemand};
+use crate::on_demand::OnDemand;
 use crate::transcribe::{SAMPLE_RATE_HZ, Transcriber};
 
 /// The models that write, where the profile has them.
@@ -70,7 +68,7 @@ fn writer(
     }
     let located = models.locate(name, entry, Check::Quick)?;
     let model = ModelName(format!("{name}@{}", located.revision));
-    let facts = facts_of(name, entry, &located, device);
+    let facts = facts_of(name, entry, &located, located.parameters, device);
     Ok(Some(Writer { model, facts, source: Source::Folder(located.folder), dtype: dtype(entry.precision) }))
 }
 
@@ -107,45 +105,9 @@ impl Writer {
         load: fn(&Source, DType, &Device) -> Result<T, ModelError>,
     ) -> Result<(OnDemand<T>, ModelFacts), ProfileError> {
         let Self { model, facts, source, dtype } = self;
-        let memory = room.of(&model, facts.memory_bytes)?;
+        let memory = room.of(&model.0, facts.memory_bytes)?;
         let device = device.clone();
         let load = move || load(&source, dtype, &device);
         Ok((OnDemand::new((model, facts.memory_bytes), memory, queue, load), facts))
-    }
-}
-
-/// What the towers, which are always in memory, leave for models that are read on demand.
-pub(super) struct Room {
-    budget_bytes: Option<u64>,
-    towers_bytes: u64,
-    memory: Arc<Memory>,
-}
-
-impl Room {
-    /// Beside these towers, of so many bytes for all models; 0 is without a bound.
-    pub fn beside(towers: &[(ModelName, ModelFacts)], budget_bytes: u64) -> Result<Self, ProfileError> {
-        // Towers of one model have a file in common.
-        let each: BTreeMap<&str, u64> =
-            towers.iter().map(|(model, facts)| (model.0.as_str(), facts.memory_bytes)).collect();
-        let towers_bytes = each.values().sum();
-        let budget_bytes = Some(budget_bytes).filter(|bytes| *bytes > 0);
-        let left = budget_bytes.map(|budget| budget.saturating_sub(towers_bytes));
-        let room = Self { budget_bytes, towers_bytes, memory: Arc::new(Memory::new(left)) };
-        room.check(None)?;
-        Ok(room)
-    }
-
-    /// The memory for a model of so many bytes, which may be all that is left.
-    fn of(&self, model: &ModelName, bytes: u64) -> Result<Arc<Memory>, ProfileError> {
-        self.check(Some((model.clone(), bytes)))?;
-        Ok(self.memory.clone())
-    }
-
-    fn check(&self, asked: Option<(ModelName, u64)>) -> Result<(), ProfileError> {
-        let needed = self.towers_bytes + asked.as_ref().map_or(0, |(_, bytes)| *bytes);
-        match self.budget_bytes {
-            Some(budget) if needed > budget => Err(ProfileError::Memory { budget, towers: self.towers_bytes, asked }),
-            _ => Ok(()),
-        }
     }
 }

@@ -27,6 +27,7 @@ mod issuer;
 mod jobs;
 mod layering;
 mod media;
+mod memory;
 mod metrics;
 mod openapi;
 mod outages;

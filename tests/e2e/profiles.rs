@@ -1,7 +1,6 @@
 //! Profiles from a file: models of the hub's layout in spaces of their own. The models are the small ones of the comparison with the
 //! reference, so what HTTP answers can be held against what Transformers gave.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sensorium_domain::EncodeInput;
@@ -18,7 +17,8 @@ use crate::client::{Api, id, list};
 use crate::media::{base64, wav};
 use crate::server::{Server, program, root};
 
-fn models() -> PathBuf {
+/// The folder of the small models.
+pub fn models() -> PathBuf {
     root().join("crates/models/tests/parity/small")
 }
 
@@ -68,7 +68,7 @@ prompts = {{ query = "query: ", passage = "passage: " }}
 }
 
 /// A model that writes down speech, for [`profile`].
-fn with_whisper() -> String {
+pub fn with_whisper() -> String {
     let small = models();
     format!("[models.whisper-mini]\nfolder = \"{}/whisper-mini\"\nlicence = \"MIT\"\n", small.display())
 }
@@ -95,7 +95,8 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-async fn embeddings(api: &Api, request: &Value) -> Vec<Vec<f32>> {
+/// The vectors that the server gives.
+pub async fn embeddings(api: &Api, request: &Value) -> Vec<Vec<f32>> {
     let answer = api.post("/v1/embeddings", request).await.expect(200);
     let rows = list(&answer, "/data").iter().map(|row| row["embedding"].as_array().unwrap().iter());
     rows.map(|row| row.map(|number| number.as_f64().unwrap() as f32).collect()).collect()
@@ -196,7 +197,7 @@ async fn a_space_answers_what_it_was_made_for() {
 }
 
 /// A model that describes pictures, for [`profile`].
-fn with_blip() -> String {
+pub fn with_blip() -> String {
     format!("[models.blip-small]\nfolder = \"{}/blip-small\"\nlicence = \"MIT\"\n", models().display())
 }
 
@@ -227,7 +228,7 @@ async fn pictures_are_described_in_sentences() {
 }
 
 /// A form with a sound and fields.
-fn speech<'a>(sound: &[u8], fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str, Vec<u8>)> {
+pub fn speech<'a>(sound: &[u8], fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str, Vec<u8>)> {
     let fields = fields.iter().map(|(name, value)| (*name, "", value.as_bytes().to_vec()));
     std::iter::once(("file", "speech.wav", sound.to_vec())).chain(fields).collect()
 }
@@ -292,7 +293,7 @@ async fn speech_is_written_down_in_every_form() {
 }
 
 /// What a server says that does not start.
-fn refused_to_start(data_dir: &str, profile: &str, settings: &[(&str, String)]) -> String {
+pub fn refused_to_start(data_dir: &str, profile: &str, settings: &[(&str, String)]) -> String {
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir, "--profile", profile]);
     command.envs(settings.iter().map(|(name, value)| (name, value)));
@@ -335,49 +336,4 @@ async fn models_are_told_and_another_profile_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let text = refused(&profile(folder.path(), "[spaces.text.calibration]").display().to_string());
     assert!(text.contains("calibration"), "{text}");
-}
-
-#[tokio::test]
-async fn models_that_write_take_turns_in_a_bounded_memory() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = profile(folder.path(), &(with_whisper() + &with_blip())).display().to_string();
-    let told = Server::start_with(&[("profile.name", &path)]).await.owner().read("/v1/models").await;
-    let bytes = |model: &Value| (model["model"].as_str().unwrap().to_owned(), model["memory_bytes"].as_u64().unwrap());
-    let towers: BTreeMap<String, u64> =
-        list(&told, "/spaces").iter().flat_map(|space| list(space, "/towers")).map(bytes).collect();
-    let towers: u64 = towers.values().sum();
-    let writers = ["transcriber", "captioner"].map(|writer| bytes(&told[writer]).1);
-    assert!(towers > 0 && writers.iter().all(|bytes| *bytes > 0), "{told:#}");
-
-    let room = (towers + writers.iter().max().unwrap()).to_string();
-    let server = Server::start_with(&[("profile.name", &path), ("profile.memory_bytes", &room)]).await;
-    let api = server.owner();
-    let picture =
-        json!({"image": {"base64": base64(&std::fs::read(models().join("inputs/pictures/00-rgb.png")).unwrap())}});
-    let transcribe = async || api.post_form("/v1/audio/transcriptions", None, &speech(&wav(500, 440.0), &[])).await;
-    let caption = async || api.post("/v1/captions", &json!({"input": picture})).await;
-    let states = async || {
-        let told = api.read("/v1/models").await;
-        ["transcriber", "captioner"].map(|writer| told[writer]["state"].as_str().unwrap().to_owned())
-    };
-    assert_eq!(states().await, ["on_demand", "on_demand"]);
-    transcribe().await.expect(200);
-    assert_eq!(states().await, ["loaded", "on_demand"]);
-    let described = caption().await.expect(200);
-    assert_eq!(states().await, ["on_demand", "loaded"]);
-    let both = futures::future::join_all((0..3).map(|_| async { (transcribe().await, caption().await) })).await;
-    for (text, again) in &both {
-        assert_eq!((text.status, again.status), (200, 200));
-        assert_eq!(again.json()["caption"], described["caption"], "it is the same model after it was read again");
-    }
-
-    let too_small = |bytes: u64| {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = [("SENSORIUM__PROFILE__MEMORY_BYTES", bytes.to_string())];
-        refused_to_start(&folder.path().display().to_string(), &path, &settings)
-    };
-    let text = too_small(towers - 1);
-    assert!(text.contains("profile.memory_bytes") && text.contains(&towers.to_string()), "{text}");
-    let text = too_small(towers + writers[0] - 1);
-    assert!(text.contains("whisper-mini@") && text.contains(&writers[0].to_string()), "{text}");
 }

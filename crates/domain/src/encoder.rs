@@ -1,5 +1,6 @@
 //! The port to models: content in, unit vectors out.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -145,6 +146,12 @@ pub struct SoundFormat {
     pub window_ms: u64,
 }
 
+/// Counts the tokens of a text as a model does. It is small: it holds none of the model's weights.
+pub type CountTokens = dyn Fn(&str) -> usize + Send + Sync;
+
+/// A tower whose weights are in memory, where they stay as long as this is held.
+pub type HeldTower = Box<dyn Deref<Target = Box<dyn Tower>>>;
+
 /// A model as the queue sees it: plain and synchronous, knowing neither queues nor threads.
 pub trait Tower: Send + Sync {
     /// What it takes.
@@ -153,17 +160,23 @@ pub trait Tower: Send + Sync {
     /// Length of its vectors.
     fn dimensions(&self) -> usize;
 
-    /// The work that one input is; cheap to ask.
+    /// The work that one input is; cheap to ask, and never waits for weights.
     fn cost(&self, input: &EncodeInput) -> Cost;
 
-    /// How many tokens of the model a text is, where it takes texts and can tell.
-    fn count_tokens(&self, _text: &str) -> Option<usize> {
+    /// What counts the tokens of the model in a text, where it takes texts and can tell. It goes on counting while the weights are away.
+    fn token_counter(&self) -> Option<Arc<CountTokens>> {
         None
     }
 
     /// How it wants sounds, where it takes them.
     fn sound_format(&self) -> Option<SoundFormat> {
         None
+    }
+
+    /// The tower with its weights in memory, for one that has them only while it works; nothing for one that has them always. May block for
+    /// as long as reading them takes, so threads that compute ask it and no others. An error is about no input: a smaller batch would have it too.
+    fn hold(&self) -> Result<Option<HeldTower>, String> {
+        Ok(None)
     }
 
     /// Encodes a batch. What an input gets does not depend on its company.

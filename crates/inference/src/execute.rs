@@ -17,10 +17,27 @@ pub struct Executed {
     pub panics: u64,
 }
 
-/// Runs `inputs` through `tower`. Where that fails as a whole the batch is halved, again and again, until what fails is alone.
+/// Runs `inputs` through `tower`, whose weights stay in memory meanwhile. Where that fails as a whole the batch is halved, again and again, until
+/// what fails is alone; where there are no weights, nothing is tried.
 pub fn execute(tower: &dyn Tower, inputs: &[EncodeInput]) -> Executed {
     let mut executed = Executed { answers: Vec::with_capacity(inputs.len()), panics: 0 };
-    run(tower, inputs, &mut executed);
+    let failure = match catch_unwind(AssertUnwindSafe(|| tower.hold())) {
+        Ok(Ok(Some(held))) => {
+            run(&***held, inputs, &mut executed);
+            return executed;
+        }
+        Ok(Ok(None)) => {
+            run(tower, inputs, &mut executed);
+            return executed;
+        }
+        Ok(Err(failure)) => failure,
+        Err(panic) => {
+            executed.panics += 1;
+            format!("it panicked: {}", words_of(&*panic))
+        }
+    };
+    tracing::error!(modality = %tower.modality(), size = inputs.len(), failure, "a model is not in memory");
+    executed.answers.extend(inputs.iter().map(|_| Err(EncodeError::Model(failure.clone()))));
     executed
 }
 

@@ -63,7 +63,7 @@ pub struct TowerMetrics {
     pub batches: u64,
     /// Batches by size: of at most [`BATCH_SIZES`], and larger ones.
     pub batches_by_size: [u64; BATCH_SIZES.len() + 1],
-    /// Time spent in the model.
+    /// Time spent in the model, and on reading it where it was not in memory.
     pub busy: Duration,
     /// Panics of the model that were caught.
     pub panics: u64,

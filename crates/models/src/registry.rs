@@ -14,6 +14,7 @@ use crate::siglip::{SiglipText, SiglipVision};
 use crate::source::Source;
 use crate::starter::{PictureTower, SoundTower};
 use crate::text::{TextEncoder, TextOptions};
+use crate::weights::Weights;
 
 /// How a tower is to be loaded.
 #[derive(Debug, Clone)]
@@ -64,6 +65,28 @@ fn sentences(source: &Source, with: &LoadOptions) -> Result<Box<dyn Tower>, Mode
     Ok(Box::new(Arc::new(encoder).tower()))
 }
 
+/// How the tensors of a model with two towers begin, by the tower that reads them.
+const PARTS: [(&str, Modality); 4] = [
+    ("text_", Modality::Text),
+    ("vision_", Modality::Image),
+    ("visual_", Modality::Image),
+    ("audio_", Modality::Audio),
+];
+
+/// How many numbers a tower holds of the model in `files`: all of a model that is one tower; of a model that has another beside it, all but the
+/// other's.
+pub fn parameters(files: &[Weights], modality: Modality) -> u64 {
+    let of_parts = |counts: fn(Modality, Modality) -> bool| -> u64 {
+        let parts = PARTS.iter().filter(|(_, takes)| counts(*takes, modality));
+        parts.flat_map(|(beginning, _)| files.iter().map(move |file| file.parameters_of(beginning))).sum()
+    };
+    let all: u64 = files.iter().map(Weights::parameters).sum();
+    match of_parts(|takes, modality| takes == modality) {
+        0 => all,
+        _ => all - of_parts(|takes, modality| takes != modality),
+    }
+}
+
 /// The one field of `config.json` that every architecture has.
 #[derive(Deserialize)]
 struct Architecture {
@@ -90,6 +113,8 @@ pub fn load(source: &Source, modality: Modality, with: &LoadOptions) -> Result<B
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn load(source: &Source, named: Option<&str>, modality: Modality) -> Result<Box<dyn Tower>, ModelError> {
@@ -100,6 +125,24 @@ mod tests {
     fn the_message_names_what_the_table_has() {
         let names = TOWERS.map(|(name, modality, _)| format!("{name} ({modality})"));
         assert_eq!(SUPPORTED, names.join(", "));
+    }
+
+    #[test]
+    fn a_tower_holds_what_is_not_the_other_ones() {
+        let files = |path: &str| vec![Weights::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()];
+        let pair = files("tests/parity/small/siglip-small/model.safetensors");
+        let [text, image] = [Modality::Text, Modality::Image].map(|modality| parameters(&pair, modality));
+        let both = 2; // scale and bias of the pair
+        assert!(text > both && image > both && text != image);
+        assert_eq!(text + image, pair[0].parameters() + both);
+        for (path, modality) in [
+            ("tests/parity/small/text-e5-small/model.safetensors", Modality::Text),
+            ("../../models/starter/sound.safetensors", Modality::Audio),
+            ("../../models/starter/picture.safetensors", Modality::Image),
+        ] {
+            let files = files(path);
+            assert_eq!(parameters(&files, modality), files[0].parameters(), "{path}");
+        }
     }
 
     #[test]

@@ -137,8 +137,14 @@ impl Weights {
 
     /// How many numbers there are in all tensors, by the headers.
     pub fn parameters(&self) -> u64 {
-        let tensors = self.shards.iter().flat_map(|shard| shard.metadata.tensors().into_values());
-        tensors.map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum()
+        self.parameters_of("")
+    }
+
+    /// How many numbers there are in the tensors whose names begin so, by the headers.
+    pub fn parameters_of(&self, beginning: &str) -> u64 {
+        let tensors = self.shards.iter().flat_map(|shard| shard.metadata.tensors());
+        let counted = tensors.filter(|(name, _)| name.starts_with(beginning));
+        counted.map(|(_, tensor)| tensor.shape.iter().product::<usize>() as u64).sum()
     }
 
     /// Whether there is a tensor of this name.

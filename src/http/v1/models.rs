@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use crate::http::access::Read;
 use crate::http::problem::Problems;
-use crate::profile::ModelFacts;
+use crate::on_demand::OnDemand;
+use crate::profile::{ModelFacts, Profile};
 use crate::startup::App;
 
 /// What the server runs.
@@ -93,7 +94,7 @@ pub struct Measured {
     pub failed: u64,
     /// Batches of them.
     pub batches: u64,
-    /// Seconds in the model.
+    /// Seconds in the model, and on reading it where it was not in memory.
     pub busy_seconds: f64,
     /// Inputs for each of these seconds; null before the first.
     pub per_second: Option<f64>,
@@ -112,7 +113,7 @@ pub async fn models(State(app): State<App>, _caller: Read) -> Json<Models> {
             .iter()
             .map(|tower| Tower {
                 modality: tower.modality,
-                model: model(&app, &tower.model, ModelState::Loaded),
+                model: model(&tower.model, app.profile.tower_facts(&space.name, tower.modality)),
                 measured: measured(&metrics, &space.name, tower.modality),
             })
             .collect(),
@@ -122,18 +123,19 @@ pub async fn models(State(app): State<App>, _caller: Read) -> Json<Models> {
         profile: profile.name.clone(),
         generation: app.generation,
         spaces: spaces.collect(),
-        transcriber: profile.transcriber.as_ref().map(|found| writer(&app, &found.model, found.is_loaded())),
-        captioner: profile.captioner.as_ref().map(|found| writer(&app, &found.model, found.is_loaded())),
+        transcriber: profile.transcriber.as_ref().map(|found| writer(profile, found)),
+        captioner: profile.captioner.as_ref().map(|found| writer(profile, found)),
         notes: profile.notes(),
     })
 }
 
-fn writer(app: &App, name: &ModelName, is_loaded: bool) -> Model {
-    model(app, name, if is_loaded { ModelState::Loaded } else { ModelState::OnDemand })
+fn writer<T: Send + Sync + 'static>(profile: &Profile, found: &OnDemand<T>) -> Model {
+    model(&found.model, (profile.writer_facts(&found.model), found.is_loaded()))
 }
 
-fn model(app: &App, name: &ModelName, state: ModelState) -> Model {
-    let ModelFacts { licence, precision, device, weights_bytes, memory_bytes } = app.profile.facts(name);
+fn model(name: &ModelName, (facts, is_loaded): (ModelFacts, bool)) -> Model {
+    let ModelFacts { licence, precision, device, weights_bytes, memory_bytes } = facts;
+    let state = if is_loaded { ModelState::Loaded } else { ModelState::OnDemand };
     Model { model: name.clone(), licence, precision, device, state, weights_bytes, memory_bytes }
 }
 

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::asking::{ask, encoder, first_at_model, queued};
-use crate::towers::{FakeTower, Gate, image, space, text, vector_of};
+use crate::asking::{ask, encoder, encoder_of, first_at_model, queued};
+use crate::towers::{AwayTower, FakeTower, Gate, Reading, image, space, text, vector_of};
 use futures::future::join_all;
 use sensorium_domain::encoder::{EncodeError, Encoder, Priority};
 use sensorium_inference::{LocalEncoder, Options, SetupError};
@@ -49,6 +50,34 @@ async fn a_poisonous_item_fails_alone() {
         assert_eq!(metrics.towers[0].panics > 0, poison == "panic");
         assert!(ask(&encoder, "after").await.is_ok(), "the actor lives on");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_cannot_be_read_is_tried_once_for_a_batch_and_again_for_the_next() {
+    let gate = Gate::default();
+    let tower = Arc::new(AwayTower::gated(&gate));
+    let encoder = encoder_of(tower.clone(), options());
+    let first = first_at_model(queued(&encoder, text("first"), Priority::Interactive), &gate).await;
+    let mut tasks = Vec::new();
+    for words in ["a", "b", "c", "d"] {
+        tasks.push(queued(&encoder, text(words), Priority::Interactive).await);
+    }
+    tower.reading(Reading::Fails);
+    gate.open();
+    let failed = Err(EncodeError::Model("fake@1 could not be read: no such file".to_owned()));
+    assert_eq!(first.await.unwrap(), failed);
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), failed);
+    }
+    assert_eq!(tower.readings.load(Ordering::Relaxed), 2, "two batches");
+    tower.reading(Reading::Panics);
+    let answer = ask(&encoder, "panic").await;
+    assert!(matches!(&answer, Err(EncodeError::Model(reason)) if reason.contains("told to panic")), "{answer:?}");
+    tower.reading(Reading::Works);
+    assert_eq!(ask(&encoder, "after").await, Ok(vector_of("after")));
+    let metrics = encoder.metrics();
+    let counts = &metrics.towers[0];
+    assert_eq!((counts.encoded, counts.failed, counts.panics), (1, 6, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

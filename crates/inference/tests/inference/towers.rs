@@ -1,9 +1,9 @@
 //! A tower that does as its input says, and a gate at which it can be made to stand.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use sensorium_domain::encoder::{Cost, EncodeInput, SpaceInfo, Tower, TowerInfo, TowerOutput};
+use sensorium_domain::encoder::{Cost, EncodeInput, HeldTower, SpaceInfo, Tower, TowerInfo, TowerOutput};
 use sensorium_domain::names::ModelName;
 use sensorium_domain::segment::Modality;
 use tokio::sync::Notify;
@@ -127,6 +127,63 @@ impl Tower for FakeTower {
                 }
             })
             .collect())
+    }
+}
+
+/// A tower whose weights are read for every batch, by a reader that fails or panics as it is told.
+#[derive(Default)]
+pub struct AwayTower {
+    gate: Gate,
+    how: Mutex<Reading>,
+    pub readings: AtomicUsize,
+}
+
+#[derive(Clone, Copy, Default)]
+pub enum Reading {
+    #[default]
+    Works,
+    Fails,
+    Panics,
+}
+
+impl AwayTower {
+    /// One whose readings wait at the gate.
+    pub fn gated(gate: &Gate) -> Self {
+        Self { gate: gate.clone(), ..Self::default() }
+    }
+
+    /// From now on readings go so.
+    pub fn reading(&self, how: Reading) {
+        *self.how.lock().unwrap() = how;
+    }
+}
+
+impl Tower for AwayTower {
+    fn modality(&self) -> Modality {
+        Modality::Text
+    }
+
+    fn dimensions(&self) -> usize {
+        2
+    }
+
+    fn cost(&self, _: &EncodeInput) -> Cost {
+        Cost(1)
+    }
+
+    fn hold(&self) -> Result<Option<HeldTower>, String> {
+        self.gate.pass();
+        self.readings.fetch_add(1, Ordering::Relaxed);
+        let how = *self.how.lock().unwrap();
+        match how {
+            Reading::Works => Ok(Some(Box::new(Box::new(Box::new(FakeTower::default()) as Box<dyn Tower>)))),
+            Reading::Fails => Err("fake@1 could not be read: no such file".to_owned()),
+            Reading::Panics => panic!("told to panic"),
+        }
+    }
+
+    fn forward(&self, _: &[EncodeInput]) -> TowerOutput {
+        panic!("the weights are away")
     }
 }
 

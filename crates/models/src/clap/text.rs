@@ -1,7 +1,9 @@
 //! The text tower.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device};
-use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
+use sensorium_domain::encoder::{Cost, CountTokens, EncodeInput, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use super::config::{Config, TextConfig};
@@ -117,8 +119,9 @@ impl Tower for ClapText {
         Cost((tokens as u64 * self.flops_per_token).div_ceil(1_000_000))
     }
 
-    fn count_tokens(&self, text: &str) -> Option<usize> {
-        Some(self.tokens().count(text))
+    fn token_counter(&self) -> Option<Arc<CountTokens>> {
+        let tokens = self.tokens().clone();
+        Some(Arc::new(move |text| tokens.count(text)))
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {

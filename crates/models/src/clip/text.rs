@@ -1,7 +1,9 @@
 //! The text tower: a transformer in which every token sees those before it; the state of the last one stands for the text.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Result, Tensor};
-use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
+use sensorium_domain::encoder::{Cost, CountTokens, EncodeInput, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use super::config::{Config, Pooling};
@@ -105,8 +107,9 @@ impl Tower for ClipText {
         Cost(self.shape.flops(tokens).div_ceil(1_000_000))
     }
 
-    fn count_tokens(&self, text: &str) -> Option<usize> {
-        Some(self.tokens().count(text))
+    fn token_counter(&self) -> Option<Arc<CountTokens>> {
+        let tokens = self.tokens().clone();
+        Some(Arc::new(move |text| tokens.count(text)))
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {

@@ -1,7 +1,9 @@
 //! The text tower: a transformer in which every token sees every other, fillers too; the state of the last place stands for the text.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Result, Tensor};
-use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
+use sensorium_domain::encoder::{Cost, CountTokens, EncodeInput, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use super::config::Config;
@@ -75,8 +77,9 @@ impl Tower for SiglipText {
         self.cost
     }
 
-    fn count_tokens(&self, text: &str) -> Option<usize> {
-        Some(self.tokens().count(text))
+    fn token_counter(&self) -> Option<Arc<CountTokens>> {
+        let tokens = self.tokens().clone();
+        Some(Arc::new(move |text| tokens.count(text)))
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {

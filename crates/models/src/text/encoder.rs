@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
-use sensorium_domain::encoder::{Cost, EncodeInput, Tower, TowerOutput};
+use sensorium_domain::encoder::{Cost, CountTokens, EncodeInput, Tower, TowerOutput};
 use sensorium_domain::segment::Modality;
 
 use super::config::NetworkConfig;
@@ -182,8 +182,9 @@ impl Tower for TextTower {
         Cost((tokens as u64 * self.encoder.flops_per_token).div_ceil(1_000_000))
     }
 
-    fn count_tokens(&self, text: &str) -> Option<usize> {
-        Some(self.encoder.count_tokens(text))
+    fn token_counter(&self) -> Option<Arc<CountTokens>> {
+        let tokens = self.encoder.tokens.clone();
+        Some(Arc::new(move |text| tokens.count(text)))
     }
 
     fn forward(&self, inputs: &[EncodeInput]) -> TowerOutput {
