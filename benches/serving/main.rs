@@ -60,7 +60,8 @@ async fn main() {
         overload::measure(&plan).await;
     }
     if names.iter().any(|name| *name == "cluster") {
-        Box::pin(cluster::measure(&plan)).await;
+        let segments = numbers.first().and_then(|number| number.parse().ok());
+        Box::pin(cluster::measure(&plan, segments)).await;
     }
     if wanted("search") {
         let asked = |size: &&usize| numbers.is_empty() || numbers.iter().any(|number| **number == size.to_string());
