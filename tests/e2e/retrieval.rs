@@ -13,11 +13,11 @@ use crate::server::{Server, root};
 /// Direction, and the least share of searches with a right file first, and among the first three, in percent.
 const FLOORS: [(&str, usize, usize); 8] = [
     ("text->text", 85, 95),
-    ("text->image", 70, 90),
-    ("text->audio", 55, 90),
-    ("image->text", 55, 80),
-    ("image->audio", 25, 55),
-    ("audio->text", 45, 75),
+    ("text->image", 77, 92),
+    ("text->audio", 68, 82),
+    ("image->text", 60, 85),
+    ("image->audio", 40, 75),
+    ("audio->text", 45, 85),
     ("audio->image", 25, 50),
     ("mixed", 45, 70),
 ];
