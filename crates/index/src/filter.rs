@@ -19,6 +19,13 @@ pub(crate) struct Clauses {
     pub(crate) must_not: Vec<Clause>,
 }
 
+impl Clauses {
+    /// Whether there is a test beside the first, which is that of the tenant.
+    pub(crate) fn narrow_a_tenant(&self) -> bool {
+        self.must.len() > 1 || !self.should.is_empty() || !self.must_not.is_empty()
+    }
+}
+
 /// A test of a stored point. Where the field at `path` is a list, one matching element is enough.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Clause {
@@ -132,4 +139,21 @@ fn any_value(path: &str, values: &[&Value]) -> Clause {
         return either.remove(0);
     }
     Clause::Nested(Clauses { should: either, ..Clauses::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use sensorium_domain::CollectionName;
+
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_narrowed_by_whatever_is_asked_beside_it() {
+        let tenant = "acme".parse::<TenantId>().unwrap();
+        let narrows = |scope: &Scope, modality| of_scope(&tenant, scope, modality).unwrap().narrow_a_tenant();
+        assert!(!narrows(&Scope::default(), None));
+        assert!(narrows(&Scope::default(), Some(Modality::Text)));
+        let collections = vec!["books".parse::<CollectionName>().unwrap()];
+        assert!(narrows(&Scope { collections, ..Scope::default() }, None));
+    }
 }

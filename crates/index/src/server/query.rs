@@ -12,6 +12,7 @@ use sensorium_domain::{IndexError, SegmentId};
 use super::options::{QdrantOptions, Quantization};
 use super::points::segment;
 use super::{Reader, filter, read};
+use crate::filter::Clauses;
 use crate::hits::Found;
 use crate::legs::{Plan, PlanQuery};
 use crate::options::BEYOND_FILTERED_BELOW;
@@ -30,9 +31,7 @@ pub(super) async fn run(
     if plans.is_empty() {
         return Ok(Vec::new());
     }
-    let params = search_params(options);
-    let asked: Vec<QueryPoints> =
-        plans.into_iter().map(|plan| request(reader.collection, plan, params.clone())).collect();
+    let asked: Vec<QueryPoints> = plans.into_iter().map(|plan| request(reader.collection, plan, options)).collect();
     let wanted = asked.len();
     let answer = reader
         .client
@@ -57,7 +56,8 @@ pub(super) async fn run(
     Ok(found.into_iter().map(|found| found.into_hits(&read)).collect())
 }
 
-fn request(collection: &str, plan: Plan, params: SearchParams) -> QueryPoints {
+fn request(collection: &str, plan: Plan, options: &QdrantOptions) -> QueryPoints {
+    let params = search_params(options, &plan.clauses);
     let vector = match plan.query {
         PlanQuery::Dense(data) => vector_input::Variant::Dense(DenseVector { data }),
         PlanQuery::Words(words) => {
@@ -78,13 +78,14 @@ fn request(collection: &str, plan: Plan, params: SearchParams) -> QueryPoints {
     }
 }
 
-fn search_params(options: &QdrantOptions) -> SearchParams {
+/// A tenant's points have links of their own among each other, so that a search which asks for no more than the tenant need not walk through those of others.
+fn search_params(options: &QdrantOptions, clauses: &Clauses) -> SearchParams {
     let hnsw = &options.hnsw;
     SearchParams {
         hnsw_ef: Some(hnsw.ef as u64),
         exact: Some(hnsw.exact),
         acorn: Some(AcornSearchParams {
-            enable: Some(hnsw.beyond_filtered),
+            enable: Some(hnsw.beyond_filtered && clauses.narrow_a_tenant()),
             max_selectivity: Some(BEYOND_FILTERED_BELOW),
         }),
         quantization: (options.quantization == Quantization::Scalar).then_some(QuantizationSearchParams {
