@@ -142,6 +142,7 @@ fn any_value(path: &str, values: &[&Value]) -> Clause {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use sensorium_domain::CollectionName;
 

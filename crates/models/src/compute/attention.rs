@@ -172,7 +172,9 @@ pub fn one_head(
         }
         for (out, Weighed { total, .. }) in out.chunks_exact_mut(head_width).zip(&totals) {
             let scale = 1.0 / total;
-            out.iter_mut().for_each(|value| *value *= scale);
+            for value in out {
+                *value *= scale;
+            }
         }
     }
 }
