@@ -50,7 +50,7 @@ impl Admission {
     pub fn new(settings: &config::Search, cores: usize) -> Self {
         let or = |number: usize, usual: usize| if number == 0 { usual } else { number };
         let most_running = or(settings.max_running, cores * PLACES_PER_CORE).min(Semaphore::MAX_PERMITS);
-        let most_waiting = or(settings.max_waiting, most_running.div_ceil(4));
+        let most_waiting = or(settings.max_waiting, most_running.div_ceil(2));
         let line = Line::new(most_running, most_waiting);
         Self { places: Semaphore::new(most_running), most_running, line: Mutex::new(line) }
     }
