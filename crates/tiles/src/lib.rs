@@ -86,8 +86,8 @@ fn has_tiles() -> bool {
 }
 
 /// Where a row of the left or the right half of a panel lies among those of two tiles: tiles are whole, for vectors the halves of a row lie side by side.
-fn line_of(half: usize, row: usize) -> usize {
-    if has_tiles() { half * TILE_ROWS + row } else { row * 2 + half }
+fn line_of(has_tiles: bool, half: usize, row: usize) -> usize {
+    if has_tiles { half * TILE_ROWS + row } else { row * 2 + half }
 }
 
 /// Lines that 32 numbers take as they are.
@@ -153,7 +153,7 @@ impl Packed {
     /// Packs the matrix whose columns `read(column, into)` writes, `depth` numbers each.
     pub fn of_columns(precision: Precision, depth: usize, columns: usize, read: impl Fn(usize, &mut [f32])) -> Self {
         let mut packed = Self::zeros(precision, depth, columns);
-        let (steps, parts) = (packed.steps(), precision.lines());
+        let (steps, parts, has_tiles) = (packed.steps(), precision.lines(), has_tiles());
         let mut numbers = vec![0.0; steps * TILE_DEPTH];
         let mut divided = vec![Line([0; TILE_DEPTH]); steps * parts];
         for column in 0..columns {
@@ -163,7 +163,7 @@ impl Packed {
             let tiles = packed.panel_mut(column / PANEL_COLUMNS).chunks_exact_mut(PANEL_LINES);
             for (tiles, part) in tiles.zip(&divided) {
                 for (row, pair) in part.0.as_chunks::<2>().0.iter().enumerate() {
-                    tiles[line_of(half, row)].0.as_chunks_mut::<2>().0[place] = *pair;
+                    tiles[line_of(has_tiles, half, row)].0.as_chunks_mut::<2>().0[place] = *pair;
                 }
             }
         }
@@ -178,6 +178,7 @@ impl Packed {
             return packed;
         }
         let (panels, steps, parts) = (packed.panels(), packed.steps(), precision.lines());
+        let has_tiles = has_tiles();
         let mut numbers = vec![0.0; panels * PANEL_COLUMNS];
         let mut divided = [(); 2].map(|()| vec![Line([0; TILE_DEPTH]); panels * parts]);
         for first in (0..depth).step_by(2) {
@@ -194,7 +195,7 @@ impl Packed {
                 let (panel, part) = (place / parts, place % parts);
                 let tiles = &mut packed.lines[((panel * steps + step) * parts + part) * PANEL_LINES..][..PANEL_LINES];
                 for half in 0..2 {
-                    let line = tiles[line_of(half, pair)].0.as_chunks_mut::<2>().0;
+                    let line = tiles[line_of(has_tiles, half, pair)].0.as_chunks_mut::<2>().0;
                     let (low, high) = (&low.0[half * TILE_ROWS..], &high.0[half * TILE_ROWS..]);
                     for ((both, low), high) in line.iter_mut().zip(low).zip(high) {
                         *both = [*low, *high];
@@ -214,7 +215,7 @@ impl Packed {
             let (tile, place) = (row / TILE_ROWS, row % TILE_ROWS);
             for (panel, numbers) in numbers.as_chunks::<PANEL_COLUMNS>().0.iter().enumerate() {
                 let tiles = &mut self.lines[(panel * steps * WHOLE_LINES + tile) * PANEL_LINES..];
-                [tiles[line_of(0, place)], tiles[line_of(1, place)]] = whole(numbers);
+                [tiles[line_of(false, 0, place)], tiles[line_of(false, 1, place)]] = whole(numbers);
             }
         }
     }

@@ -75,11 +75,12 @@ impl PackedBlock {
     }
 
     fn apply(&self, states: &mut [f32], memory: &mut Memory) {
-        let sounds = states.len() / (self.order.len() * self.layers.output.outputs());
+        let width = self.layers.output.outputs();
+        let sounds = states.len() / (self.order.len() * width);
         let windows = self.windows.count();
         let lengths = vec![self.windows.tokens(); sounds * windows];
         let order = of_each(&self.order, sounds);
-        let seen = Seen { lengths: &lengths, order: Some(&order), heads: self.heads };
+        let seen = Seen::new(&lengths, Some(&order), self.heads, width);
         let scored = |place: Place, scores: &mut [f32]| {
             self.scoring.apply(Place { sequence: place.sequence % windows, ..place }, scores);
         };

@@ -119,11 +119,8 @@ impl WithSimd for Softmax<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         for row in self.rows.chunks_exact_mut(self.width) {
-            let highest = lanes_fold(row, f32::NEG_INFINITY, |x| x, |a, b| if a > b { a } else { b });
-            for value in &mut *row {
-                *value = exp(*value - highest);
-            }
-            let scale = 1.0 / lanes_fold(row, 0.0, |x| x, |a, b| a + b);
+            let (_, total) = powers(row);
+            let scale = 1.0 / total;
             for value in row {
                 *value *= scale;
             }
@@ -143,12 +140,18 @@ impl WithSimd for ExpBelowHighest<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> (f32, f32) {
-        let highest = lanes_fold(self.0, f32::NEG_INFINITY, |x| x, |a, b| if a > b { a } else { b });
-        for value in &mut *self.0 {
-            *value = exp(*value - highest);
-        }
-        (highest, lanes_fold(self.0, 0.0, |x| x, |a, b| a + b))
+        powers(self.0)
     }
+}
+
+/// See [`exp_below_highest`], of numbers of which one is above minus infinity.
+#[inline(always)]
+fn powers(values: &mut [f32]) -> (f32, f32) {
+    let highest = lanes_fold(values, f32::NEG_INFINITY, |x| x, |a, b| if a > b { a } else { b });
+    for value in &mut *values {
+        *value = exp(*value - highest);
+    }
+    (highest, lanes_fold(values, 0.0, |x| x, |a, b| a + b))
 }
 
 /// Turns numbers into their powers of e, divided by that of the highest; gives the highest, and the sum of what came out. Where nothing is above minus infinity, all is 0.

@@ -31,17 +31,30 @@ pub struct Block {
 /// How attention sees states.
 pub struct Seen<'a> {
     /// Tokens of each sequence.
-    pub lengths: &'a [usize],
+    lengths: &'a [usize],
     /// Which rows of the states the sequences consist of, where they do not lie one after the other. Every row is in one.
-    pub order: Option<&'a [u32]>,
-    /// How many.
-    pub heads: usize,
+    order: Option<&'a [u32]>,
+    heads: usize,
+    /// Where the heads of each row of the states lie in what attention gives.
+    places: Vec<HeadPlaces>,
+}
+
+impl<'a> Seen<'a> {
+    /// By so many heads, of states of so many numbers.
+    pub fn new(lengths: &'a [usize], order: Option<&'a [u32]>, heads: usize, width: usize) -> Self {
+        let places = HeadPlaces::of(lengths, heads, width / heads);
+        let places = match order {
+            Some(order) => HeadPlaces::back(&places, order),
+            None => places,
+        };
+        Self { lengths, order, heads, places }
+    }
 }
 
 impl Block {
     /// Sends `states`, tokens x width, through it.
     pub fn apply(&self, states: &mut [f32], seen: &Seen, scored: &impl Scored, memory: &mut Memory) {
-        let &Seen { lengths, order, heads } = seen;
+        let &Seen { lengths, order, heads, ref places } = seen;
         let width = self.output.outputs();
         let head_width = width / heads;
         let shape = Shape { heads, head_width, products: self.output.products() };
@@ -49,17 +62,15 @@ impl Block {
         let (qkv, mixed) = (room(qkv, states.len() * 3), room(mixed, states.len()));
         let between = room(between, states.len());
         let norm = &self.attention_norm;
-        let mut places = HeadPlaces::of(lengths, heads, head_width);
         if let Some(order) = order {
             let rows = Gathered { data: states, width, order };
             self.query_key_value.apply_into(&Normalised { rows, norm }, qkv, &as_it_is);
-            places = HeadPlaces::back(&places, order);
         } else {
             let rows = Strided { data: states, stride: width };
             self.query_key_value.apply_into(&Normalised { rows, norm }, qkv, &as_it_is);
         }
         attention(qkv, lengths, shape, scored, mixed);
-        let rows = Heads { mixed, places: &places, head_width };
+        let rows = Heads { mixed, places, head_width };
         self.output.apply_into(&rows, between, &plus(states));
         let normalised = Normalised { rows: Strided { data: between, stride: width }, norm: &self.feed_norm };
         let layers = (&*self.widen, self.activation, &*self.narrow);
@@ -69,6 +80,7 @@ impl Block {
 
 /// Sends `states`, all tokens of all sequences x width, through the blocks; `lengths` are the tokens of each sequence.
 pub fn forward(blocks: &[Block], states: &mut [f32], lengths: &[usize], heads: usize, scored: &impl Scored) {
-    let seen = Seen { lengths, order: None, heads };
+    let Some(first) = blocks.first() else { return };
+    let seen = Seen::new(lengths, None, heads, first.output.outputs());
     Memory::lend(|memory| blocks.iter().for_each(|block| block.apply(states, &seen, scored, memory)));
 }
