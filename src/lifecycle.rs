@@ -5,18 +5,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sensorium_inference::yielding_to_searches;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Role};
-use crate::jobs::{run_workers, sweep};
+use crate::jobs::{JobThreads, run_workers, sweep};
 use crate::reindex::keep_noting;
 use crate::router::{router, worker_router};
 use crate::startup::{self, App, StartupError};
 
 /// How often a process looks whether another one has made another generation live.
 const LOOK_FOR_GENERATION: Duration = Duration::from_secs(2);
+
+/// How long the threads of jobs may take to end what they are in the middle of, when the deadline for jobs is over.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// Why serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +67,14 @@ async fn serve(
 ) -> Result<End, StartupError> {
     let announcement = startup::announce(&app.config, bound)?;
     let role = app.config.server.role;
-    let workers = (role != Role::Api).then(|| tokio::spawn(run_workers(app.clone())));
-    let background = [tokio::spawn(sweep(app.clone())), tokio::spawn(optimize_index(app.clone()))];
+    // Where requests and jobs share the cores, jobs come behind.
+    let threads = match role {
+        Role::All => Some(JobThreads::start(yielding_to_searches()).map_err(StartupError::Threads)?),
+        Role::Api | Role::Worker => None,
+    };
+    let for_jobs = threads.as_ref().and_then(JobThreads::handle).cloned().unwrap_or_else(Handle::current);
+    let workers = (role != Role::Api).then(|| for_jobs.spawn(run_workers(app.clone())));
+    let background = [for_jobs.spawn(sweep(app.clone())), for_jobs.spawn(optimize_index(app.clone()))];
     let noting = tokio::spawn(keep_noting(app.clone()));
     tracing::info!(url = app.config.local_url(bound), profile = app.profile.name, ?role, "listening");
     for note in app.profile.notes() {
@@ -82,6 +93,9 @@ async fn serve(
         task.abort();
     }
     noting.await.ok();
+    if let Some(threads) = threads {
+        threads.stop(LAST_WRITES).await;
+    }
     if let Err(error) = app.index.flush().await {
         tracing::warn!(%error, "the last flush failed; unfinished jobs will run again");
     }

@@ -1,4 +1,4 @@
-//! A bounded pool for decoding and cutting: never on the async threads, never more at once than there are cores.
+//! A bounded pool for decoding and cutting: never on the async threads, never more at once than there are cores. Requests have one and jobs have one.
 
 use std::sync::Arc;
 
@@ -14,6 +14,15 @@ impl MediaPool {
     /// For `threads` tasks at once.
     pub fn new(threads: usize) -> Self {
         Self(Arc::new(Semaphore::new(threads.max(1))))
+    }
+
+    /// Runs `work` on the pool, or where the caller is when it is `light`: handing over what takes some hundred microseconds costs as much again.
+    pub async fn run_unless_light<T, F>(&self, light: bool, work: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        if light { Ok(work()) } else { self.run(work).await }
     }
 
     /// Runs `work` on the pool. A panic in it is an internal error and harms nothing else.

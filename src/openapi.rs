@@ -14,7 +14,7 @@ use crate::http::{health, metrics, problem, v1};
     ),
     paths(
         v1::documents::create::create, v1::documents::list::list, v1::documents::get::get, v1::documents::patch::patch,
-        v1::documents::delete::delete, v1::documents::segments::segments,
+        v1::documents::delete::delete, v1::documents::segments::segments, v1::documents::batch::batch,
         v1::parts::get::get, v1::parts::content::content, v1::parts::thumbnail::thumbnail, v1::parts::peaks::peaks,
         v1::search::search, v1::embeddings::embeddings, v1::classify::classify, v1::captions::captions,
         v1::audio::transcriptions::transcriptions, v1::audio::translations::translations,

@@ -17,6 +17,7 @@ pub fn router(app: &App) -> Router {
     let routes = Router::new()
         // Documents
         .route("/v1/documents", get(v1::documents::list::list).post(v1::documents::create::create))
+        .route("/v1/documents/batch", post(v1::documents::batch::batch))
         .route(
             "/v1/documents/{id}",
             get(v1::documents::get::get).patch(v1::documents::patch::patch).delete(v1::documents::delete::delete),

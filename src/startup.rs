@@ -57,8 +57,10 @@ pub struct AppState {
     pub auth: Arc<Auth>,
     /// What their tenants may use.
     pub allowances: Arc<Allowances>,
-    /// Decoding and cutting.
+    /// Decoding and cutting for requests.
     pub media_pool: MediaPool,
+    /// The same for jobs, so that no request waits for a place that a job has.
+    pub job_media_pool: MediaPool,
     /// KiB of request bodies that may be held at once.
     pub body_memory: Arc<Semaphore>,
     /// Who may search now.
@@ -111,6 +113,9 @@ pub enum StartupError {
         /// What.
         error: std::io::Error,
     },
+    /// The threads of jobs.
+    #[error("threads of jobs: {0}")]
+    Threads(std::io::Error),
     /// The catalog.
     #[error("catalog: {0}")]
     Catalog(#[from] CatalogError),
@@ -167,7 +172,7 @@ pub async fn start_with(config: Config, lock: Arc<File>, metrics: Arc<Metrics>) 
     let opened = index?;
     opened.make_current().await?;
     let Opened { index, is_fresh, .. } = opened;
-    let blobs = open_blobs(&config, &folder)?;
+    let blobs = open_blobs(&config, &folder)?.keeping_fresh(config.blobs.fresh_bytes);
     let secret = hs256_secret(&config, &folder)?;
     if config.auth.first_key {
         first_key(&config, &*catalog, &*clock, &folder).await?;
@@ -177,6 +182,7 @@ pub async fn start_with(config: Config, lock: Arc<File>, metrics: Arc<Metrics>) 
         auth: Arc::new(Auth::new(&secret, config.auth.clone(), catalog.clone())?),
         allowances: Arc::new(Allowances::new(&config.tenants)),
         media_pool: MediaPool::new(cores),
+        job_media_pool: MediaPool::new(cores),
         body_memory: Arc::new(Semaphore::new((config.server.max_body_memory_bytes / 1024).min(Semaphore::MAX_PERMITS))),
         searches: Arc::new(Admission::new(&config.search, cores)),
         rankings: Rankings::new(config.search.ranking_cache_bytes, config.search.ranking_keep_ms),
@@ -226,6 +232,7 @@ pub async fn beside(
         auth: app.auth.clone(),
         allowances: app.allowances.clone(),
         media_pool: app.media_pool.clone(),
+        job_media_pool: app.job_media_pool.clone(),
         body_memory: app.body_memory.clone(),
         searches: app.searches.clone(),
         rankings: Rankings::new(0, 0),

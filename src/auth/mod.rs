@@ -2,10 +2,13 @@
 
 mod claims;
 mod key_set;
+mod known_keys;
 
 use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, decode_header, encode};
+use sensorium_domain::catalog::ApiKey;
+use sensorium_domain::ids::KeyId;
 use sensorium_domain::{BlobHash, Catalog, TenantId, Timestamp};
 use serde_json::json;
 
@@ -16,6 +19,7 @@ use crate::http::access::{Caller, Scope};
 pub use key_set::Source;
 
 use key_set::KeySet;
+use known_keys::KnownKeys;
 
 /// API keys begin with this, so that leaked ones can be found.
 pub const KEY_PREFIX: &str = "sk_";
@@ -26,6 +30,7 @@ const NOTED_EVERY_MS: i64 = 60_000;
 pub struct Auth {
     secret: DecodingKey,
     issuer_keys: Option<Arc<KeySet>>,
+    known: KnownKeys,
     settings: config::Auth,
     catalog: Arc<dyn Catalog>,
 }
@@ -34,7 +39,8 @@ impl Auth {
     /// With the HS256 secret in force, and the keys of an issuer where the settings name one.
     pub fn new(secret: &[u8], settings: config::Auth, catalog: Arc<dyn Catalog>) -> Result<Self, reqwest::Error> {
         let issuer_keys = KeySet::of(&settings)?.map(Arc::new);
-        Ok(Self { secret: DecodingKey::from_secret(secret), issuer_keys, settings, catalog })
+        let known = KnownKeys::new(settings.key_fresh_ms);
+        Ok(Self { secret: DecodingKey::from_secret(secret), issuer_keys, known, settings, catalog })
     }
 
     /// The caller behind a bearer credential.
@@ -47,19 +53,34 @@ impl Auth {
     }
 
     async fn by_key(&self, secret: &str, now: Timestamp) -> Result<Caller, ApiError> {
-        let key = self.catalog.key_by_secret(&BlobHash::of(secret.as_bytes())).await?;
-        let key =
-            key.ok_or_else(|| ApiError::new(Code::Unauthorized, "this API key is not known, or has been revoked"))?;
+        let hash = BlobHash::of(secret.as_bytes());
+        let key = match self.known.get(&hash, now) {
+            Some(key) => key,
+            None => self.read_key(hash, now).await?,
+        };
         if key.expires_at.is_some_and(|end| end <= now) {
             return Err(ApiError::new(Code::Unauthorized, "this API key has expired"));
         }
+        let scopes = key.scopes.iter().filter_map(|name| Scope::parse(name)).collect();
+        Ok(Caller { tenant: key.tenant, scopes, subject: key.id.to_string() })
+    }
+
+    async fn read_key(&self, hash: BlobHash, now: Timestamp) -> Result<ApiKey, ApiError> {
+        let key = self.catalog.key_by_secret(&hash).await?;
+        let key =
+            key.ok_or_else(|| ApiError::new(Code::Unauthorized, "this API key is not known, or has been revoked"))?;
         if key.last_used_at.is_none_or(|last| now.since_ms(last) >= NOTED_EVERY_MS)
             && let Err(error) = self.catalog.key_used(key.id).await
         {
             tracing::warn!(%error, key = %key.id, "the use of a key was not noted");
         }
-        let scopes = key.scopes.iter().filter_map(|name| Scope::parse(name)).collect();
-        Ok(Caller { tenant: key.tenant, scopes, subject: key.id.to_string() })
+        self.known.keep(hash, key.clone(), now);
+        Ok(key)
+    }
+
+    /// A key has been revoked here; other servers know it for `auth.key_fresh_ms` at most.
+    pub fn forget_key(&self, id: KeyId, now: Timestamp) {
+        self.known.forget(id, now);
     }
 
     /// What a token says, checked by the one key that may have signed it. The token chooses among keys, never the algorithm: each key has its own.

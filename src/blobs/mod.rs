@@ -1,5 +1,6 @@
 //! Part contents by hash, in an object store; a folder of its own per tenant.
 
+mod fresh;
 mod open;
 
 use std::ops::Range;
@@ -14,6 +15,8 @@ use sensorium_domain::{BlobHash, TenantId};
 
 use crate::error::{ApiError, Code};
 
+use fresh::Fresh;
+
 pub use open::OpenError;
 pub(crate) use open::bucket_and_prefix;
 
@@ -23,9 +26,16 @@ pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     /// Where the store is a folder.
     folder: Option<PathBuf>,
+    fresh: Arc<Fresh>,
 }
 
 impl Blobs {
+    /// Keeps so many bytes of small blobs that are put in memory too.
+    #[must_use]
+    pub fn keeping_fresh(self, most_bytes: usize) -> Self {
+        Self { fresh: Arc::new(Fresh::new(most_bytes)), ..self }
+    }
+
     /// Removes what processes that died had half written into the folder, if the store is one: files that are no blobs and older than
     /// `before`. Blocks.
     pub fn remove_leftovers(&self, before: SystemTime) -> std::io::Result<usize> {
@@ -48,11 +58,16 @@ impl Blobs {
 
     /// Stores bytes; whole or not at all.
     pub async fn put(&self, tenant: &TenantId, hash: BlobHash, bytes: Bytes) -> Result<(), ApiError> {
-        self.store.put(&path(tenant, hash), bytes.into()).await.map(drop).map_err(failed)
+        self.store.put(&path(tenant, hash), bytes.clone().into()).await.map_err(failed)?;
+        self.fresh.keep(tenant, hash, &bytes);
+        Ok(())
     }
 
     /// All bytes.
     pub async fn get(&self, tenant: &TenantId, hash: BlobHash) -> Result<Bytes, ApiError> {
+        if let Some(bytes) = self.fresh.get(tenant, hash) {
+            return Ok(bytes);
+        }
         let found = self.store.get(&path(tenant, hash)).await.map_err(failed)?;
         found.bytes().await.map_err(failed)
     }
@@ -82,6 +97,7 @@ impl Blobs {
 
     /// Removes them; absent ones are no error.
     pub async fn delete(&self, tenant: &TenantId, hash: BlobHash) -> Result<(), ApiError> {
+        self.fresh.remove(tenant, hash);
         match self.store.delete(&path(tenant, hash)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed(error)),

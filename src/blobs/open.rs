@@ -10,6 +10,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
 use super::Blobs;
+use super::fresh::Fresh;
 use crate::config;
 
 /// Why there is no store.
@@ -27,7 +28,7 @@ impl Blobs {
     /// Blobs in the folder of this server.
     pub fn in_folder(folder: &Path) -> Result<Self, OpenError> {
         let store = Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true));
-        Ok(Self { store, folder: Some(folder.to_owned()) })
+        Ok(Self { store, folder: Some(folder.to_owned()), fresh: Arc::new(Fresh::new(0)) })
     }
 
     /// Blobs in the bucket of the settings, which is not asked for anything yet.
@@ -38,7 +39,7 @@ impl Blobs {
             "" => Arc::new(store),
             prefix => Arc::new(PrefixStore::new(store, prefix)),
         };
-        Ok(Self { store, folder: None })
+        Ok(Self { store, folder: None, fresh: Arc::new(Fresh::new(0)) })
     }
 }
 

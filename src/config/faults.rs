@@ -54,6 +54,7 @@ fn auth(config: &Config, faults: &mut Faults) {
     let is_address = |text: &str| text.starts_with("https://") || text.starts_with("http://");
     faults.require(!auth.tenant_claim.is_empty(), "auth.tenant_claim: must not be empty");
     faults.require(!auth.scope_claim.is_empty(), "auth.scope_claim: must not be empty");
+    faults.require((0..=60_000).contains(&auth.key_fresh_ms), "auth.key_fresh_ms: must be from 0 to 60000");
     faults.require(
         auth.jwks_url.is_empty() || is_address(&auth.jwks_url),
         "auth.jwks_url: must be empty or an address that begins with https:// (or http://, where nobody listens in between)",
@@ -152,6 +153,7 @@ fn models(config: &Config, faults: &mut Faults) {
 /// How documents are cut.
 fn ingest(config: &Config, faults: &mut Faults) {
     faults.require(config.ingest.max_parts > 0, "ingest.max_parts: must be above 0");
+    faults.require((1..=1_000).contains(&config.ingest.max_batch), "ingest.max_batch: must be from 1 to 1000");
     faults.require(config.ingest.chunk_tokens >= 16, "ingest.chunk_tokens: must be at least 16");
     faults.require(
         config.ingest.chunk_overlap_tokens * 2 <= config.ingest.chunk_tokens,

@@ -82,6 +82,7 @@ pub struct Auth {
     pub jwks_retry_ms: u64,
     pub jwks_timeout_ms: u64,
     pub jwks_max_bytes: usize,
+    pub key_fresh_ms: i64,
     pub first_key: bool,
     pub first_tenant: sensorium_domain::TenantId,
 }
@@ -139,6 +140,7 @@ pub struct Storage {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct Blobs {
+    pub fresh_bytes: usize,
     pub url: String,
     pub endpoint: String,
     pub region: String,
@@ -268,6 +270,7 @@ pub struct Captioner {
 #[allow(missing_docs)]
 pub struct Ingest {
     pub max_parts: usize,
+    pub max_batch: usize,
     pub max_metadata_bytes: usize,
     pub max_tags: usize,
     pub max_tag_chars: usize,

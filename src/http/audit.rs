@@ -5,11 +5,15 @@ use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use sensorium_domain::catalog::AuditEntry;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use crate::http::middleware::current_request;
 use crate::http::visit::Visit;
 use crate::startup::App;
+
+/// What an answer adds to its entry in the log.
+#[derive(Clone, Default)]
+pub struct AuditDetail(pub Map<String, Value>);
 
 /// Records a request that changed something, after it has succeeded. The change has been made by then, so a log that cannot be written does not
 /// take it back; the server's own log then has the entry.
@@ -32,7 +36,7 @@ pub async fn record(State(app): State<App>, request: Request, next: Next) -> Res
         action,
         subject: location.filter(|_| makes_something).map_or(path, str::to_owned),
         request: Some(current_request().id),
-        detail: Map::new(),
+        detail: response.extensions().get::<AuditDetail>().cloned().unwrap_or_default().0,
     };
     if let Err(error) = app.catalog.record(&caller.tenant, &entry).await {
         tracing::error!(%error, tenant = %caller.tenant, ?entry, "audit entry not written");

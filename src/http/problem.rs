@@ -41,27 +41,39 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
+impl From<ApiError> for Problem {
+    /// As the answer of the request that is being answered.
+    fn from(error: ApiError) -> Self {
+        let request = current_request();
+        Self {
+            r#type: format!("/problems/{}", error.code.as_str().replace('_', "-")),
+            title: error.code.title().to_owned(),
+            status: error.code.status(),
+            detail: error.detail,
+            instance: request.path,
+            code: error.fine.unwrap_or_else(|| error.code.as_str().to_owned()),
+            request_id: request.id,
+            errors: error.errors,
+        }
+    }
+}
+
+/// When to come back, as the header `Retry-After` says it: in whole seconds.
+pub fn retry_after(ms: u64) -> HeaderValue {
+    HeaderValue::from(ms.div_ceil(1000).max(1))
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let request = current_request();
-        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let problem = Problem {
-            r#type: format!("/problems/{}", self.code.as_str().replace('_', "-")),
-            title: self.code.title().to_owned(),
-            status: status.as_u16(),
-            detail: self.detail,
-            instance: request.path,
-            code: self.fine.unwrap_or_else(|| self.code.as_str().to_owned()),
-            request_id: request.id,
-            errors: self.errors,
-        };
-        let mut response = (status, Json(problem)).into_response();
+        let (code, retry_after_ms) = (self.code, self.retry_after_ms);
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(Problem::from(self))).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some(ms) = self.retry_after_ms {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000).max(1)));
+        if let Some(ms) = retry_after_ms {
+            headers.insert(header::RETRY_AFTER, retry_after(ms));
         }
-        if self.code == Code::Unauthorized {
+        if code == Code::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

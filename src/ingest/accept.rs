@@ -9,7 +9,7 @@ use sensorium_domain::{BlobHash, CatalogError, Document, DocumentId, Job, JobId,
 use sensorium_media as media;
 
 use crate::error::{ApiError, Code};
-use crate::ingest::cut::{Cutting, cut};
+use crate::ingest::cut::{Cutting, cut, is_light};
 use crate::ingest::request::{DocumentRequest, PartBytes};
 use crate::startup::App;
 
@@ -91,7 +91,7 @@ async fn look(app: &App, part: PartBytes) -> Result<(Sniffed, Option<ApiError>),
     let (bytes, name) = (part.bytes.clone(), part.name.clone());
     let looked = app
         .media_pool
-        .run(move || {
+        .run_unless_light(is_light(&bytes, name.as_deref()), move || {
             let hash = BlobHash::of(&bytes);
             (hash, check(&bytes, name.as_deref(), &cutting))
         })

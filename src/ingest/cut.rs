@@ -73,6 +73,15 @@ enum Content {
     Sound(media::Sound),
 }
 
+/// Texts up to this size are looked at in some hundred microseconds.
+const LIGHT_BYTES: usize = 1024;
+
+/// Whether `bytes` are a short text. Nothing else is light: a picture of a few bytes may be large.
+pub fn is_light(bytes: &[u8], name: Option<&str>) -> bool {
+    use media::MediaType::{Markdown, PlainText};
+    bytes.len() <= LIGHT_BYTES && matches!(media::sniff(bytes, name), Ok(PlainText | Markdown))
+}
+
 /// Decodes `bytes` and cuts them.
 pub fn cut(bytes: &[u8], kind: media::MediaType, cutting: &Cutting) -> Result<Cut, media::MediaError> {
     let limits = &cutting.settings.limits;

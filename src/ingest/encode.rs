@@ -100,7 +100,7 @@ async fn encode_piece(
     // Words are there already. Of many texts at once, none has to wait for a thread then, and they go to the model together.
     let input = match piece.modality {
         Modality::Text => cut.input(&piece),
-        _ => app.media_pool.run(move || cut.input(&piece)).await?,
+        _ => app.job_media_pool.run(move || cut.input(&piece)).await?,
     };
     let vector = encode_patiently(app, &space.name, input).await?;
     Ok((key, vector))

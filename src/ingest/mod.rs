@@ -14,5 +14,5 @@ pub use cut::{Cut, Cutting, Piece, cut, image_input, sound_input};
 pub use delete::{delete_collection, delete_document};
 pub use points::{rebuild_document, rebuild_index, scrub};
 pub use refresh::refresh;
-pub use request::{DocumentRequest, PartBytes, PartRequest, decode_base64, metadata_fault, tag_faults};
+pub use request::{DocumentRequest, PartBytes, PartRequest, decode_base64, metadata_fault, tag_faults, unnamed_file};
 pub use run::{ingest, ingest_part};

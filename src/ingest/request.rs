@@ -60,18 +60,55 @@ pub struct PartBytes {
 }
 
 impl DocumentRequest {
-    /// Checks every field against the limits and gathers the parts' bytes.
+    /// Checks every field against the limits and gathers the parts' bytes. All files are the document's.
     pub fn resolve(&self, files: Vec<UploadedFile>, limits: &config::Ingest) -> Result<Vec<PartBytes>, ApiError> {
-        let mut faults = self.faults(limits);
-        let mut parts = Vec::new();
-        match &self.parts {
-            Some(list) => resolve_listed(list, &files, &mut parts, &mut faults),
-            None => parts.extend(files.into_iter().enumerate().map(|(index, file)| PartBytes {
+        let gathered = if self.parts.is_some() {
+            let (parts, mut faults) = self.gather_listed(&files);
+            faults.extend(files.iter().filter(|file| !self.names_file(&file.field)).map(unnamed_file));
+            (parts, faults)
+        } else {
+            let parts = files.into_iter().enumerate().map(|(index, file)| PartBytes {
                 pointer: format!("/parts/{index}"),
                 name: file.name,
                 bytes: file.bytes,
-            })),
+            });
+            (parts.collect(), Vec::new())
+        };
+        self.check(gathered, limits)
+    }
+
+    /// The same where the files are those of several documents: its own are those that its parts name.
+    pub fn resolve_named(&self, files: &[UploadedFile], limits: &config::Ingest) -> Result<Vec<PartBytes>, ApiError> {
+        self.check(self.gather_listed(files), limits)
+    }
+
+    /// Whether a part says that its bytes are the file in this field.
+    pub fn names_file(&self, field: &str) -> bool {
+        self.parts.iter().flatten().any(|part| part.file.as_deref() == Some(field))
+    }
+
+    /// The bytes of the listed parts, and what is wrong with the others.
+    fn gather_listed(&self, files: &[UploadedFile]) -> (Vec<PartBytes>, Vec<FieldError>) {
+        let (mut parts, mut faults) = (Vec::new(), Vec::new());
+        for (index, part) in self.parts.iter().flatten().enumerate() {
+            let pointer = format!("/parts/{index}");
+            match part.bytes(files) {
+                Ok((bytes, file_name)) => {
+                    parts.push(PartBytes { pointer, name: part.name.clone().or(file_name), bytes });
+                }
+                Err((field, detail)) => faults.push(fault(&format!("{pointer}{field}"), detail)),
+            }
         }
+        (parts, faults)
+    }
+
+    fn check(
+        &self,
+        (parts, of_parts): (Vec<PartBytes>, Vec<FieldError>),
+        limits: &config::Ingest,
+    ) -> Result<Vec<PartBytes>, ApiError> {
+        let mut faults = self.faults(limits);
+        faults.extend(of_parts);
         if parts.is_empty() && faults.is_empty() {
             faults.push(fault("/parts", "a document needs at least one part: a text or a file".to_owned()));
         }
@@ -143,30 +180,12 @@ pub fn metadata_fault(metadata: &Map<String, Value>, limits: &config::Ingest) ->
     })
 }
 
-fn resolve_listed(
-    list: &[PartRequest],
-    files: &[UploadedFile],
-    parts: &mut Vec<PartBytes>,
-    faults: &mut Vec<FieldError>,
-) {
-    for (index, part) in list.iter().enumerate() {
-        let pointer = format!("/parts/{index}");
-        match part.bytes(files) {
-            Ok((bytes, file_name)) => parts.push(PartBytes { pointer, name: part.name.clone().or(file_name), bytes }),
-            Err((field, detail)) => faults.push(fault(&format!("{pointer}{field}"), detail)),
-        }
-    }
-    for file in files {
-        if !list.iter().any(|part| part.file.as_deref() == Some(file.field.as_str())) {
-            faults.push(fault(
-                "/parts",
-                format!(
-                    "the form has a file \"{}\" that no part names; add {{\"file\":\"{}\"}} or leave parts out",
-                    file.field, file.field
-                ),
-            ));
-        }
-    }
+/// The fault of a file that no part names.
+pub fn unnamed_file(file: &UploadedFile) -> FieldError {
+    let field = &file.field;
+    let detail =
+        format!("the form has a file \"{field}\" that no part names; add {{\"file\":\"{field}\"}} or leave parts out");
+    fault("/parts", detail)
 }
 
 impl PartRequest {

@@ -11,7 +11,7 @@ use sensorium_domain::{Document, DocumentId, Part, Segment, SegmentId, TenantId}
 use sensorium_media as media;
 
 use crate::error::{ApiError, Code};
-use crate::ingest::cut::{Cut, Cutting, cut};
+use crate::ingest::cut::{Cut, Cutting, cut, is_light};
 use crate::ingest::encode::encode_pieces;
 use crate::ingest::points::{UPSERT_BATCH, payload, point, scrub};
 use crate::jobs::{JobFailure, Running};
@@ -169,8 +169,8 @@ async fn cut_part(app: &App, tenant: &TenantId, part: &Part) -> Result<Result<Cu
     let cutting = Cutting::of(app);
     let name = part.name.clone();
     Ok(app
-        .media_pool
-        .run(move || {
+        .job_media_pool
+        .run_unless_light(is_light(&bytes, name.as_deref()), move || {
             let kind = media::sniff(&bytes, name.as_deref())?;
             cut(&bytes, kind, &cutting)
         })

@@ -4,6 +4,7 @@ mod bell;
 mod failure;
 mod running;
 mod sweep;
+mod threads;
 mod wait;
 mod worker;
 
@@ -11,5 +12,6 @@ pub use bell::{Bell, Changes};
 pub use failure::JobFailure;
 pub use running::Running;
 pub use sweep::sweep;
+pub use threads::JobThreads;
 pub use wait::wait_for_job;
 pub use worker::run_workers;

@@ -13,6 +13,7 @@
 mod allowance;
 mod auth;
 mod backup;
+mod batch;
 mod cases;
 mod cli;
 mod client;

@@ -46,6 +46,30 @@ pub(crate) trait Columns {
     }
 }
 
+/// A table's columns in a row that is joined from several: their names begin with the table's.
+pub(crate) struct Joined<'a, R>(pub(crate) &'a R, pub(crate) &'static str);
+
+macro_rules! under_joined_names {
+    ($($read:ident: $kind:ty,)*) => {
+        $(fn $read(&self, column: &str) -> Result<$kind> {
+            self.0.$read(&format!("{}_{column}", self.1))
+        })*
+    };
+}
+
+impl<R: Columns> Columns for Joined<'_, R> {
+    under_joined_names! {
+        text: String,
+        maybe_text: Option<String>,
+        int: i64,
+        maybe_int: Option<i64>,
+        bytes: Vec<u8>,
+        flag: bool,
+        uuid: Uuid,
+        maybe_uuid: Option<Uuid>,
+    }
+}
+
 /// Reads of the columns that sqlx decodes by itself for every database.
 macro_rules! plain_columns {
     () => {

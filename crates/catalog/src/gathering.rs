@@ -1,8 +1,8 @@
 //! Calls that many make at the same time go to the database together: one transaction and few statements for all of them cost little more than
 //! for one.
 //!
-//! There is no timer. A call that comes while none of its kind is under way goes at once; those that come meanwhile wait for it to end and then go
-//! together.
+//! There is no timer. A call that comes while none of its kind is under way goes as soon as the tasks that are ready have made theirs; those that come
+//! meanwhile wait for it to end and then go together.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -102,7 +102,10 @@ struct Worker<C: Together> {
 
 impl<C: Together> Worker<C> {
     async fn work(mut self, store: C::Store) {
-        while let Some(together) = self.next() {
+        loop {
+            // Tasks that became ready at the same moment make their calls first; those that the last group has answered, among others.
+            tokio::task::yield_now().await;
+            let Some(together) = self.next() else { return };
             run(&store, &self.lane, together).await;
         }
     }

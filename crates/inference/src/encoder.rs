@@ -11,7 +11,7 @@ use sensorium_domain::segment::Modality;
 use crate::actor::Actor;
 use crate::metrics::{Metrics, TowerMetrics};
 use crate::options::{Lanes, Options};
-use crate::priority::yield_to_searches;
+use crate::priority::yielding_to_searches;
 use crate::shared::{Serves, Shared, Submitted};
 
 /// Why an encoder could not be set up.
@@ -110,15 +110,17 @@ fn start(
 ) -> Result<JoinHandle<()>, SetupError> {
     let yields = serves == Serves::Only(Priority::Bulk);
     let name = if yields { "encoder-bulk" } else { "encoder" };
+    let yielding = yields.then(yielding_to_searches);
     let begin = move || {
-        if yields {
+        if let Some(yield_to_searches) = &yielding {
             yield_to_searches();
         }
     };
+    let begin_worker = begin.clone();
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(move |index| format!("{name}-{index}"))
-        .start_handler(move |_| begin())
+        .start_handler(move |_| begin_worker())
         .build()
         .map_err(|error| SetupError::Threads(error.to_string()))?;
     let actor = Actor::new(towers.to_vec(), threads, Arc::clone(shared), serves);

@@ -25,3 +25,4 @@ mod shared;
 pub use encoder::{LocalEncoder, SetupError};
 pub use metrics::Metrics;
 pub use options::{Lanes, Options};
+pub use priority::yielding_to_searches;

@@ -9,13 +9,17 @@ const NICER: i32 = 10;
 /// The greatest niceness that there is.
 const NICEST: i32 = 19;
 
-/// Puts the current thread behind those of searches. Where the system refuses, it goes on as it is: slower searches are better than none.
-pub fn yield_to_searches() {
+/// What puts a thread behind those of searches, which are as nice as the one that calls this. Doing it again changes nothing, nor does it where one such
+/// thread starts another. Where the system refuses, a thread goes on as it is: slower searches are better than none.
+pub fn yielding_to_searches() -> impl Fn() + Clone + Send + Sync + 'static {
     let niceness = (niceness() + NICER).min(NICEST);
-    let set = ThreadPriorityValue::try_from(value_of(niceness))
-        .and_then(|value| ThreadPriority::Crossplatform(value).set_for_current().map_err(|error| error.to_string()));
-    if let Err(error) = set {
-        tracing::debug!(niceness, error, "a thread of ingest keeps its priority");
+    move || {
+        let set = ThreadPriorityValue::try_from(value_of(niceness)).and_then(|value| {
+            ThreadPriority::Crossplatform(value).set_for_current().map_err(|error| error.to_string())
+        });
+        if let Err(error) = set {
+            tracing::debug!(niceness, error, "a thread of ingest keeps its priority");
+        }
     }
 }
 
@@ -64,14 +68,19 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_thread_that_yields_is_nicer_than_it_was() {
-        let (before, after) = std::thread::spawn(|| {
-            let before = niceness();
-            yield_to_searches();
-            (before, niceness())
+    fn threads_that_yield_are_equally_nicer_than_who_asked() {
+        let yields = yielding_to_searches();
+        let wanted = (niceness() + NICER).min(NICEST);
+        let (first, second) = std::thread::spawn(move || {
+            yields();
+            let again = std::thread::spawn(move || {
+                yields();
+                niceness()
+            });
+            (niceness(), again.join())
         })
         .join()
         .unwrap();
-        assert_eq!(after, (before + NICER).min(NICEST));
+        assert_eq!((first, second.unwrap()), (wanted, wanted));
     }
 }

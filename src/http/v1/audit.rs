@@ -5,6 +5,7 @@ use axum::extract::State;
 use sensorium_domain::Timestamp;
 use sensorium_domain::catalog::AuditRecord;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::error::ApiError;
@@ -53,6 +54,9 @@ pub struct AuditView {
     pub subject: String,
     /// The request, as in its header `X-Request-Id` and in the server's log.
     pub request_id: Option<String>,
+    /// What else there is to tell: of a batch the `jobs` of what was accepted.
+    #[schema(value_type = Object)]
+    pub detail: Map<String, Value>,
 }
 
 impl From<AuditRecord> for AuditView {
@@ -64,6 +68,7 @@ impl From<AuditRecord> for AuditView {
             action: entry.action,
             subject: entry.subject,
             request_id: entry.request,
+            detail: entry.detail,
         }
     }
 }

@@ -93,6 +93,8 @@ impl PostgresCatalog {
             ];
             PgPoolOptions::new()
                 .max_connections(connections)
+                // A connection is served by the threads of who opened it. The pool opens these; those that a job opened would be as slow for searches as jobs are.
+                .min_connections(connections)
                 .acquire_timeout(options.patience)
                 .idle_timeout(Duration::from_mins(10))
                 .max_lifetime(Duration::from_mins(30))

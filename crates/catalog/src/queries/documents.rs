@@ -9,7 +9,7 @@ use sensorium_domain::{
 use uuid::Uuid;
 
 use super::dialect::{among, external_id_among, external_id_is, text_list, uuid_list, uuid_value};
-use super::{Connection, Row, Store, accept, collections, jobs};
+use super::{Connection, Store, accept, collections, jobs};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 use crate::gathering::{Answers, Together, each};
@@ -42,7 +42,7 @@ macro_rules! select_part {
 
 pub(super) use {select_document, select_part};
 
-pub(super) fn read(row: &Row) -> Result<Document> {
+pub(super) fn read(row: &impl Columns) -> Result<Document> {
     Ok(Document {
         id: DocumentId::from_uuid(row.uuid("id")?),
         collection: row.word("collection")?,
@@ -57,7 +57,7 @@ pub(super) fn read(row: &Row) -> Result<Document> {
     })
 }
 
-pub(super) fn read_part(row: &Row) -> Result<Part> {
+pub(super) fn read_part(row: &impl Columns) -> Result<Part> {
     let error = row.maybe_text("error")?;
     Ok(Part {
         id: PartId::from_uuid(row.uuid("id")?),

@@ -6,9 +6,9 @@ use sensorium_domain::catalog::SegmentView;
 use sensorium_domain::{ContentKey, DocumentId, PartId, Segment, SegmentId, TenantId};
 
 use super::dialect::{among, uuid_list, uuid_value};
-use super::documents::{self, read_part, select_document, select_part};
+use super::documents::{self, read_part};
 use super::{Row, Store};
-use crate::columns::Columns;
+use crate::columns::{Columns, Joined};
 use crate::error::{Fail, Result};
 
 // Where ids are given, `s.tenant || ''` keeps the planner from walking all of the tenant's segments by the index of
@@ -83,47 +83,42 @@ pub(super) async fn live(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) 
     Ok(ids.iter().copied().filter(|id| found.contains(id)).collect())
 }
 
-/// Three queries in one snapshot: the segments, then each part and each document once.
+/// One statement, which sees one moment and is one way to the database and back. What may be large of a document comes once, with one of its segments.
 pub(super) async fn views(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentView>> {
-    let mut tx = catalog.snapshot().await?;
-    let mut segments = HashMap::with_capacity(ids.len());
-    for row in sqlx::query(concat!(select!(), among!("s.id", "$1"), " AND s.tenant || '' = $2 AND s.generation = $3"))
-        .bind(uuid_list(ids.iter().map(|id| id.uuid())))
-        .bind(tenant.as_str())
-        .bind(i64::from(catalog.generation))
-        .fetch_all(&mut *tx)
-        .await?
-    {
-        let segment = read(&row)?;
-        segments.insert(segment.id, segment);
-    }
-    let part_ids: HashSet<_> = segments.values().map(|segment| segment.part.uuid()).collect();
-    let mut parts = HashMap::with_capacity(part_ids.len());
-    for row in sqlx::query(concat!(select_part!("WHERE "), among!("p.id", "$1")))
-        .bind(uuid_list(part_ids))
-        .fetch_all(&mut *tx)
-        .await?
-    {
-        let part = read_part(&row)?;
-        parts.insert(part.id, part);
-    }
-    let document_ids: HashSet<_> = segments.values().map(|segment| segment.document.uuid()).collect();
-    let mut found = HashMap::with_capacity(document_ids.len());
-    for row in sqlx::query(concat!(select_document!("WHERE "), among!("d.id", "$1")))
-        .bind(uuid_list(document_ids))
-        .fetch_all(&mut *tx)
-        .await?
-    {
-        let document = documents::read(&row)?;
-        found.insert(document.id, document);
+    let rows = sqlx::query(concat!(
+        "SELECT s.id, s.document, s.part, s.modality, s.kind, s.ordinal, s.place, s.text, s.content, ",
+        "p.id AS p_id, p.document AS p_document, p.version AS p_version, p.ordinal AS p_ordinal, p.name AS p_name, ",
+        "p.modality AS p_modality, p.media_type AS p_media_type, p.blob AS p_blob, p.size_bytes AS p_size_bytes, ",
+        "p.status AS p_status, p.error AS p_error, p.segments AS p_segments, p.facts AS p_facts, ",
+        "d.id AS d_id, d.collection AS d_collection, d.external_id AS d_external_id, d.title AS d_title, ",
+        "d.status AS d_status, d.version AS d_version, d.created_at AS d_created_at, d.updated_at AS d_updated_at, ",
+        "CASE WHEN row_number() OVER document = 1 THEN d.tags END AS d_tags, ",
+        "CASE WHEN row_number() OVER document = 1 THEN d.metadata END AS d_metadata ",
+        "FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version JOIN parts p ON p.id = s.part ",
+        "WHERE ",
+        among!("s.id", "$1"),
+        " AND s.tenant || '' = $2 AND s.generation = $3 AND d.status <> 'deleting' ",
+        "WINDOW document AS (PARTITION BY s.document ORDER BY s.id)"
+    ))
+    .bind(uuid_list(ids.iter().map(|id| id.uuid())))
+    .bind(tenant.as_str())
+    .bind(i64::from(catalog.generation))
+    .fetch_all(catalog.reader_by_key())
+    .await?;
+    let mut documents = HashMap::new();
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if row.maybe_text("d_metadata")?.is_some() {
+            let document = documents::read(&Joined(row, "d"))?;
+            documents.insert(document.id, document);
+        }
+        let segment = read(row)?;
+        found.insert(segment.id, (segment, read_part(&Joined(row, "p"))?));
     }
     let view = |id: &SegmentId| {
-        let segment = segments.get(id)?;
-        Some(SegmentView {
-            segment: segment.clone(),
-            part: parts.get(&segment.part)?.clone(),
-            document: found.get(&segment.document)?.clone(),
-        })
+        let (segment, part) = found.get(id)?.clone();
+        let document = documents.get(&segment.document)?.clone();
+        Some(SegmentView { segment, part, document })
     };
     Ok(ids.iter().filter_map(view).collect())
 }

@@ -86,6 +86,8 @@ impl SqliteCatalog {
             .map_err(|error| migration_error(path.display(), error))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
+            // Each is a thread. One that a thread of jobs opened would be as nice as that one, and searches would read by it.
+            .min_connections(options.readers.max(1))
             .acquire_timeout(options.patience)
             .idle_timeout(None)
             .max_lifetime(None)

@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::{Folder, recorder};
 
 /// What may be walked: an index of only those rows that wait, from its beginning to the first that fits; small tables; the
-/// rows of an insertion.
-const ALLOWED: [&str; 9] = [
+/// rows of an insertion; what was found by keys and is looked at in a window.
+const ALLOWED: [&str; 10] = [
     "USING INDEX jobs_ready",
     "USING INDEX blobs_unowned",
     "USING COVERING INDEX blobs_unowned",
@@ -17,6 +17,7 @@ const ALLOWED: [&str; 9] = [
     "SCAN heads",
     "SCAN t",
     "ROW VALUES CLAUSE",
+    "SCAN (subquery",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,7 +32,8 @@ async fn no_statement_walks_over_a_table() {
         for row in sqlx::query(explain).fetch_all(&mut connection).await.unwrap() {
             let step: String = row.get("detail");
             let walks = step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE") && !step.contains("CONSTANT");
-            let sorts = step.contains("TEMP B-TREE") && !statement.starts_with("WITH");
+            let sorts =
+                step.contains("TEMP B-TREE") && !statement.starts_with("WITH") && !statement.contains(" WINDOW ");
             if sorts {
                 faults.push(format!("{step}\n    {statement}"));
             }

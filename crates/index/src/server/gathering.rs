@@ -53,7 +53,11 @@ async fn run(client: Arc<Client>, collection: String, mut queue: mpsc::Receiver<
         tokio::select! {
             Some(()) = under_way.next() => {}
             first = queue.recv(), if under_way.len() < UNDER_WAY => match first {
-                Some(first) => under_way.push(write(&client, &collection, gather(first, &mut queue))),
+                Some(first) => {
+                    // Tasks that became ready at the same moment bring theirs first.
+                    tokio::task::yield_now().await;
+                    under_way.push(write(&client, &collection, gather(first, &mut queue)));
+                }
                 None => break,
             },
         }

@@ -1,5 +1,7 @@
 //! POST /v1/documents: adds a document.
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use sensorium_domain::{BlobHash, Document, Job, JobId, JobKind, TenantId};
@@ -64,25 +66,44 @@ pub async fn create(
     request: Request,
 ) -> Result<Created, ApiError> {
     let upload = read_upload::<DocumentRequest>(request, &app, "document").await?;
-    let share = upload.share;
     let document = upload.json.unwrap_or_default();
     let parts = document.resolve(upload.files, &app.config.ingest)?;
+    add(&app, &caller.tenant, Addition { document, parts, patience, key }, upload.share).await
+}
+
+/// A document to add, checked, and how.
+pub(super) struct Addition {
+    pub document: DocumentRequest,
+    pub parts: Vec<PartBytes>,
+    /// How long to wait for the job.
+    pub patience: Duration,
+    pub key: IdempotencyKey,
+}
+
+/// Adds a document; `held` is let go of as soon as its bytes are stored.
+pub(super) async fn add(
+    app: &App,
+    tenant: &TenantId,
+    addition: Addition,
+    held: impl Send + 'static,
+) -> Result<Created, ApiError> {
+    let Addition { document, parts, patience, key } = addition;
     let fingerprint = fingerprint(&document, &parts);
-    let (server, tenant) = (app.clone(), caller.tenant.clone());
-    once(&app, &caller.tenant, key, fingerprint, |start| async move {
+    let (server, owner) = (app.clone(), tenant.clone());
+    once(app, tenant, key, fingerprint, |start| async move {
         let (document, job) = match start {
-            Start::Fresh(reserved) => accept(&server, &tenant, document, parts, reserved).await?,
-            Start::Accepted(job) => accepted(&server, &tenant, job).await?,
+            Start::Fresh(reserved) => accept(&server, &owner, document, parts, reserved).await?,
+            Start::Accepted(job) => accepted(&server, &owner, job).await?,
         };
-        drop(share);
+        drop(held);
         let (document, job) = if patience.is_zero() {
             (document, job)
         } else {
-            let job = wait_for_job(&server, &tenant, job.id, patience).await?;
+            let job = wait_for_job(&server, &owner, job.id, patience).await?;
             // A document that was deleted while we waited is shown as it was accepted.
-            (server.catalog.document(&tenant, document.id).await.unwrap_or(document), job)
+            (server.catalog.document(&owner, document.id).await.unwrap_or(document), job)
         };
-        let parts = server.catalog.parts(&tenant, document.id, Some(document.version)).await?;
+        let parts = server.catalog.parts(&owner, document.id, Some(document.version)).await?;
         let place = location(job.id);
         let body =
             Accepted { document: DocumentView::new(document, Some(parts)), job: JobView::new(job, server.clock.now()) };

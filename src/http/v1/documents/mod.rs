@@ -1,5 +1,6 @@
 //! `/v1/documents`.
 
+pub mod batch;
 pub mod create;
 pub mod delete;
 pub mod get;
