@@ -13,13 +13,13 @@ use crate::server::{Server, root};
 /// Direction, and the least share of searches with a right file first, and among the first three, in percent.
 const FLOORS: [(&str, usize, usize); 8] = [
     ("text->text", 85, 95),
-    ("text->image", 77, 92),
+    ("text->image", 81, 88),
     ("text->audio", 68, 82),
-    ("image->text", 60, 85),
-    ("image->audio", 40, 75),
+    ("image->text", 65, 85),
+    ("image->audio", 23, 70),
     ("audio->text", 45, 85),
-    ("audio->image", 25, 50),
-    ("mixed", 45, 70),
+    ("audio->image", 16, 50),
+    ("mixed", 50, 75),
 ];
 
 #[tokio::test]
