@@ -61,6 +61,8 @@ pub struct AppState {
     pub media_pool: MediaPool,
     /// The same for jobs, so that no request waits for a place that a job has.
     pub job_media_pool: MediaPool,
+    /// Parts that take memory and may be worked on at once.
+    pub media_turns: Arc<Semaphore>,
     /// KiB of request bodies that may be held at once.
     pub body_memory: Arc<Semaphore>,
     /// Who may search now.
@@ -183,6 +185,7 @@ pub async fn start_with(config: Config, lock: Arc<File>, metrics: Arc<Metrics>) 
         allowances: Arc::new(Allowances::new(&config.tenants)),
         media_pool: MediaPool::new(cores),
         job_media_pool: MediaPool::new(cores),
+        media_turns: Arc::new(Semaphore::new(config.jobs.media_workers)),
         body_memory: Arc::new(Semaphore::new((config.server.max_body_memory_bytes / 1024).min(Semaphore::MAX_PERMITS))),
         searches: Arc::new(Admission::new(&config.search, cores)),
         rankings: Rankings::new(config.search.ranking_cache_bytes, config.search.ranking_keep_ms),
@@ -233,6 +236,7 @@ pub async fn beside(
         allowances: app.allowances.clone(),
         media_pool: app.media_pool.clone(),
         job_media_pool: app.job_media_pool.clone(),
+        media_turns: app.media_turns.clone(),
         body_memory: app.body_memory.clone(),
         searches: app.searches.clone(),
         rankings: Rankings::new(0, 0),

@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 use sensorium::config;
 use sensorium::ingest::rebuild_document;
 use sensorium::startup::{self, App};
-use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart, PartOutcome, StorageQuota};
+use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart, NewVector, PartOutcome, StorageQuota};
 use sensorium_domain::document::PartFacts;
 use sensorium_domain::{
     BlobHash, ContentKey, DocumentId, EncodeInput, JobId, Modality, Part, PartId, Place, Priority, Segment, SegmentId,
@@ -115,22 +115,26 @@ impl<'a> Filler<'a> {
             metadata: metadata.as_object().cloned().unwrap(),
             parts: parts.collect(),
             claim,
+            stored: Vec::new(),
             once: None,
             quota: StorageQuota::default(),
         };
         let (document, _) = app.catalog.accept_document(&tenant, new).await.unwrap();
         let lease = app.catalog.lease_job("bench", 600_000).await.unwrap().expect("the document's job");
         let parts = app.catalog.parts(&tenant, document.id, Some(document.version)).await.unwrap();
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut vectors) = (Vec::new(), Vec::new());
         for (part, (modality, _, kind, count)) in parts.iter().zip(PARTS) {
             let segments: Vec<Segment> = (0..count as u32).map(|ordinal| self.segment(part, kind, ordinal)).collect();
-            let vectors: Vec<_> = segments.iter().map(|segment| (segment.content, self.vector())).collect();
-            let tower = app.profile.encoder.spaces()[0].tower(modality).expect("a tower");
-            app.catalog.put_vectors(&tenant, &tower.model, &vectors).await.unwrap();
+            let model = &app.profile.encoder.spaces()[0].tower(modality).expect("a tower").model;
+            vectors.extend(segments.iter().map(|segment| NewVector {
+                model: model.clone(),
+                content: segment.content,
+                vector: self.vector(),
+            }));
             outcomes.push(PartOutcome { part: part.id, facts: PartFacts::default(), result: Ok(segments) });
         }
         app.catalog
-            .finish_ingest(&lease, document.version, outcomes, &sensorium_domain::job::Progress::default())
+            .finish_ingest(&lease, document.version, outcomes, vectors, &sensorium_domain::job::Progress::default())
             .await
             .unwrap();
         rebuild_document(app, &tenant, &document).await.unwrap();

@@ -11,7 +11,7 @@ import aiohttp
 from system import Broken
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=120)
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.02
 FULL_PAUSE_S = 0.05
 # Too much at once, and not at the moment.
 ASK_AGAIN = (429, 503)

@@ -182,6 +182,7 @@ fn ingest(config: &Config, faults: &mut Faults) {
 /// How jobs are worked on.
 fn jobs(config: &Config, faults: &mut Faults) {
     faults.require((1..=256).contains(&config.jobs.workers), "jobs.workers: must be from 1 to 256");
+    faults.require((1..=256).contains(&config.jobs.media_workers), "jobs.media_workers: must be from 1 to 256");
     faults.require(config.jobs.lease_ms >= 1000, "jobs.lease_ms: must be at least 1000");
     faults.require(config.jobs.max_attempts > 0, "jobs.max_attempts: must be above 0");
     faults.require(

@@ -294,6 +294,7 @@ pub struct Ingest {
 #[allow(missing_docs)]
 pub struct Jobs {
     pub workers: usize,
+    pub media_workers: usize,
     pub lease_ms: i64,
     pub max_attempts: u32,
     pub retry_first_ms: i64,

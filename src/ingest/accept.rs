@@ -5,29 +5,50 @@ use std::time::Duration;
 use bytes::Bytes;
 use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart, Quota, ReservedKey};
 use sensorium_domain::document::PartError;
-use sensorium_domain::{BlobHash, CatalogError, Document, DocumentId, Job, JobId, Modality, PartId, TenantId};
+use sensorium_domain::{BlobHash, CatalogError, Document, DocumentId, Job, JobId, Modality, Part, PartId, TenantId};
 use sensorium_media as media;
 
 use crate::error::{ApiError, Code};
 use crate::ingest::cut::{Cutting, cut, is_light};
 use crate::ingest::request::{DocumentRequest, PartBytes};
+use crate::jobs::Changes;
 use crate::startup::App;
+
+/// Bytes of more than so many are recorded as stored at once: should the document be refused after all, they need not be put again. Of fewer, that
+/// would cost more than it saves.
+const RECORDED_AT_ONCE_ABOVE: usize = 1 << 20;
 
 struct Sniffed {
     part: NewPart,
     bytes: Bytes,
 }
 
+/// A document to accept, checked.
+pub struct NewIngest {
+    /// What is to be known of it.
+    pub document: DocumentRequest,
+    /// Its content.
+    pub parts: Vec<PartBytes>,
+    /// The key under which it is accepted once.
+    pub once: Option<ReservedKey>,
+}
+
+/// A document as it was accepted.
+pub struct AcceptedDocument {
+    /// The document.
+    pub document: Document,
+    /// The parts of its new version, in order.
+    pub parts: Vec<Part>,
+    /// The job that works on it.
+    pub job: Job,
+    /// What becomes of the job, from before it could begin.
+    pub changes: Changes,
+}
+
 /// Accepts a document. When this returns, the document survives a crash and its job will run. A part that cannot be read is
 /// kept as failed and named, and the rest goes on; when no part can be read the whole request is refused with the reasons.
-/// Under the key `once` it is accepted once.
-pub async fn accept(
-    app: &App,
-    tenant: &TenantId,
-    request: DocumentRequest,
-    parts: Vec<PartBytes>,
-    once: Option<ReservedKey>,
-) -> Result<(Document, Job), ApiError> {
+pub async fn accept(app: &App, tenant: &TenantId, new: NewIngest) -> Result<AcceptedDocument, ApiError> {
+    let NewIngest { document: request, parts, once } = new;
     let mut sniffed = Vec::with_capacity(parts.len());
     let mut refusals = Vec::new();
     for part in parts {
@@ -41,30 +62,36 @@ pub async fn accept(
     look_at_quota(app, tenant).await?;
     let claim = ClaimId(app.randomness());
     let stored = store(app, tenant, claim, &sniffed).await;
+    let parts: Vec<_> = sniffed.into_iter().map(|entry| entry.part).collect();
     let accepted = match stored {
-        Ok(()) => {
+        Ok(stored) => {
             let now = app.clock.now();
+            let job = JobId::new(now, app.randomness());
+            let changes = app.bell.changes_of(job);
             let new = NewDocument {
                 id: DocumentId::new(now, app.randomness()),
-                job: JobId::new(now, app.randomness()),
+                job,
                 collection: request.collection,
                 external_id: request.external_id,
                 title: request.title.filter(|title| !title.trim().is_empty()),
                 tags: request.tags,
                 metadata: request.metadata,
-                parts: sniffed.into_iter().map(|entry| entry.part).collect(),
+                parts: parts.clone(),
                 claim,
+                stored,
                 once,
                 quota: app.allowances.storage(tenant),
             };
-            app.catalog.accept_document(tenant, new).await.map_err(ApiError::from)
+            let accepted = app.catalog.accept_document(tenant, new).await;
+            accepted.map(|(document, job)| (document, job, changes)).map_err(ApiError::from)
         }
         Err(error) => Err(error),
     };
     match accepted {
-        Ok(accepted) => {
+        Ok((document, job, changes)) => {
             app.bell.ring();
-            Ok(accepted)
+            let parts = (0..).zip(parts).map(|(ordinal, part)| part.of(&document, ordinal)).collect();
+            Ok(AcceptedDocument { document, parts, job, changes })
         }
         Err(error) => {
             if let Err(release) = app.catalog.release_claim(tenant, claim).await {
@@ -99,7 +126,8 @@ async fn look(app: &App, part: PartBytes) -> Result<(Sniffed, Option<ApiError>),
     let (hash, found) = looked;
     let mut entry = NewPart {
         id: PartId::new(app.clock.now(), app.randomness()),
-        name: part.name,
+        // Not every catalog keeps U+0000, and the answer is made of this.
+        name: part.name.map(|name| name.replace('\0', "\u{fffd}")),
         modality: Modality::Text,
         media_type: "application/octet-stream".to_owned(),
         blob: hash,
@@ -140,8 +168,9 @@ fn refuse(mut refusals: Vec<ApiError>) -> ApiError {
     first
 }
 
-/// Puts the bytes that are not stored yet. Parts that were refused keep their bytes too: their content can be looked at.
-async fn store(app: &App, tenant: &TenantId, claim: ClaimId, parts: &[Sniffed]) -> Result<(), ApiError> {
+/// Puts the bytes that are not stored yet. Parts that were refused keep their bytes too: their content can be looked at. The answer is what was put
+/// and is not recorded yet.
+async fn store(app: &App, tenant: &TenantId, claim: ClaimId, parts: &[Sniffed]) -> Result<Vec<BlobHash>, ApiError> {
     let mut waits_ms = [5u64, 20, 50, 100, 200, 400, 800, 1600].iter();
     loop {
         let blobs: Vec<_> = parts.iter().map(|entry| (entry.part.blob, entry.part.size_bytes)).collect();
@@ -156,16 +185,17 @@ async fn store(app: &App, tenant: &TenantId, claim: ClaimId, parts: &[Sniffed]) 
             tokio::time::sleep(Duration::from_millis(*wait_ms)).await;
             continue;
         }
-        let mut put = Vec::new();
+        let (mut small, mut large) = (Vec::new(), Vec::new());
         for (entry, state) in parts.iter().zip(states) {
-            if state == BlobState::Missing && !put.contains(&entry.part.blob) {
-                app.blobs.put(tenant, entry.part.blob, entry.bytes.clone()).await?;
-                put.push(entry.part.blob);
+            let blob = entry.part.blob;
+            if state == BlobState::Missing && !small.contains(&blob) && !large.contains(&blob) {
+                app.blobs.put(tenant, blob, entry.bytes.clone()).await?;
+                if entry.bytes.len() > RECORDED_AT_ONCE_ABOVE { large.push(blob) } else { small.push(blob) }
             }
         }
-        if !put.is_empty() {
-            app.catalog.blobs_stored(tenant, claim, &put).await?;
+        if !large.is_empty() {
+            app.catalog.blobs_stored(tenant, claim, &large).await?;
         }
-        return Ok(());
+        return Ok(small);
     }
 }

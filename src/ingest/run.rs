@@ -1,18 +1,19 @@
 //! The ingest job: every part is cut, encoded and indexed; the document becomes ready only after the index has flushed.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sensorium_domain::catalog::{JobEnd, Lease, PartOutcome};
+use sensorium_domain::catalog::{IngestInput, JobEnd, Lease, PartOutcome};
 use sensorium_domain::document::PartError;
 use sensorium_domain::index::Point;
 use sensorium_domain::job::Progress;
-use sensorium_domain::{Document, DocumentId, Part, Segment, SegmentId, TenantId};
+use sensorium_domain::{Document, DocumentId, Modality, Part, Segment, SegmentId, TenantId};
 use sensorium_media as media;
 
 use crate::error::{ApiError, Code};
 use crate::ingest::cut::{Cut, Cutting, cut, is_light};
-use crate::ingest::encode::encode_pieces;
+use crate::ingest::encode::{EncodedPiece, Unkept, encode_pieces};
 use crate::ingest::points::{UPSERT_BATCH, payload, point, scrub};
 use crate::jobs::{JobFailure, Running};
 use crate::startup::App;
@@ -20,23 +21,52 @@ use crate::startup::App;
 /// How often a job says how far it has come: one that takes less time than that says so at its end only.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 
+/// Texts up to this size are some dozen chunks.
+const SMALL_TEXT_BYTES: u64 = 32 << 10;
+
 /// Runs an ingest. Safe to run again at any point: segment ids are derived, vectors are kept by content.
 pub async fn ingest(app: &App, running: &Running, document: DocumentId, version: u32) -> Result<(), JobFailure> {
     let lease = &running.lease;
-    let document = app.catalog.document(&lease.tenant, document).await?;
-    if document.version != version {
+    let input = match &lease.input {
+        Some(input) => input.clone(),
+        None => read_input(app, &lease.tenant, document, version).await?,
+    };
+    if input.document.version != version {
         app.catalog.end_job(lease, JobEnd::Cancelled).await?;
         return Ok(());
     }
-    scrub_after_abandoned(app, running, &document).await?;
-    let parts = app.catalog.parts(&lease.tenant, document.id, Some(version)).await?;
+    let mut unkept = Unkept::default();
+    let worked = work(app, running, &input, &mut unkept).await;
+    // Another attempt need not encode again.
+    if matches!(worked, Err(JobFailure::Request(_) | JobFailure::Stopping))
+        && let Err(error) = unkept.keep(app, &lease.tenant).await
+    {
+        tracing::warn!(%error, "vectors were not kept; another attempt makes them anew");
+    }
+    let (outcomes, progress) = worked?;
+    app.catalog.finish_ingest(lease, version, outcomes, unkept.take(), &progress).await?;
+    if version > 1 {
+        app.bell.sweep();
+    }
+    Ok(())
+}
+
+/// Brings all parts into the index, durably. What comes of it is what the catalog is to be told.
+async fn work(
+    app: &App,
+    running: &Running,
+    input: &IngestInput,
+    unkept: &mut Unkept,
+) -> Result<(Vec<PartOutcome>, Progress), JobFailure> {
+    let (lease, IngestInput { document, parts }) = (&running.lease, input);
+    scrub_after_abandoned(app, running, document).await?;
     let mut progress = Progress { stage: "encode".to_owned(), total: parts.len() as u64, ..Progress::default() };
     let mut outcomes = Vec::with_capacity(parts.len());
     let mut told = tokio::time::Instant::now();
-    for part in &parts {
+    for part in parts {
         running.check()?;
         let so_far = progress.clone();
-        let work = ingest_part(app, running, &lease.tenant, &document, part, &mut progress);
+        let work = ingest_part(app, running, (&lease.tenant, document, part), &mut progress, unkept);
         outcomes.push(telling(app, lease, &so_far, &mut told, work).await?);
         progress.done += 1;
     }
@@ -46,8 +76,8 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     }
     let started = Instant::now();
     let any_ready = outcomes.iter().any(|outcome| outcome.result.is_ok());
-    if version > 1 && any_ready {
-        let old = app.catalog.superseded_segments(&lease.tenant, document.id, version).await?;
+    if document.version > 1 && any_ready {
+        let old = app.catalog.superseded_segments(&lease.tenant, document.id, document.version).await?;
         for batch in old.chunks(UPSERT_BATCH) {
             app.index.delete_segments(&lease.tenant, batch).await?;
         }
@@ -55,11 +85,19 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     app.index.flush().await?;
     app.metrics.ingested("index", started.elapsed());
     running.check()?;
-    app.catalog.finish_ingest(lease, version, outcomes, &progress).await?;
-    if version > 1 {
-        app.bell.sweep();
-    }
-    Ok(())
+    Ok((outcomes, progress))
+}
+
+/// What a job works on, where its lease has not brought it along.
+async fn read_input(
+    app: &App,
+    tenant: &TenantId,
+    document: DocumentId,
+    version: u32,
+) -> Result<Arc<IngestInput>, JobFailure> {
+    let document = app.catalog.document(tenant, document).await?;
+    let parts = app.catalog.parts(tenant, document.id, Some(version)).await?;
+    Ok(Arc::new(IngestInput { document, parts }))
 }
 
 /// Does a piece of work, and tells how far the job had come before it, should the work take until that is due.
@@ -101,20 +139,21 @@ async fn scrub_after_abandoned(app: &App, running: &Running, document: &Document
     Ok(())
 }
 
-/// Cuts, encodes and indexes one part into the application's generation.
+/// Cuts, encodes and indexes one part into the application's generation. New vectors are kept, or in `unkept`, before this returns.
 #[tracing::instrument(name = "part", skip_all)]
 pub async fn ingest_part(
     app: &App,
     running: &Running,
-    tenant: &TenantId,
-    document: &Document,
-    part: &Part,
+    (tenant, document, part): (&TenantId, &Document, &Part),
     progress: &mut Progress,
+    unkept: &mut Unkept,
 ) -> Result<PartOutcome, JobFailure> {
     let failed = |error: PartError| PartOutcome { part: part.id, facts: part.facts.clone(), result: Err(error) };
     if let Some(error) = &part.error {
         return Ok(failed(error.clone()));
     }
+    let turn = if is_small(part) { None } else { Some(app.media_turns.acquire().await.map_err(ApiError::internal)?) };
+    running.check()?;
     let started = Instant::now();
     let cut = cut_part(app, tenant, part).await?;
     app.metrics.ingested("decode", started.elapsed());
@@ -126,7 +165,7 @@ pub async fn ingest_part(
     };
     let facts = cut.facts.clone();
     let started = Instant::now();
-    let encoded = encode_pieces(app, running, tenant, cut, progress).await;
+    let encoded = encode_pieces(app, running, tenant, cut, progress, unkept).await;
     app.metrics.ingested("encode", started.elapsed());
     let encoded = match encoded {
         Ok(encoded) => encoded,
@@ -136,8 +175,27 @@ pub async fn ingest_part(
         }
         Err(other) => return Err(other),
     };
+    let segments = index_part(app, tenant, document, part, encoded).await?;
+    drop(turn);
+    progress.segments += segments.len() as u64;
+    Ok(PartOutcome { part: part.id, facts, result: Ok(segments) })
+}
+
+/// Whether working on a part takes next to no memory.
+fn is_small(part: &Part) -> bool {
+    part.modality == Modality::Text && part.size_bytes <= SMALL_TEXT_BYTES
+}
+
+/// Writes the points of a part, and tells its segments.
+async fn index_part(
+    app: &App,
+    tenant: &TenantId,
+    document: &Document,
+    part: &Part,
+    encoded: Vec<EncodedPiece>,
+) -> Result<Vec<Segment>, JobFailure> {
     let mut segments = Vec::with_capacity(encoded.len());
-    let mut points: Vec<Point> = Vec::with_capacity(UPSERT_BATCH);
+    let mut points: Vec<Point> = Vec::with_capacity(UPSERT_BATCH.min(encoded.len()));
     for (ordinal, (piece, content, vectors)) in (0u32..).zip(encoded) {
         let segment = Segment {
             id: SegmentId::derive_in(app.generation, part.id, piece.kind.as_str(), ordinal),
@@ -159,8 +217,7 @@ pub async fn ingest_part(
     if !points.is_empty() {
         app.index.upsert(tenant, points).await?;
     }
-    progress.segments += segments.len() as u64;
-    Ok(PartOutcome { part: part.id, facts, result: Ok(segments) })
+    Ok(segments)
 }
 
 #[tracing::instrument(name = "decode", skip_all)]

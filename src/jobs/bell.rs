@@ -1,28 +1,40 @@
 //! Wakes workers and waiting requests of this process. Other processes are found by polling the catalog.
 
-use sensorium_domain::JobId;
-use tokio::sync::{Notify, broadcast, watch};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Changes that a waiting request may be behind before it is told to look for itself.
-const BACKLOG: usize = 256;
+use sensorium_domain::JobId;
+use tokio::sync::{Notify, watch};
 
 /// The bells: there is a job; a job has changed; a job is to stop; there may be blobs to sweep.
 #[derive(Debug)]
 pub struct Bell {
     jobs: Notify,
-    changes: broadcast::Sender<Change>,
+    watched: Arc<Watched>,
     cancels: watch::Sender<u64>,
     sweeps: Notify,
 }
 
+/// The jobs that somebody waits for.
+type Watched = Mutex<HashMap<JobId, WatchedJob>>;
+
+#[derive(Debug, Default)]
+struct WatchedJob {
+    told: watch::Sender<Changed>,
+    watchers: usize,
+}
+
+/// What has become of a job since somebody began to wait for it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Changed {
+    changes: u64,
+    ends: u64,
+}
+
 impl Default for Bell {
     fn default() -> Self {
-        Self {
-            jobs: Notify::new(),
-            changes: broadcast::Sender::new(BACKLOG),
-            cancels: watch::Sender::new(0),
-            sweeps: Notify::new(),
-        }
+        Self { jobs: Notify::new(), watched: Arc::default(), cancels: watch::Sender::new(0), sweeps: Notify::new() }
     }
 }
 
@@ -39,18 +51,33 @@ impl Bell {
 
     /// A job has changed, and goes on.
     pub fn changed(&self, job: JobId) {
-        // That nobody waits for it is no fault.
-        let _ = self.changes.send(Change { job, may_be_the_end: false });
+        self.tell(job, |changed| changed.changes += 1);
     }
 
     /// A job has ended, or is to be tried again.
     pub fn ended(&self, job: JobId) {
-        let _ = self.changes.send(Change { job, may_be_the_end: true });
+        self.tell(job, |changed| {
+            changed.changes += 1;
+            changed.ends += 1;
+        });
+    }
+
+    fn tell(&self, job: JobId, change: impl FnOnce(&mut Changed)) {
+        if let Some(watched) = locked(&self.watched).get(&job) {
+            watched.told.send_modify(change);
+        }
     }
 
     /// Changes of a job from now on.
     pub fn changes_of(&self, job: JobId) -> Changes {
-        Changes { all: self.changes.subscribe(), job }
+        let told = {
+            let mut watched = locked(&self.watched);
+            let watched = watched.entry(job).or_default();
+            watched.watchers += 1;
+            watched.told.subscribe()
+        };
+        let seen = *told.borrow();
+        Changes { told, seen, job, watched: self.watched.clone() }
     }
 
     /// Some jobs were asked to stop.
@@ -74,37 +101,86 @@ impl Bell {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Change {
-    job: JobId,
-    may_be_the_end: bool,
+fn locked(watched: &Watched) -> MutexGuard<'_, HashMap<JobId, WatchedJob>> {
+    // Nothing that holds the lock can panic half-way.
+    watched.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The changes of one job.
+/// The changes of one job. It is watched until the last of these has gone.
 #[derive(Debug)]
 pub struct Changes {
-    all: broadcast::Receiver<Change>,
+    told: watch::Receiver<Changed>,
+    seen: Changed,
     job: JobId,
+    watched: Arc<Watched>,
 }
 
 impl Changes {
-    /// Waits for the next change; also returns when it may have been missed.
+    /// Waits for the next change.
     pub async fn next(&mut self) {
-        self.wait(|_| true).await;
+        self.wait(|seen, now| now.changes > seen.changes).await;
     }
 
-    /// Waits until the job may have ended; also returns when that may have been missed.
+    /// Waits until the job has ended an attempt.
     pub async fn end(&mut self) {
-        self.wait(|change| change.may_be_the_end).await;
+        self.wait(|seen, now| now.ends > seen.ends).await;
     }
 
-    async fn wait(&mut self, counts: impl Fn(Change) -> bool) {
-        loop {
-            match self.all.recv().await {
-                Ok(change) if change.job != self.job || !counts(change) => {}
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+    async fn wait(&mut self, counts: impl Fn(Changed, Changed) -> bool) {
+        let seen = self.seen;
+        match self.told.wait_for(|now| counts(seen, *now)).await.map(|now| *now) {
+            Ok(now) => self.seen = now,
+            // The sender stays as long as this does.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut watched) = locked(&self.watched).entry(self.job) {
+            watched.get_mut().watchers -= 1;
+            if watched.get().watchers == 0 {
+                watched.remove();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sensorium_domain::Timestamp;
+
+    use super::*;
+
+    fn job(number: u128) -> JobId {
+        JobId::new(Timestamp::from_millis(1), number)
+    }
+
+    #[tokio::test]
+    async fn who_waits_hears_of_his_job_alone_and_misses_nothing() {
+        let bell = Bell::default();
+        let (mut mine, mut also_mine, mut other) =
+            (bell.changes_of(job(1)), bell.changes_of(job(1)), bell.changes_of(job(2)));
+        bell.changed(job(1));
+        bell.ended(job(1));
+        bell.ended(job(3));
+        mine.end().await;
+        also_mine.next().await;
+        let again = tokio::time::timeout(std::time::Duration::ZERO, mine.next()).await;
+        assert!(again.is_err(), "what was seen does not come again");
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, other.next()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_job_is_watched_as_long_as_somebody_waits() {
+        let bell = Bell::default();
+        let (first, mut second) = (bell.changes_of(job(1)), bell.changes_of(job(1)));
+        drop(first);
+        bell.ended(job(1));
+        second.end().await;
+        assert_eq!(locked(&bell.watched).len(), 1);
+        drop(second);
+        assert!(locked(&bell.watched).is_empty());
     }
 }

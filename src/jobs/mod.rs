@@ -13,5 +13,5 @@ pub use failure::JobFailure;
 pub use running::Running;
 pub use sweep::sweep;
 pub use threads::JobThreads;
-pub use wait::wait_for_job;
+pub use wait::{wait_for_changes, wait_for_job};
 pub use worker::run_workers;

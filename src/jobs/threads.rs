@@ -20,9 +20,7 @@ impl JobThreads {
     pub fn handle(&self) -> Option<&Handle> {
         self.0.as_ref().map(Runtime::handle)
     }
-}
 
-impl JobThreads {
     /// Ends them, and waits for what they are in the middle of, for so long.
     pub async fn stop(mut self, patience: Duration) {
         if let Some(runtime) = self.0.take() {

@@ -4,15 +4,27 @@ use std::time::Duration;
 
 use sensorium_domain::{Job, JobId, TenantId};
 
+use super::bell::Changes;
 use crate::error::ApiError;
 use crate::startup::App;
 
 /// The job as it is when it reaches a final state, `patience` is over or the server stops.
 pub async fn wait_for_job(app: &App, tenant: &TenantId, id: JobId, patience: Duration) -> Result<Job, ApiError> {
+    let changes = app.bell.changes_of(id);
+    let job = app.catalog.job(tenant, id).await?;
+    wait_for_changes(app, tenant, job, changes, patience).await
+}
+
+/// The same of a job that was seen as it is here while its changes were listened to.
+pub async fn wait_for_changes(
+    app: &App,
+    tenant: &TenantId,
+    mut job: Job,
+    mut changes: Changes,
+    patience: Duration,
+) -> Result<Job, ApiError> {
     let deadline = tokio::time::Instant::now() + patience;
-    let mut changes = app.bell.changes_of(id);
     loop {
-        let job = app.catalog.job(tenant, id).await?;
         if job.state.is_final() || app.stopping.is_cancelled() || tokio::time::Instant::now() >= deadline {
             return Ok(job);
         }
@@ -23,5 +35,6 @@ pub async fn wait_for_job(app: &App, tenant: &TenantId, id: JobId, patience: Dur
             () = app.stopping.cancelled() => {}
             () = tokio::time::sleep_until(deadline.min(look_again)) => {}
         }
+        job = app.catalog.job(tenant, job.id).await?;
     }
 }

@@ -1,4 +1,5 @@
-//! The workers: lease, run, end. As many jobs as `jobs.workers` side by side; what they ask of the catalog at the same time goes there together.
+//! The workers: lease, run, end. As many jobs as `jobs.workers` side by side, of which `jobs.media_workers` with large parts; what they ask of the
+//! catalog at the same time goes there together.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -24,18 +25,20 @@ const SHORTEST_SLEEP_MS: i64 = 200;
 /// Takes jobs and runs them, as many side by side as there are workers, until the server stops; returns when every job that was running has
 /// ended or given its lease back.
 pub async fn run_workers(app: App) {
-    let workers = app.config.jobs.workers;
+    let jobs = &app.config.jobs;
     let mut running = JoinSet::new();
     while !app.stopping.is_cancelled() {
         while running.try_join_next().is_some() {}
-        let free = workers.saturating_sub(running.len());
+        // While as many large parts are worked on as may be, others may have the next: another process can be idle.
+        let most = if app.media_turns.available_permits() == 0 { jobs.media_workers } else { jobs.workers };
+        let free = most.saturating_sub(running.len()).min(jobs.media_workers);
         if free == 0 {
             running.join_next().await;
             // Jobs that end in one transaction end at the same moment: the others' places are free as soon as they have run.
             tokio::task::yield_now().await;
             continue;
         }
-        let leased = app.catalog.lease_jobs(&app.instance, app.config.jobs.lease_ms, free as u32).await;
+        let leased = app.catalog.lease_jobs(&app.instance, jobs.lease_ms, free as u32).await;
         match leased {
             Ok(leases) if leases.is_empty() => sleep_until_next(&app).await,
             Ok(leases) => {

@@ -8,7 +8,7 @@ use sensorium_domain::job::Progress;
 use sensorium_domain::{CatalogError, IndexError};
 
 use crate::error::{ApiError, Code};
-use crate::ingest::ingest_part;
+use crate::ingest::{Unkept, ingest_part};
 use crate::jobs::{JobFailure, Running};
 use crate::reindex::compare::compare;
 use crate::startup::{self, App, StartupError};
@@ -121,7 +121,7 @@ impl Work<'_> {
             let Some(last) = page.last() else { return Ok(changed) };
             after = Some(last.document.id);
             changed += page.len() as u64;
-            let side_by_side = self.app.config.jobs.workers;
+            let side_by_side = self.app.config.jobs.media_workers;
             let read: Vec<(Option<Staged>, Progress)> = stream::iter(page)
                 .map(|lacking| self.read(lacking))
                 .buffer_unordered(side_by_side)
@@ -170,12 +170,14 @@ impl Work<'_> {
             Err(CatalogError::NotFound(_)) => return Ok((None, progress)),
             parts => parts?,
         };
-        let mut segments = Vec::new();
+        let (mut segments, mut unkept) = (Vec::new(), Unkept::default());
         for part in &parts {
             self.running.check()?;
-            let outcome = ingest_part(&self.beside, self.running, &tenant, &document, part, &mut progress).await?;
+            let part = (&tenant, &document, part);
+            let outcome = ingest_part(&self.beside, self.running, part, &mut progress, &mut unkept).await?;
             segments.extend(outcome.result.into_iter().flatten());
         }
+        unkept.keep(&self.beside, &tenant).await?;
         let staged = Staged { tenant, document: document.id, version, updated_at: document.updated_at, segments };
         Ok((Some(staged), progress))
     }

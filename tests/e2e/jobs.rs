@@ -20,6 +20,23 @@ async fn jobs() {
     );
 }
 
+/// More documents with large parts than may be worked on at once, small ones between them: all have their turn.
+#[tokio::test]
+async fn large_parts_take_turns() {
+    let server = Server::start_with(&[("jobs.media_workers", "1"), ("jobs.workers", "8")]).await;
+    let api = server.tenant("turns");
+    let mut jobs = Vec::new();
+    for number in 0..4 {
+        let name = format!("large-{number}");
+        jobs.push(enqueue(&api, &long_work(&name)).await);
+        jobs.push(enqueue(&api, &json!({"parts": [{"text": format!("small {number}")}]})).await);
+    }
+    for accepted in jobs {
+        let job = end_of(&api, &id(&accepted["job"])).await;
+        assert_eq!(job["state"], "succeeded", "{job}");
+    }
+}
+
 const FINAL: [&str; 3] = ["succeeded", "failed", "cancelled"];
 
 /// A document that keeps the worker busy for a while.

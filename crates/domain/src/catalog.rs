@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::document::{Collection, Document, Part, PartError, PartFacts};
+use crate::document::{Collection, Document, Part, PartError, PartFacts, PartStatus};
 use crate::filter::Filter;
 use crate::ids::{BlobHash, ContentKey, DocumentId, JobId, KeyId, PartId, SegmentId};
 use crate::job::{Job, JobKind, JobState, PartResult, Progress};
@@ -79,7 +79,7 @@ impl StorageQuota {
     }
 }
 
-/// A document to be accepted with its parts; their blobs are claimed and stored before.
+/// A document to be accepted with its parts; their blobs are claimed and their bytes put before.
 #[derive(Debug, Clone)]
 pub struct NewDocument {
     /// The id to take if the external id is not known yet.
@@ -100,6 +100,8 @@ pub struct NewDocument {
     pub parts: Vec<NewPart>,
     /// The claim that holds the blobs.
     pub claim: ClaimId,
+    /// Blobs whose bytes were put under the claim, and that are recorded as stored with the document.
+    pub stored: Vec<BlobHash>,
     /// The key under which the request is done once.
     pub once: Option<ReservedKey>,
     /// What the tenant may keep, this included.
@@ -136,6 +138,27 @@ pub struct NewPart {
     pub error: Option<PartError>,
 }
 
+impl NewPart {
+    /// The part as it is when its document has been accepted.
+    pub fn of(self, document: &Document, ordinal: u32) -> Part {
+        Part {
+            id: self.id,
+            document: document.id,
+            version: document.version,
+            ordinal,
+            name: self.name,
+            modality: self.modality,
+            media_type: self.media_type,
+            blob: self.blob,
+            size_bytes: self.size_bytes,
+            status: if self.error.is_some() { PartStatus::Failed } else { PartStatus::Pending },
+            error: self.error,
+            segments: 0,
+            facts: PartFacts::default(),
+        }
+    }
+}
+
 /// A claim keeps blobs alive between their upload and the document that owns them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClaimId(pub u128);
@@ -145,7 +168,7 @@ pub struct ClaimId(pub u128);
 pub enum BlobState {
     /// Its bytes are stored: nothing.
     Stored,
-    /// Its bytes are not known to be stored: put them, then call `blobs_stored`.
+    /// Its bytes are not known to be stored: put them, then call `blobs_stored`, or name them with the document ([`NewDocument::stored`]).
     Missing,
     /// It is being deleted right now: claim again a little later.
     Deleting,
@@ -219,6 +242,17 @@ pub struct Lease {
     pub job: Job,
     /// Who holds it; every later call shows it.
     pub worker: String,
+    /// What an ingest works on, as it was when the job was taken; none of other jobs, of a document that is gone, and where it could not be read.
+    pub input: Option<Arc<IngestInput>>,
+}
+
+/// What an ingest works on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IngestInput {
+    /// The document.
+    pub document: Document,
+    /// The parts of the job's version, in order.
+    pub parts: Vec<Part>,
 }
 
 /// What a heartbeat learns.
@@ -239,6 +273,17 @@ pub struct PartOutcome {
     pub facts: PartFacts,
     /// Its segments, or why there are none.
     pub result: Result<Vec<Segment>, PartError>,
+}
+
+/// A vector to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewVector {
+    /// Whose it is.
+    pub model: ModelName,
+    /// What it is of.
+    pub content: ContentKey,
+    /// Its numbers.
+    pub vector: Vec<f32>,
 }
 
 /// How a job attempt ends.
@@ -527,7 +572,7 @@ pub trait Catalog: Send + Sync {
     /// Accepts a document: its row, its parts and its ingest job, in one transaction; makes the collection if need be.
     /// An external id that is known gives the document of that id a next version; its open ingest jobs are asked to stop.
     /// `OverQuota` when the tenant would keep more than `new.quota`, also when others are accepted at the same time.
-    /// `Conflict` when a blob is not stored (only a part with an error may lack its bytes), when the collection is being
+    /// `Conflict` when a blob is not stored (only a part with an error may lack its bytes) and not `new.stored` under a claim that still holds it, when the collection is being
     /// deleted, when an id is taken, or when `new.once` is no longer reserved: the key's reservation has run out, and an equal
     /// request may have taken it.
     async fn accept_document(&self, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job), CatalogError>;
@@ -616,13 +661,14 @@ pub trait Catalog: Send + Sync {
     /// end. The version becomes live unless all of its parts failed; the rows of earlier versions go. If all failed and an
     /// earlier version is live, that one stays and the document is partial: its points must stay too, see
     /// [`superseded_segments`](Self::superseded_segments). A document that is being deleted is left alone, and the job is
-    /// cancelled. `updated_at` stays what it was when the content was accepted. The job keeps `progress` as its last. `LeaseLost` when the job is no
-    /// longer the worker's.
+    /// cancelled. Of `vectors` those are kept that the new segments use. `updated_at` stays what it was when the content was accepted.
+    /// The job keeps `progress` as its last. `LeaseLost` when the job is no longer the worker's.
     async fn finish_ingest(
         &self,
         lease: &Lease,
         version: u32,
         outcomes: Vec<PartOutcome>,
+        vectors: Vec<NewVector>,
         progress: &Progress,
     ) -> Result<(), CatalogError>;
 
@@ -679,7 +725,7 @@ pub trait Catalog: Send + Sync {
 
     /// Takes up to `most` of the next jobs: queued and due, or running with an expired lease; of the tenant with the fewest running jobs
     /// first, then oldest, and of several tenants about as many each. Jobs of one document never run side by side. The leases end `lease_ms`
-    /// from now.
+    /// from now; those of ingests bring their document and parts along.
     async fn lease_jobs(&self, worker: &str, lease_ms: i64, most: u32) -> Result<Vec<Lease>, CatalogError>;
 
     /// Takes the next job.

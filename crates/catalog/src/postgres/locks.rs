@@ -9,7 +9,7 @@
 //! Most of what happens while documents come does not need the tenant for itself: blobs are claimed and stored, vectors are
 //! kept, new documents are accepted, first versions are finished. Such transactions share the lock: they keep out those that
 //! look and then write, and not each other. Where two of them may write the same rows, they do so in the order of the rows'
-//! keys (blobs, then vectors, then candidates), so that neither waits for the other in turn.
+//! keys (blobs, then vectors by model, then candidates), so that neither waits for the other in turn.
 //!
 //! Taking a job needs no such lock (`SKIP LOCKED` keeps workers apart) and must not wait for a long transaction. It only
 //! must not fall between a sweep's look for ingests under way and its deletion of vectors, on which an ingest counts from

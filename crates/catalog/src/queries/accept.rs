@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sensorium_domain::catalog::{NewDocument, NewPart, StorageQuota, Usage};
-use sensorium_domain::{CollectionName, Document, DocumentStatus, Job, JobKind, PartStatus, TenantId, Timestamp};
+use sensorium_domain::{
+    BlobHash, CollectionName, Document, DocumentStatus, Job, JobKind, PartStatus, TenantId, Timestamp,
+};
 use sqlx::QueryBuilder;
 
 use super::dialect::{storable, uuid_value};
@@ -121,18 +123,12 @@ async fn write(
     for collection in new.iter().map(|(new, _)| &new.collection).collect::<BTreeSet<_>>() {
         collections::ensure(catalog, connection, tenant, collection).await?;
     }
-    let parts = || new.iter().flat_map(|(new, _)| &new.parts);
-    let stored = blobs::hold_stored(connection, tenant, parts().map(|part| &part.blob)).await?;
-    // A part that was refused on sight need not have its bytes kept.
-    if let Some(part) = parts().find(|part| part.error.is_none() && !stored.contains(&part.blob)) {
-        return Err(Fail::conflict(format!("the blob {} is not stored; its claim may have expired", part.blob)));
-    }
+    take_blobs(connection, tenant, new.iter().map(|(new, _)| *new), now).await?;
     let documents: Vec<_> = new.iter().map(|(new, known)| version_of(new, known.as_ref(), now)).collect();
     for document in documents.iter().filter(|document| document.version > 1) {
         update(connection, document).await?;
         jobs::stop_jobs_of_document(connection, tenant, document.id, now, jobs::Stop::Ingests).await?;
     }
-    blobs::release_with(connection, tenant, new.iter().map(|(new, _)| new.claim)).await?;
     let enqueued: Vec<_> = new
         .iter()
         .zip(&documents)
@@ -149,6 +145,39 @@ async fn write(
     });
     insert_parts(connection, tenant, &parts.collect::<Vec<_>>()).await?;
     Ok(documents.into_iter().zip(jobs).collect())
+}
+
+/// Takes the documents' blobs over from their claims.
+async fn take_blobs<'a>(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    new: impl Iterator<Item = &'a NewDocument> + Clone,
+    now: Timestamp,
+) -> Result<()> {
+    let hashes = new.clone().flat_map(|new| &new.parts).map(|part| &part.blob);
+    let held = blobs::hold(connection, tenant, hashes).await?;
+    let claimed = blobs::release_with(connection, tenant, new.clone().map(|new| new.claim), now).await?;
+    let mut put = BTreeSet::new();
+    for new in new {
+        let is_put = |hash: &BlobHash| new.stored.contains(hash) && claimed.contains(&(new.claim, *hash));
+        for part in &new.parts {
+            match held.get(&part.blob) {
+                Some(true) => {}
+                Some(false) if is_put(&part.blob) => {
+                    put.insert(&part.blob);
+                }
+                // A part that was refused on sight need not have its bytes kept.
+                _ if part.error.is_some() => {}
+                _ => {
+                    return Err(Fail::conflict(format!(
+                        "the blob {} is not stored; its claim may have expired",
+                        part.blob
+                    )));
+                }
+            }
+        }
+    }
+    if put.is_empty() { Ok(()) } else { blobs::set_stored(connection, tenant, put).await }
 }
 
 fn version_of(new: &NewDocument, known: Option<&Document>, now: Timestamp) -> Document {

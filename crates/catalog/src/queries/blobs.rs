@@ -3,7 +3,7 @@
 //! The bytes lie elsewhere, so no transaction covers both. A claim or an owner keeps a blob; a blob that has neither is
 //! marked as being deleted before its bytes go, and nobody can claim it until they are gone and its row with them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sensorium_domain::catalog::{BlobState, ClaimId};
 use sensorium_domain::{BlobHash, TenantId, Timestamp};
@@ -116,24 +116,38 @@ async fn insert_claims(
     Ok(())
 }
 
-/// Those blobs whose bytes are known to be stored and not about to go. Until the transaction ends nobody else becomes their owner or ceases to
-/// be.
-pub(super) async fn hold_stored(
+/// The blobs that are not about to go, and whether their bytes are known to be stored. Until the transaction ends nobody else becomes their owner
+/// or ceases to be.
+pub(super) async fn hold(
     connection: &mut Connection,
     tenant: &TenantId,
     hashes: impl IntoIterator<Item = &BlobHash>,
-) -> Result<BTreeSet<BlobHash>> {
+) -> Result<HashMap<BlobHash, bool>> {
     let rows = sqlx::query(concat!(
-        "SELECT b.hash FROM blobs b WHERE b.tenant = $1 AND ",
+        "SELECT b.hash, b.state FROM blobs b WHERE b.tenant = $1 AND ",
         among!("b.hash", "$2"),
-        " AND b.state = 'stored'",
+        " AND b.state <> 'deleting'",
         for_update_by!("b.hash")
     ))
     .bind(tenant.as_str())
     .bind(digest_list(hashes.into_iter().map(BlobHash::as_bytes)))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok(BlobHash::from_bytes(row.digest("hash")?))).collect()
+    rows.iter().map(|row| Ok((BlobHash::from_bytes(row.digest("hash")?), row.text("state")? == "stored"))).collect()
+}
+
+/// The bytes of these blobs are stored.
+pub(super) async fn set_stored<'a>(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    hashes: impl IntoIterator<Item = &'a BlobHash>,
+) -> Result<()> {
+    sqlx::query(concat!("UPDATE blobs SET state = 'stored' WHERE tenant = $1 AND ", among!("hash", "$2")))
+        .bind(tenant.as_str())
+        .bind(digest_list(hashes.into_iter().map(BlobHash::as_bytes)))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// The bytes of blobs are stored. Whoever says so has a claim on them.
@@ -154,13 +168,14 @@ impl Together for Stored {
             "SELECT c.claim, b.hash FROM blobs b JOIN blob_claims c ON c.tenant = b.tenant AND c.hash = b.hash \
              WHERE b.tenant = $1 AND ",
             among!("b.hash", "$2"),
-            " AND b.state <> 'deleting' AND ",
+            " AND b.state <> 'deleting' AND c.expires_at > $4 AND ",
             among!("c.claim", "$3"),
             for_update_by!("b.hash")
         ))
         .bind(tenant.as_str())
         .bind(digest_list(hashes.iter().map(|hash| hash.as_bytes())))
         .bind(uuid_list(calls.iter().map(|call| Uuid::from_u128(call.claim.0))))
+        .bind(catalog.now().as_millis())
         .fetch_all(&mut *tx)
         .await?
         .iter()
@@ -170,11 +185,7 @@ impl Together for Stored {
             |call: &Self| call.blobs.iter().find(|hash| !claimed.contains(&(call.claim.0, **hash))).copied();
         let held: BTreeSet<_> =
             calls.iter().filter(|call| unclaimed(call).is_none()).flat_map(|call| &call.blobs).collect();
-        sqlx::query(concat!("UPDATE blobs SET state = 'stored' WHERE tenant = $1 AND ", among!("hash", "$2")))
-            .bind(tenant.as_str())
-            .bind(digest_list(held.iter().map(|hash| hash.as_bytes())))
-            .execute(&mut *tx)
-            .await?;
+        set_stored(&mut tx, tenant, held).await?;
         tx.commit().await?;
         let answer = |call: &Self| match unclaimed(call) {
             None => Ok(()),
@@ -186,20 +197,33 @@ impl Together for Stored {
 
 pub(super) async fn release(catalog: &Store, tenant: &TenantId, claim: ClaimId) -> Result<()> {
     let mut writer = catalog.writer().acquire().await?;
-    release_with(&mut writer, tenant, [claim]).await
+    release_with(&mut writer, tenant, [claim], catalog.now()).await?;
+    Ok(())
 }
 
+/// Lets claims go, and says what those held that have not expired.
 pub(super) async fn release_with(
     connection: &mut Connection,
     tenant: &TenantId,
     claims: impl IntoIterator<Item = ClaimId>,
-) -> Result<()> {
-    sqlx::query(concat!("DELETE FROM blob_claims WHERE tenant = $1 AND ", among!("claim", "$2")))
-        .bind(tenant.as_str())
-        .bind(uuid_list(claims.into_iter().map(|claim| Uuid::from_u128(claim.0))))
-        .execute(connection)
-        .await?;
-    Ok(())
+    now: Timestamp,
+) -> Result<HashSet<(ClaimId, BlobHash)>> {
+    let rows = sqlx::query(concat!(
+        "DELETE FROM blob_claims WHERE tenant = $1 AND ",
+        among!("claim", "$2"),
+        " RETURNING claim, hash, expires_at"
+    ))
+    .bind(tenant.as_str())
+    .bind(uuid_list(claims.into_iter().map(|claim| Uuid::from_u128(claim.0))))
+    .fetch_all(connection)
+    .await?;
+    let mut held = HashSet::with_capacity(rows.len());
+    for row in &rows {
+        if row.time("expires_at")? > now {
+            held.insert((ClaimId(row.uuid("claim")?.as_u128()), BlobHash::from_bytes(row.digest("hash")?)));
+        }
+    }
+    Ok(held)
 }
 
 /// That a blob `b` is nobody's: without owner and unexpired claim, or marked by a process that died.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sensorium_domain::catalog::DocumentPatch;
+use sensorium_domain::catalog::{DocumentPatch, IngestInput};
 use sensorium_domain::{
     BlobHash, CollectionName, Document, DocumentId, Job, JobId, JobKind, Part, PartId, TenantId, Timestamp,
 };
@@ -274,6 +274,23 @@ impl Together for PartsOf {
         };
         Ok(each(calls, answer))
     }
+}
+
+/// What ingests of these documents' versions work on; nothing where a document is gone.
+pub(super) async fn ingest_inputs(
+    catalog: &Store,
+    tenant: &TenantId,
+    wanted: &[(DocumentId, u32)],
+) -> Result<Vec<Option<IngestInput>>> {
+    let documents: Vec<_> = wanted.iter().map(|(document, _)| Get(*document)).collect();
+    let parts: Vec<_> =
+        wanted.iter().map(|(document, version)| PartsOf { document: *document, version: Some(*version) }).collect();
+    let documents = Get::run(catalog, tenant, &documents).await?;
+    let parts = PartsOf::run(catalog, tenant, &parts).await?;
+    let input = |(document, parts): (Option<Result<_>>, Option<Result<_>>)| {
+        Some(IngestInput { document: document?.ok()?, parts: parts?.ok()? })
+    };
+    Ok(documents.into_iter().zip(parts).map(input).collect())
 }
 
 pub(super) async fn part(catalog: &Store, tenant: &TenantId, id: PartId) -> Result<Part> {

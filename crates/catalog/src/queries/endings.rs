@@ -1,10 +1,10 @@
 //! The end of an ingest: a version becomes live, and the last one goes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::slice;
 
-use sensorium_domain::catalog::{Lease, LeaseState, PartOutcome};
+use sensorium_domain::catalog::{Lease, LeaseState, NewVector, PartOutcome};
 use sensorium_domain::document::PartError;
 use sensorium_domain::job::{PartResult, Progress};
 use sensorium_domain::{DocumentId, DocumentStatus, JobKind, JobState, Part, PartStatus, Segment, SegmentId, TenantId};
@@ -21,9 +21,10 @@ use crate::gathering::{Answers, Together};
 
 /// The end of an ingest.
 pub(super) struct Finish {
-    lease: Lease,
-    outcomes: Vec<PartOutcome>,
-    progress: Progress,
+    pub(super) lease: Lease,
+    pub(super) outcomes: Vec<PartOutcome>,
+    pub(super) vectors: Vec<NewVector>,
+    pub(super) progress: Progress,
 }
 
 /// Ends an ingest. The first version of a document has nothing that others could change meanwhile: it goes beside them, and together with other
@@ -32,18 +33,11 @@ pub(super) struct Finish {
 /// The version becomes live unless all of its parts failed. If they did and an older version is live, that one stays,
 /// and the document is `partial`; the parts of the failed version are kept to say why. While a newer version waits for
 /// its own ingest, the document stays `processing`. A document that is being deleted is left alone.
-pub(super) async fn finish_ingest(
-    catalog: &Store,
-    lease: &Lease,
-    version: u32,
-    outcomes: Vec<PartOutcome>,
-    progress: &Progress,
-) -> Result<()> {
-    let tenant = &lease.tenant;
-    let call = Finish { lease: lease.clone(), outcomes, progress: progress.clone() };
+pub(super) async fn finish_ingest(catalog: &Store, version: u32, call: Finish) -> Result<()> {
     if version == 1 {
-        return catalog.groups.endings.call(catalog, tenant.clone(), call).await;
+        return catalog.groups.endings.call(catalog, call.lease.tenant.clone(), call).await;
     }
+    let tenant = &call.lease.tenant;
     let mut tx = catalog.begin(tenant).await?;
     let ended = finish(catalog, &mut tx, tenant, version, slice::from_ref(&call)).await;
     let ended = conclude(tx, ended).await?;
@@ -99,6 +93,9 @@ async fn finish(
     let settled = settle_parts(connection, version, &ready).await?;
     let segments: Vec<_> = settled.iter().flat_map(|settled| settled.segments.iter().copied().enumerate()).collect();
     insert_segments(catalog, connection, tenant, version, &segments).await?;
+    let used: HashSet<_> = segments.iter().map(|(_, segment)| segment.content).collect();
+    let made = ready.iter().flat_map(|(call, _)| &call.vectors);
+    vectors::keep(connection, tenant, made.filter(|made| used.contains(&made.content))).await?;
     let mut statuses = Vec::with_capacity(ready.len());
     let mut results = Vec::with_capacity(ready.len());
     for ((call, document), settled) in ready.iter().zip(&settled) {
@@ -162,16 +159,7 @@ async fn settle_parts<'a>(
     version: u32,
     ended: &[(&'a Finish, DocumentId)],
 ) -> Result<Vec<Settled<'a>>> {
-    let mut parts: HashMap<_, Vec<Part>> = HashMap::new();
-    for row in sqlx::query(concat!(select_part!("WHERE "), among!("p.document", "$1"), " AND p.version = $2"))
-        .bind(uuid_list(ended.iter().map(|(_, document)| document.uuid())))
-        .bind(i64::from(version))
-        .fetch_all(&mut *connection)
-        .await?
-    {
-        let part = read_part(&row)?;
-        parts.entry(part.document).or_default().push(part);
-    }
+    let mut parts = parts_of(connection, version, ended).await?;
     let mut settled = Vec::with_capacity(ended.len());
     let mut rows = Vec::with_capacity(ended.len());
     for (call, document) in ended {
@@ -194,6 +182,37 @@ async fn settle_parts<'a>(
     .execute(connection)
     .await?;
     Ok(settled)
+}
+
+/// The parts of each document's version. Whoever still has the job knows them: nobody else has changed them since it was taken.
+async fn parts_of(
+    connection: &mut Connection,
+    version: u32,
+    ended: &[(&Finish, DocumentId)],
+) -> Result<HashMap<DocumentId, Vec<Part>>> {
+    let mut parts: HashMap<_, Vec<Part>> = HashMap::with_capacity(ended.len());
+    let mut unknown = Vec::new();
+    for (call, document) in ended {
+        match &call.lease.input {
+            Some(input) => {
+                parts.insert(*document, input.parts.clone());
+            }
+            None => unknown.push(document.uuid()),
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(parts);
+    }
+    let rows = sqlx::query(concat!(select_part!("WHERE "), among!("p.document", "$1"), " AND p.version = $2"))
+        .bind(uuid_list(unknown))
+        .bind(i64::from(version))
+        .fetch_all(connection)
+        .await?;
+    for row in &rows {
+        let part = read_part(row)?;
+        parts.entry(part.document).or_default().push(part);
+    }
+    Ok(parts)
 }
 
 /// What a document's parts came to, and how their rows are to be.

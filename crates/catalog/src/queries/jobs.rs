@@ -21,7 +21,15 @@ macro_rules! job_columns {
     };
 }
 
-pub(super) use job_columns;
+/// That an ingest of the tenant `$1` is under way: running, or to be tried again. It may count on vectors that no segment uses yet.
+macro_rules! ingest_under_way {
+    () => {
+        "EXISTS (SELECT 1 FROM jobs WHERE tenant = $1 AND finished_at IS NULL AND attempts > 0 AND kind = 'ingest') \
+         OR EXISTS (SELECT 1 FROM jobs WHERE finished_at IS NULL AND attempts > 0 AND kind = 'reindex')"
+    };
+}
+
+pub(super) use {ingest_under_way, job_columns};
 
 pub(super) fn read(row: &Row) -> Result<Job> {
     let state = row.word("state")?;
@@ -331,16 +339,8 @@ pub(super) async fn open_deletion_of_collection(
     .transpose()
 }
 
-/// Whether an ingest of the tenant is under way: running, or to be tried again. It may count on vectors that no segment
-/// uses yet.
-pub(super) async fn ingest_under_way(connection: &mut Connection, tenant: &TenantId) -> Result<bool> {
-    let row = sqlx::query(
-        "SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant = $1 AND finished_at IS NULL AND attempts > 0 \
-         AND kind = 'ingest') \
-         OR EXISTS (SELECT 1 FROM jobs WHERE finished_at IS NULL AND attempts > 0 AND kind = 'reindex') AS found",
-    )
-    .bind(tenant.as_str())
-    .fetch_one(connection)
-    .await?;
-    row.flag("found")
+/// Whether [`ingest_under_way!`].
+pub(super) async fn is_ingest_under_way(connection: &mut Connection, tenant: &TenantId) -> Result<bool> {
+    let sql = concat!("SELECT ", ingest_under_way!(), " AS found");
+    sqlx::query(sql).bind(tenant.as_str()).fetch_one(connection).await?.flag("found")
 }

@@ -1,17 +1,18 @@
 //! Jobs as workers see them: taken under a lease, kept alive, ended.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sensorium_domain::catalog::{JobEnd, Lease, LeaseState};
 use sensorium_domain::job::{PartResult, Progress};
-use sensorium_domain::{JobState, TenantId, Timestamp};
+use sensorium_domain::{JobKind, JobState, TenantId, Timestamp};
 use serde_json::Value;
 
 use super::dialect::{among, for_update_by, row_uuid, rows_of, skip_locked, uuid_list, uuid_value};
 use super::generations::MayTake;
 use super::jobs::{self, job_columns};
 use super::versions::{self, Abandoned};
-use super::{Connection, Row, Store, conclude, generations, vectors};
+use super::{Connection, Row, Store, conclude, documents, generations, vectors};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 
@@ -109,13 +110,33 @@ pub(super) async fn lease(catalog: &Store, worker: &str, lease_ms: i64, most: u3
         tx.commit().await?;
         let mut taken = taken.iter().map(|row| leased(row, tenant.clone(), worker)).collect::<Result<Vec<_>>>()?;
         taken.sort_unstable_by_key(|lease| lease.job.id);
+        // The jobs are taken: whoever gets one without its input reads it for himself.
+        let _ = bring_inputs(catalog, &tenant, &mut taken).await;
         leases.append(&mut taken);
     }
     Ok(leases)
 }
 
+/// Brings along what ingests work on.
+async fn bring_inputs(catalog: &Store, tenant: &TenantId, leases: &mut [Lease]) -> Result<()> {
+    let (ingests, wanted): (Vec<_>, Vec<_>) = leases
+        .iter_mut()
+        .filter_map(|lease| match lease.job.kind {
+            JobKind::Ingest { document, version } => Some((lease, (document, version))),
+            _ => None,
+        })
+        .unzip();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    for (lease, input) in ingests.into_iter().zip(documents::ingest_inputs(catalog, tenant, &wanted).await?) {
+        lease.input = input.map(Arc::new);
+    }
+    Ok(())
+}
+
 fn leased(row: &Row, tenant: TenantId, worker: &str) -> Result<Lease> {
-    Ok(Lease { tenant, job: jobs::read(row)?, worker: worker.to_owned() })
+    Ok(Lease { tenant, job: jobs::read(row)?, worker: worker.to_owned(), input: None })
 }
 
 pub(super) async fn heartbeat(catalog: &Store, lease: &Lease, lease_ms: i64) -> Result<LeaseState> {

@@ -14,13 +14,9 @@ use crate::error::{Fail, Result};
 // Where ids are given, `s.tenant || ''` keeps the planner from walking all of the tenant's segments by the index of
 // tenants: it does not know that the list is short.
 
-macro_rules! select {
+macro_rules! columns {
     () => {
-        concat!(
-            "SELECT s.id, s.document, s.part, s.modality, s.kind, s.ordinal, s.place, s.text, s.content ",
-            "FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version ",
-            "WHERE d.status <> 'deleting' AND "
-        )
+        "s.id, s.document, s.part, s.modality, s.kind, s.ordinal, s.place, s.text, s.content"
     };
 }
 
@@ -54,16 +50,22 @@ pub(super) async fn of_document(
     if found.is_none() {
         return Err(Fail::not_found("document"));
     }
-    sqlx::query(concat!(select!(), "d.id = $1 AND s.generation = $4 AND s.position >= $2 ORDER BY s.position LIMIT $3"))
-        .bind(uuid_value(document.uuid()))
-        .bind(i64::from(offset))
-        .bind(i64::from(limit))
-        .bind(i64::from(catalog.generation))
-        .fetch_all(&mut *tx)
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+    sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM segments s JOIN documents d ON d.id = s.document AND d.live_version = s.version \
+         WHERE d.status <> 'deleting' AND d.id = $1 AND s.generation = $4 AND s.position >= $2 \
+         ORDER BY s.position LIMIT $3"
+    ))
+    .bind(uuid_value(document.uuid()))
+    .bind(i64::from(offset))
+    .bind(i64::from(limit))
+    .bind(i64::from(catalog.generation))
+    .fetch_all(&mut *tx)
+    .await?
+    .iter()
+    .map(read)
+    .collect()
 }
 
 pub(super) async fn live(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentId>> {
@@ -86,8 +88,9 @@ pub(super) async fn live(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) 
 /// One statement, which sees one moment and is one way to the database and back. What may be large of a document comes once, with one of its segments.
 pub(super) async fn views(catalog: &Store, tenant: &TenantId, ids: &[SegmentId]) -> Result<Vec<SegmentView>> {
     let rows = sqlx::query(concat!(
-        "SELECT s.id, s.document, s.part, s.modality, s.kind, s.ordinal, s.place, s.text, s.content, ",
-        "p.id AS p_id, p.document AS p_document, p.version AS p_version, p.ordinal AS p_ordinal, p.name AS p_name, ",
+        "SELECT ",
+        columns!(),
+        ", p.id AS p_id, p.document AS p_document, p.version AS p_version, p.ordinal AS p_ordinal, p.name AS p_name, ",
         "p.modality AS p_modality, p.media_type AS p_media_type, p.blob AS p_blob, p.size_bytes AS p_size_bytes, ",
         "p.status AS p_status, p.error AS p_error, p.segments AS p_segments, p.facts AS p_facts, ",
         "d.id AS d_id, d.collection AS d_collection, d.external_id AS d_external_id, d.title AS d_title, ",

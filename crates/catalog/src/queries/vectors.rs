@@ -1,16 +1,18 @@
 //! Vectors kept by content: equal content under one model is encoded once.
 //!
-//! Vectors are put before the segments that use them are written, and an ingest may count on vectors that it found.
+//! Vectors are put before the segments that use them are written, or with them, and an ingest may count on vectors that it found.
 //! So none is removed when its last segment goes: its key becomes a candidate, and candidates without a segment go when
 //! no ingest of the tenant is under way.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use sensorium_domain::catalog::NewVector;
 use sensorium_domain::{ContentKey, DocumentId, ModelName, TenantId};
 use sqlx::QueryBuilder;
 
 use super::dialect::{among, digest_list, exclude_leases, for_update_by, uuid_list};
-use super::{Connection, Database, ROWS, Store, jobs};
+use super::jobs::{self, ingest_under_way};
+use super::{Connection, Database, ROWS, Store};
 use crate::columns::Columns;
 use crate::error::Result;
 use crate::gathering::{Answers, Together, each};
@@ -55,21 +57,10 @@ impl Together for Put {
     async fn run(catalog: &Store, (tenant, model): &Self::Lane, calls: &[Self]) -> Answers<()> {
         // Each key once and in order: a statement writes a row once.
         let encoded: BTreeMap<_, _> =
-            calls.iter().flat_map(|call| &call.0).map(|(key, vector)| (key, encode(vector))).collect();
+            calls.iter().flat_map(|call| &call.0).map(|(key, vector)| (*key, encode(vector))).collect();
         let encoded: Vec<_> = encoded.into_iter().collect();
         let mut tx = catalog.begin_beside_unpromised(tenant).await?;
-        let model = number_of(&mut tx, model).await?;
-        for rows in encoded.chunks(ROWS) {
-            let mut sql = QueryBuilder::<Database>::new("INSERT INTO vectors (tenant, content, model, vector) ");
-            sql.push_values(rows, |mut row, (key, vector)| {
-                row.push_bind(tenant.as_str())
-                    .push_bind(&key.as_bytes()[..])
-                    .push_bind(model)
-                    .push_bind(vector.as_slice());
-            });
-            sql.push(" ON CONFLICT (tenant, content, model) DO UPDATE SET vector = excluded.vector");
-            sql.build().persistent(false).execute(&mut *tx).await?;
-        }
+        write(&mut tx, tenant, model, &encoded).await?;
         for rows in encoded.chunks(ROWS) {
             let mut sql = QueryBuilder::<Database>::new("INSERT INTO vector_candidates (tenant, content) ");
             sql.push_values(rows, |mut row, (key, _)| {
@@ -81,6 +72,41 @@ impl Together for Put {
         tx.commit().await?;
         Ok(each(calls, |_| Ok(())))
     }
+}
+
+/// Keeps vectors with the segments that use them, which are written in the same transaction: they are never candidates.
+pub(super) async fn keep(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    vectors: impl Iterator<Item = &NewVector>,
+) -> Result<()> {
+    let mut by_model: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for NewVector { model, content, vector } in vectors {
+        by_model.entry(model).or_default().insert(*content, encode(vector));
+    }
+    for (model, encoded) in by_model {
+        write(connection, tenant, model, &encoded.into_iter().collect::<Vec<_>>()).await?;
+    }
+    Ok(())
+}
+
+/// Writes vectors of a model, each key once and in order.
+async fn write(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    model: &ModelName,
+    encoded: &[(ContentKey, Vec<u8>)],
+) -> Result<()> {
+    let model = number_of(connection, model).await?;
+    for rows in encoded.chunks(ROWS) {
+        let mut sql = QueryBuilder::<Database>::new("INSERT INTO vectors (tenant, content, model, vector) ");
+        sql.push_values(rows, |mut row, (key, vector)| {
+            row.push_bind(tenant.as_str()).push_bind(&key.as_bytes()[..]).push_bind(model).push_bind(vector.as_slice());
+        });
+        sql.push(" ON CONFLICT (tenant, content, model) DO UPDATE SET vector = excluded.vector");
+        sql.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// A model's number, given to it when it is first seen.
@@ -122,15 +148,17 @@ pub(super) async fn forget_candidates_of(
 
 /// Sweeps in a transaction of its own, if there is something to sweep and no ingest of the tenant is under way.
 pub(super) async fn sweep_when_idle(catalog: &Store, tenant: &TenantId) -> Result<()> {
-    let mut reader = catalog.reader_by_key().acquire().await?;
-    let candidates = sqlx::query("SELECT 1 FROM vector_candidates WHERE tenant = $1 LIMIT 1")
-        .bind(tenant.as_str())
-        .fetch_optional(&mut *reader)
-        .await?;
-    if candidates.is_none() || jobs::ingest_under_way(&mut reader, tenant).await? {
+    let row = sqlx::query(concat!(
+        "SELECT EXISTS (SELECT 1 FROM vector_candidates WHERE tenant = $1) AND NOT (",
+        ingest_under_way!(),
+        ") AS due"
+    ))
+    .bind(tenant.as_str())
+    .fetch_one(catalog.reader_by_key())
+    .await?;
+    if !row.flag("due")? {
         return Ok(());
     }
-    drop(reader);
     let mut tx = catalog.begin(tenant).await?;
     sweep(&mut tx, tenant).await?;
     tx.commit().await?;
@@ -140,7 +168,7 @@ pub(super) async fn sweep_when_idle(catalog: &Store, tenant: &TenantId) -> Resul
 /// Removes the candidates' vectors that no segment of the tenant uses, unless an ingest of the tenant is under way.
 pub(super) async fn sweep(connection: &mut Connection, tenant: &TenantId) -> Result<()> {
     exclude_leases(connection, tenant).await?;
-    if jobs::ingest_under_way(connection, tenant).await? {
+    if jobs::is_ingest_under_way(connection, tenant).await? {
         return Ok(());
     }
     sqlx::query(

@@ -102,6 +102,7 @@ async fn offer(
         metadata: Map::new(),
         parts: vec![part],
         claim,
+        stored: Vec::new(),
         once: None,
         quota,
     };

@@ -101,6 +101,7 @@ async fn write_until_killed(path: &Path) {
             metadata: serde_json::Map::new(),
             parts: vec![part],
             claim,
+            stored: Vec::new(),
             once: None,
             quota: StorageQuota::default(),
         };

@@ -125,6 +125,7 @@ async fn the_only_process_takes_over_what_a_dead_one_held() {
         metadata: serde_json::Map::new(),
         parts: Vec::new(),
         claim: ClaimId(3),
+        stored: Vec::new(),
         once: Some(once),
         quota: StorageQuota::default(),
     };

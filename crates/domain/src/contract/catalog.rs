@@ -33,7 +33,7 @@ mod texts;
 pub use blobs::{
     a_blob_is_missing_until_its_bytes_are_stored, a_claim_keeps_a_blob_until_it_ends,
     a_deletion_that_died_is_taken_over, a_document_needs_stored_blobs, a_shared_blob_stays_until_its_last_owner_goes,
-    no_blob_is_lost_between_claims_and_sweeps,
+    bytes_are_recorded_with_their_document, no_blob_is_lost_between_claims_and_sweeps,
 };
 pub use collections::{a_collection_goes_with_its_documents, collections_are_made_changed_and_listed};
 pub use crashes::{a_crash_loses_no_promise, a_second_handle_sees_the_same};
@@ -56,16 +56,17 @@ pub use jobs::{
     a_cancel_stops_what_can_be_stopped, every_visible_change_raises_the_revision, jobs_are_listed_newest_first,
 };
 pub use leases::{
-    a_lease_that_expired_goes_to_another, a_retry_waits_and_a_release_does_not_count, jobs_are_leased_many_at_a_time,
-    jobs_of_one_document_never_run_side_by_side, jobs_of_one_document_run_in_order, no_job_is_leased_twice,
-    tenants_take_turns, the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
+    a_lease_that_expired_goes_to_another, a_retry_waits_and_a_release_does_not_count, an_ingest_brings_its_input_along,
+    jobs_are_leased_many_at_a_time, jobs_of_one_document_never_run_side_by_side, jobs_of_one_document_run_in_order,
+    no_job_is_leased_twice, tenants_take_turns, the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
 };
 pub use operations::{
     a_failed_job_is_tried_again, a_tenant_keeps_no_more_than_it_may, keys_are_listed_and_revoked,
     old_jobs_are_forgotten, the_audit_log_keeps_everything, usage_follows_every_change,
 };
 pub use segments::{
-    segments_are_seen_with_part_and_document, vectors_come_back_as_halves, vectors_go_with_their_last_segment,
+    segments_are_seen_with_part_and_document, vectors_are_kept_with_their_segments, vectors_come_back_as_halves,
+    vectors_go_with_their_last_segment,
 };
 pub use settings::{
     a_key_is_taken_with_its_document, generations_are_only_added, idempotency_keys_answer_once,
@@ -96,6 +97,7 @@ macro_rules! catalog_contract {
             a_deletion_that_died_is_taken_over,
             a_document_needs_stored_blobs,
             a_shared_blob_stays_until_its_last_owner_goes,
+            bytes_are_recorded_with_their_document,
             no_blob_is_lost_between_claims_and_sweeps,
             a_collection_goes_with_its_documents,
             collections_are_made_changed_and_listed,
@@ -123,6 +125,7 @@ macro_rules! catalog_contract {
             jobs_are_listed_newest_first,
             a_lease_that_expired_goes_to_another,
             a_retry_waits_and_a_release_does_not_count,
+            an_ingest_brings_its_input_along,
             jobs_are_leased_many_at_a_time,
             jobs_of_one_document_never_run_side_by_side,
             jobs_of_one_document_run_in_order,
@@ -143,6 +146,7 @@ macro_rules! catalog_contract {
             documents_come_and_go_side_by_side,
             each_of_many_callers_gets_its_own_answer,
             segments_are_seen_with_part_and_document,
+            vectors_are_kept_with_their_segments,
             vectors_come_back_as_halves,
             vectors_go_with_their_last_segment,
             generations_are_only_added,

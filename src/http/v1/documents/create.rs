@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use sensorium_domain::{BlobHash, Document, Job, JobId, JobKind, TenantId};
+use sensorium_domain::{BlobHash, JobId, JobKind, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,8 +16,8 @@ use crate::http::upload::read_upload;
 use crate::http::v1::documents::view::DocumentView;
 use crate::http::v1::idempotency::{Created, IdempotencyKey, Start, once};
 use crate::http::v1::jobs::view::{JobView, location};
-use crate::ingest::{DocumentRequest, PartBytes, accept};
-use crate::jobs::wait_for_job;
+use crate::ingest::{AcceptedDocument, DocumentRequest, NewIngest, PartBytes, accept};
+use crate::jobs::wait_for_changes;
 use crate::startup::App;
 
 /// An accepted document and the job that works on it.
@@ -91,19 +91,21 @@ pub(super) async fn add(
     let fingerprint = fingerprint(&document, &parts);
     let (server, owner) = (app.clone(), tenant.clone());
     once(app, tenant, key, fingerprint, |start| async move {
-        let (document, job) = match start {
-            Start::Fresh(reserved) => accept(&server, &owner, document, parts, reserved).await?,
-            Start::Accepted(job) => accepted(&server, &owner, job).await?,
+        let accepted = match start {
+            Start::Fresh(once) => accept(&server, &owner, NewIngest { document, parts, once }).await?,
+            Start::Accepted(job) => accepted_as(&server, &owner, job).await?,
         };
         drop(held);
-        let (document, job) = if patience.is_zero() {
-            (document, job)
-        } else {
-            let job = wait_for_job(&server, &owner, job.id, patience).await?;
+        let AcceptedDocument { mut document, mut parts, mut job, changes } = accepted;
+        if !patience.is_zero() {
+            job = wait_for_changes(&server, &owner, job, changes, patience).await?;
             // A document that was deleted while we waited is shown as it was accepted.
-            (server.catalog.document(&owner, document.id).await.unwrap_or(document), job)
-        };
-        let parts = server.catalog.parts(&owner, document.id, Some(document.version)).await?;
+            if let Ok(now) = server.catalog.document(&owner, document.id).await
+                && let Ok(its) = server.catalog.parts(&owner, now.id, Some(now.version)).await
+            {
+                (document, parts) = (now, its);
+            }
+        }
         let place = location(job.id);
         let body =
             Accepted { document: DocumentView::new(document, Some(parts)), job: JobView::new(job, server.clock.now()) };
@@ -113,12 +115,15 @@ pub(super) async fn add(
 }
 
 /// What an equal request has been accepted as.
-async fn accepted(app: &App, tenant: &TenantId, job: JobId) -> Result<(Document, Job), ApiError> {
+async fn accepted_as(app: &App, tenant: &TenantId, job: JobId) -> Result<AcceptedDocument, ApiError> {
+    let changes = app.bell.changes_of(job);
     let job = app.catalog.job(tenant, job).await?;
     let JobKind::Ingest { document, .. } = job.kind else {
         return Err(ApiError::internal(format!("{} was accepted for a document and is none of its jobs", job.id)));
     };
-    Ok((app.catalog.document(tenant, document).await?, job))
+    let document = app.catalog.document(tenant, document).await?;
+    let parts = app.catalog.parts(tenant, document.id, Some(document.version)).await?;
+    Ok(AcceptedDocument { document, parts, job, changes })
 }
 
 fn fingerprint(document: &DocumentRequest, parts: &[PartBytes]) -> BlobHash {

@@ -118,6 +118,37 @@ pub async fn a_document_needs_stored_blobs(fixture: &dyn CatalogFixture) {
     assert_eq!(document.version, 1);
 }
 
+/// Bytes that were put under a claim are recorded with the document, as long as the claim holds them.
+pub async fn bytes_are_recorded_with_their_document(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    let claimed = async |text: &str| {
+        let new = stage.unstored(None, &[text]);
+        let blobs = [(new.parts[0].blob, text.len() as u64)];
+        let states = catalog.claim_blobs(acme, new.claim, &blobs, stage.in_an_hour()).await.unwrap();
+        (NewDocument { stored: vec![new.parts[0].blob], ..new }, states[0])
+    };
+    let ((first, state), (twin, twins)) = (claimed("red").await, claimed("red").await);
+    assert_eq!([state, twins], [BlobState::Missing; 2]);
+    let unnamed = NewDocument { stored: Vec::new(), ..first.clone() };
+    refused(catalog.accept_document(acme, unnamed).await, Conflict);
+    assert_eq!(catalog.blobs(None, 10).await.unwrap(), [], "what was refused has recorded nothing");
+    let foreign = NewDocument { claim: claim(), ..first.clone() };
+    refused(catalog.accept_document(acme, foreign).await, Conflict);
+    catalog.accept_document(acme, first).await.unwrap();
+    catalog.accept_document(acme, twin).await.unwrap();
+    assert_eq!(catalog.blobs(None, 10).await.unwrap(), [(acme.clone(), BlobHash::of(b"red"))]);
+    assert_eq!(claimed("red").await.1, BlobState::Stored);
+
+    let (late, _) = claimed("late").await;
+    stage.clock.advance(HOUR_MS + 1);
+    assert_eq!(stage.orphans().await, [BlobHash::of(b"late")]);
+    refused(catalog.accept_document(acme, late.clone()).await, Conflict);
+    let again = catalog.claim_blobs(acme, late.claim, &[(late.parts[0].blob, 4)], stage.in_an_hour()).await.unwrap();
+    assert_eq!(again, [BlobState::Deleting]);
+    refused(catalog.accept_document(acme, late).await, Conflict);
+}
+
 /// Documents come and go while orphans are swept: at the end exactly the bytes that are owned are there.
 pub async fn no_blob_is_lost_between_claims_and_sweeps(fixture: &dyn CatalogFixture) {
     let stage = Arc::new(Stage::open(fixture).await);
@@ -162,8 +193,8 @@ async fn add_with_bytes(stage: &Stage, store: &Mutex<HashSet<BlobHash>>, new: Ne
     let (catalog, acme) = (&stage.catalog, &stage.acme);
     let blob = new.parts[0].blob;
     loop {
-        claim_with_bytes(stage, acme, store, new.claim, blob).await;
-        match catalog.accept_document(acme, new.clone()).await {
+        let stored = claim_with_bytes(stage, acme, store, new.claim, blob).await;
+        match catalog.accept_document(acme, NewDocument { stored, ..new.clone() }).await {
             Ok(_) => return,
             Err(CatalogError::Conflict(_)) => {}
             Err(error) => panic!("{error}"),
@@ -171,24 +202,28 @@ async fn add_with_bytes(stage: &Stage, store: &Mutex<HashSet<BlobHash>>, new: Ne
     }
 }
 
+/// Claims a blob and puts its bytes if need be; the answer is what is to be recorded as stored with the document.
 async fn claim_with_bytes(
     stage: &Stage,
     acme: &TenantId,
     store: &Mutex<HashSet<BlobHash>>,
     claim: ClaimId,
     blob: BlobHash,
-) {
+) -> Vec<BlobHash> {
     loop {
         let expires = stage.in_an_hour();
         let states = stage.catalog.claim_blobs(acme, claim, &[(blob, 4)], expires).await.unwrap();
         match states[0] {
-            BlobState::Stored => return,
+            BlobState::Stored => return Vec::new(),
             BlobState::Deleting => tokio::task::yield_now().await,
             BlobState::Missing => {
                 store.lock().unwrap().insert(blob);
                 tokio::task::yield_now().await;
+                if claim.0.is_multiple_of(2) {
+                    return vec![blob];
+                }
                 stage.catalog.blobs_stored(acme, claim, &[blob]).await.unwrap();
-                return;
+                return Vec::new();
             }
         }
     }

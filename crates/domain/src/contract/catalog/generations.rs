@@ -104,7 +104,7 @@ pub async fn a_generation_takes_the_place_of_another(fixture: &dyn CatalogFixtur
     let live = old.generation().await.unwrap().unwrap();
     assert_eq!((live.number, live.recall), (2, Some(recall)));
     let outcomes = before.outcomes(&ingest, 2).await;
-    refused(old.finish_ingest(&ingest, 2, outcomes, &Progress::default()).await, LeaseLost);
+    refused(old.finish_ingest(&ingest, 2, outcomes, Vec::new(), &Progress::default()).await, LeaseLost);
     assert!(old.lease_job("worker", LEASE_MS).await.unwrap().is_none(), "a handle of before takes nothing");
 
     let after = Stage::open(fixture).await;
@@ -116,7 +116,7 @@ pub async fn a_generation_takes_the_place_of_another(fixture: &dyn CatalogFixtur
     for segment in outcomes.iter_mut().flat_map(|outcome| outcome.result.as_mut().unwrap()) {
         segment.id = SegmentId::derive_in(2, segment.part, "chunk", segment.ordinal);
     }
-    after.catalog.finish_ingest(&again, 2, outcomes, &Progress::default()).await.unwrap();
+    after.catalog.finish_ingest(&again, 2, outcomes, Vec::new(), &Progress::default()).await.unwrap();
     assert_eq!(segments_seen(&before, &*after.catalog, late).await, 6);
 
     // The way back: only what has changed since is missing.

@@ -15,11 +15,11 @@ pub async fn an_ingest_brings_a_version_to_life(fixture: &dyn CatalogFixture) {
     let lease = stage.lease("worker").await;
     let mut outcomes = stage.outcomes(&lease, 3).await;
     outcomes.reverse();
-    let other_version = catalog.finish_ingest(&lease, 2, outcomes.clone(), &Progress::default()).await;
+    let other_version = catalog.finish_ingest(&lease, 2, outcomes.clone(), Vec::new(), &Progress::default()).await;
     refused(other_version, Conflict);
     refused(catalog.finish_delete(&lease, document.id).await, Conflict);
     let progress = Progress { stage: "index".to_owned(), done: 2, total: 2, segments: 6, reused: 1 };
-    catalog.finish_ingest(&lease, 1, outcomes, &progress).await.unwrap();
+    catalog.finish_ingest(&lease, 1, outcomes, Vec::new(), &progress).await.unwrap();
 
     let found = catalog.document(acme, document.id).await.unwrap();
     assert_eq!(found.status, DocumentStatus::Ready);
@@ -58,7 +58,7 @@ pub async fn failed_parts_fail_alone(fixture: &dyn CatalogFixture) {
     let lease = stage.lease("worker").await;
     let parts = catalog.parts(acme, document.id, None).await.unwrap();
     let outcomes = vec![outcome(&parts[0], 1), unreadable(parts[1].id)];
-    catalog.finish_ingest(&lease, 1, outcomes, &Progress::default()).await.unwrap();
+    catalog.finish_ingest(&lease, 1, outcomes, Vec::new(), &Progress::default()).await.unwrap();
 
     assert_eq!(catalog.document(acme, document.id).await.unwrap().status, DocumentStatus::Partial);
     assert_eq!(stage.live_ids(document.id).await.len(), 1);
@@ -74,8 +74,11 @@ pub async fn failed_parts_fail_alone(fixture: &dyn CatalogFixture) {
     let lease = stage.lease("worker").await;
     let parts = catalog.parts(acme, document.id, None).await.unwrap();
     let stray = crate::ids::PartId::from_uuid(document.id.uuid());
-    refused(catalog.finish_ingest(&lease, 1, vec![unreadable(stray)], &Progress::default()).await, Conflict);
-    catalog.finish_ingest(&lease, 1, vec![unreadable(parts[0].id)], &Progress::default()).await.unwrap();
+    refused(
+        catalog.finish_ingest(&lease, 1, vec![unreadable(stray)], Vec::new(), &Progress::default()).await,
+        Conflict,
+    );
+    catalog.finish_ingest(&lease, 1, vec![unreadable(parts[0].id)], Vec::new(), &Progress::default()).await.unwrap();
     assert_eq!(catalog.document(acme, document.id).await.unwrap().status, DocumentStatus::Failed);
     assert_eq!(stage.job(job.id).await.state, JobState::Succeeded);
     assert_eq!(catalog.parts(acme, document.id, None).await.unwrap()[0].status, PartStatus::Failed);
@@ -121,7 +124,7 @@ pub async fn a_failed_next_version_leaves_the_live_one(fixture: &dyn CatalogFixt
     stage.accept(Some("a"), &["bad"]).await;
     let lease = stage.lease("worker").await;
     let parts = catalog.parts(acme, document.id, Some(2)).await.unwrap();
-    catalog.finish_ingest(&lease, 2, vec![unreadable(parts[0].id)], &Progress::default()).await.unwrap();
+    catalog.finish_ingest(&lease, 2, vec![unreadable(parts[0].id)], Vec::new(), &Progress::default()).await.unwrap();
 
     let found = catalog.document(acme, document.id).await.unwrap();
     assert_eq!((found.status, found.version), (DocumentStatus::Partial, 2));
@@ -211,7 +214,7 @@ pub async fn finishing_a_doomed_document_does_nothing(fixture: &dyn CatalogFixtu
     let lease = stage.lease("worker").await;
     let outcomes = stage.outcomes(&lease, 1).await;
     catalog.delete_document(acme, document.id, stage.job_id()).await.unwrap();
-    catalog.finish_ingest(&lease, 1, outcomes, &Progress::default()).await.unwrap();
+    catalog.finish_ingest(&lease, 1, outcomes, Vec::new(), &Progress::default()).await.unwrap();
     assert_eq!(stage.job(job.id).await.state, JobState::Cancelled);
     assert_eq!(catalog.live_documents(None, 10).await.unwrap(), []);
     let lease = stage.lease("worker").await;

@@ -113,7 +113,7 @@ pub async fn tenants_share_no_jobs(fixture: &dyn CatalogFixture) {
     refused(catalog.progress(&forged, &progress).await, LeaseLost);
     refused(catalog.end_job(&forged, JobEnd::Cancelled).await, LeaseLost);
     refused(catalog.release_lease(&forged).await, LeaseLost);
-    let finished = catalog.finish_ingest(&forged, 1, Vec::new(), &Progress::default()).await;
+    let finished = catalog.finish_ingest(&forged, 1, Vec::new(), Vec::new(), &Progress::default()).await;
     refused(finished, LeaseLost);
     refused(catalog.finish_delete(&forged, document.id).await, LeaseLost);
     stage.finish(&lease, 1).await;

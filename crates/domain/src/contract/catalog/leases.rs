@@ -114,7 +114,7 @@ pub async fn the_loser_of_a_lease_can_write_nothing(fixture: &dyn CatalogFixture
     }
     refused(catalog.heartbeat(&ingest, LEASE_MS).await, LeaseLost);
     refused(catalog.progress(&ingest, &Progress::default()).await, LeaseLost);
-    refused(catalog.finish_ingest(&ingest, 1, outcomes, &Progress::default()).await, LeaseLost);
+    refused(catalog.finish_ingest(&ingest, 1, outcomes, Vec::new(), &Progress::default()).await, LeaseLost);
     refused(catalog.release_lease(&ingest).await, LeaseLost);
     for end in [
         JobEnd::Succeeded { parts: Vec::new() },
@@ -269,4 +269,33 @@ pub async fn workers_know_how_long_to_sleep(fixture: &dyn CatalogFixture) {
         stage.end(&lease, JobEnd::Succeeded { parts: Vec::new() }).await;
     }
     assert_eq!(catalog.next_job_at().await.unwrap(), None);
+}
+
+/// Whoever takes an ingest gets its document and the parts of its version with it.
+pub async fn an_ingest_brings_its_input_along(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    stage.accept(Some("a"), &["one", "two"]).await;
+    let umbrella = tenant("umbrella");
+    let new = stage.unstored(Some("a"), &["three"]);
+    stage.accept_new(&umbrella, new).await;
+    let leases = catalog.lease_jobs("worker", LEASE_MS, 2).await.unwrap();
+    assert_eq!(leases.len(), 2);
+    for lease in &leases {
+        let document = lease.job.kind.document().unwrap();
+        let input = lease.input.as_ref().unwrap();
+        assert_eq!(input.document, catalog.document(&lease.tenant, document).await.unwrap());
+        assert_eq!(input.parts, catalog.parts(&lease.tenant, document, Some(1)).await.unwrap());
+        assert_eq!(input.parts.len(), if lease.tenant == *acme { 2 } else { 1 });
+        stage.finish(lease, 1).await;
+    }
+
+    let (document, _) = stage.accept(Some("a"), &["four"]).await;
+    let next = stage.lease("worker").await;
+    let input = next.input.clone().unwrap();
+    assert_eq!((&input.document, input.parts.len()), (&document, 1), "the parts of its version, not of the live one");
+    assert_eq!(input.parts[0].version, 2);
+    stage.finish(&next, 1).await;
+    catalog.delete_document(acme, document.id, stage.job_id()).await.unwrap();
+    assert_eq!(stage.lease("worker").await.input, None, "a deletion needs none");
 }

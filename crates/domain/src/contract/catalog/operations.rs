@@ -53,7 +53,7 @@ pub async fn a_failed_job_is_tried_again(fixture: &dyn CatalogFixture) {
     assert_eq!((lease.job.id, lease.job.attempts), (job.id, 1));
     let mut outcomes = stage.outcomes(&lease, 2).await;
     outcomes.pop();
-    catalog.finish_ingest(&lease, 2, outcomes, &Progress::default()).await.unwrap();
+    catalog.finish_ingest(&lease, 2, outcomes, Vec::new(), &Progress::default()).await.unwrap();
     assert_eq!(catalog.document(acme, document.id).await.unwrap().status, DocumentStatus::Partial);
     assert_eq!(stage.live_ids(document.id).await.len(), 2);
     refused(catalog.retry_job(acme, job.id).await, Conflict);

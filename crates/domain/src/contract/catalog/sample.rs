@@ -100,6 +100,7 @@ impl Stage {
             metadata: Map::new(),
             parts: texts.iter().map(part).collect(),
             claim: claim(),
+            stored: Vec::new(),
             once: None,
             quota: StorageQuota::default(),
         }
@@ -146,7 +147,7 @@ impl Stage {
     pub(super) async fn finish(&self, lease: &Lease, segments: u32) {
         let JobKind::Ingest { version, .. } = lease.job.kind else { panic!("{:?} is no ingest", lease.job.kind) };
         let outcomes = self.outcomes(lease, segments).await;
-        self.catalog.finish_ingest(lease, version, outcomes, &Progress::default()).await.unwrap();
+        self.catalog.finish_ingest(lease, version, outcomes, Vec::new(), &Progress::default()).await.unwrap();
     }
 
     /// Accepts a document and ingests it, every part with two segments.

@@ -1,9 +1,11 @@
 //! Live segments, and the vectors that are kept for them.
 
 use super::CatalogFixture;
-use super::sample::{NotFound, Stage, content, model, refused, tenant};
-use crate::catalog::JobEnd;
+use super::sample::{LeaseLost, NotFound, Stage, content, model, refused, tenant, unreadable};
+use crate::catalog::{JobEnd, Lease, NewVector};
 use crate::ids::{BlobHash, ContentKey, SegmentId};
+use crate::job::Progress;
+use crate::names::ModelName;
 
 /// In the order asked for, each with its own part and document; what is not there is left out.
 pub async fn segments_are_seen_with_part_and_document(fixture: &dyn CatalogFixture) {
@@ -102,4 +104,28 @@ pub async fn vectors_go_with_their_last_segment(fixture: &dyn CatalogFixture) {
     stage.end(&given_up, JobEnd::Cancelled).await;
     assert_eq!(kept().await, [false, false], "what a cancelled ingest has put goes too");
     assert_eq!(second.version, 1);
+}
+
+/// Vectors that come with the end of an ingest are kept as long as its segments; those of no segment are not.
+pub async fn vectors_are_kept_with_their_segments(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    let [text, sound] = [model("text@1"), model("sound@1")];
+    stage.accept(None, &["one", "bad"]).await;
+    let lease = stage.lease("worker").await;
+    let mut outcomes = stage.outcomes(&lease, 2).await;
+    outcomes[1] = unreadable(outcomes[1].part);
+    let [one, bad] = [content(BlobHash::of(b"one"), 0), content(BlobHash::of(b"bad"), 0)];
+    let made = |model: &ModelName, content, vector| NewVector { model: model.clone(), content, vector: vec![vector] };
+    let vectors = vec![made(&text, one, 0.5), made(&sound, one, 1.0), made(&text, bad, 0.5), made(&text, one, 0.5)];
+    let progress = Progress::default();
+    let stranger = Lease { worker: "stranger".to_owned(), ..lease.clone() };
+    refused(catalog.finish_ingest(&stranger, 1, outcomes.clone(), vectors.clone(), &progress).await, LeaseLost);
+    assert_eq!(catalog.vectors(acme, &text, &[one]).await.unwrap(), [None]);
+    catalog.finish_ingest(&lease, 1, outcomes, vectors, &progress).await.unwrap();
+    assert_eq!(catalog.vectors(acme, &text, &[one, bad]).await.unwrap(), [Some(vec![0.5]), None]);
+    assert_eq!(catalog.vectors(acme, &sound, &[one]).await.unwrap(), [Some(vec![1.0])]);
+
+    stage.delete(lease.job.kind.document().unwrap()).await;
+    assert_eq!(catalog.vectors(acme, &text, &[one]).await.unwrap(), [None]);
 }

@@ -7,9 +7,9 @@ use tokio::task::JoinSet;
 
 use super::CatalogFixture;
 use super::sample::{Chance, Conflict, LEASE_MS, LeaseLost, Stage, content, model, outcome, refused};
-use crate::catalog::{DocumentQuery, JobEnd, Usage};
+use crate::catalog::{DocumentQuery, JobEnd, NewVector, Usage};
 use crate::document::DocumentStatus;
-use crate::ids::BlobHash;
+use crate::ids::{BlobHash, ContentKey};
 use crate::job::{JobKind, Progress};
 
 const TEXTS: [&str; 4] = ["red", "blue", "green", "grey"];
@@ -85,7 +85,7 @@ pub async fn each_of_many_callers_gets_its_own_answer(fixture: &dyn CatalogFixtu
                 1 => {
                     "another".clone_into(&mut lease.worker);
                     refused(
-                        stage.catalog.finish_ingest(&lease, version, outcomes, &Progress::default()).await,
+                        stage.catalog.finish_ingest(&lease, version, outcomes, Vec::new(), &Progress::default()).await,
                         LeaseLost,
                     );
                     None
@@ -93,13 +93,17 @@ pub async fn each_of_many_callers_gets_its_own_answer(fixture: &dyn CatalogFixtu
                 2 => {
                     outcomes.extend(stray);
                     refused(
-                        stage.catalog.finish_ingest(&lease, version, outcomes, &Progress::default()).await,
+                        stage.catalog.finish_ingest(&lease, version, outcomes, Vec::new(), &Progress::default()).await,
                         Conflict,
                     );
                     None
                 }
                 _ => {
-                    stage.catalog.finish_ingest(&lease, version, outcomes, &Progress::default()).await.unwrap();
+                    stage
+                        .catalog
+                        .finish_ingest(&lease, version, outcomes, Vec::new(), &Progress::default())
+                        .await
+                        .unwrap();
                     lease.job.kind.document()
                 }
             }
@@ -143,9 +147,20 @@ async fn run_one_job(stage: &Stage, worker: &str) -> bool {
             };
             let outcomes: Vec<_> = parts.iter().map(|part| outcome(part, 2)).collect();
             let segments = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().ok()).flatten();
-            let vectors: Vec<_> = segments.map(|segment| (segment.content, vec![1.0])).collect();
-            stage.catalog.put_vectors(&lease.tenant, &model("text@1"), &vectors).await.unwrap();
-            stage.catalog.finish_ingest(&lease, version, outcomes, &Progress::default()).await.unwrap();
+            let contents: Vec<_> = segments.map(|segment| segment.content).collect();
+            // Some ingests keep their vectors as they come, others at their end, of two models.
+            let mut vectors = Vec::new();
+            if document.uuid().as_u128().is_multiple_of(2) {
+                let put: Vec<_> = contents.iter().map(|content| (*content, vec![1.0])).collect();
+                stage.catalog.put_vectors(&lease.tenant, &model("text@1"), &put).await.unwrap();
+            } else {
+                for model in [model("text@2"), model("text@1")] {
+                    let made =
+                        |content: &ContentKey| NewVector { model: model.clone(), content: *content, vector: vec![1.0] };
+                    vectors.extend(contents.iter().map(made));
+                }
+            }
+            stage.catalog.finish_ingest(&lease, version, outcomes, vectors, &Progress::default()).await.unwrap();
         }
         JobKind::Delete { document } => stage.catalog.finish_delete(&lease, document).await.unwrap(),
         ref other => panic!("nobody enqueued {other:?}"),
