@@ -90,6 +90,38 @@ def warp(n, strength, upright, may_flip):
     return theta, scale
 
 
+def bends(n, strength, size):
+    """Shifts for a sampling grid, as of a drawing on rubber: other hands draw other proportions. (n, size, size, 2), in halves of a side."""
+    amount = torch.where(some(n, 0.7), torch.rand(n), torch.zeros(n)) * 0.055 * strength
+    coarse = torch.randn(n, 2, 5, 5) * amount[:, None, None, None]
+    return F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
+
+
+def erase(out, probability, size):
+    """Covers a rectangle of some pictures, white or with a random colour: a drawing is to be known by more than its best part."""
+    chosen = some(len(out), probability).nonzero()[:, 0]
+    n = len(chosen)
+    if n:
+        side = torch.arange(size).float() / size
+        extent = 0.12 + 0.28 * torch.rand(n, 2)
+        corner = torch.rand(n, 2) * (1.0 - extent)
+        rows, columns = ((side >= corner[:, axis, None]) & (side < (corner + extent)[:, axis, None]) for axis in (0, 1))
+        colour = torch.where(some(n, 0.6)[:, None], torch.ones(n, 3), torch.rand(n, 3))[:, :, None, None]
+        out[chosen] = torch.where(rows[:, None, :, None] & columns[:, None, None, :], colour, out[chosen])
+    return out
+
+
+@torch.no_grad()
+def halves(rgba, others, probability):
+    """Some pictures get what lies beyond a random line from `others`, which draw the same in another style."""
+    n, _, height, width = rgba.shape
+    angle, shift = torch.rand(n) * 2 * math.pi, torch.randn(n) * 0.15
+    x = torch.linspace(-1, 1, width)[None, None, :] * torch.cos(angle)[:, None, None]
+    y = torch.linspace(-1, 1, height)[None, :, None] * torch.sin(angle)[:, None, None]
+    beyond = (x + y > shift[:, None, None]) & some(n, probability)[:, None, None]
+    return torch.where(beyond[:, None], others, rgba)
+
+
 @torch.no_grad()
 def augment(rgba, is_icon, upright, strength, is_scene, size=SIZE):
     """rgba: (n, 4, 80, 80) u8. upright: keeps its turn (arrows, letters); is_scene: keeps colours and sides too."""
@@ -114,8 +146,10 @@ def augment(rgba, is_icon, upright, strength, is_scene, size=SIZE):
     small = (scale < 0.8).nonzero()[:, 0]
     if len(small):
         layers[small] = F.interpolate(F.avg_pool2d(layers[small], 2), scale_factor=2, mode="bilinear", align_corners=False)
-    layers = F.grid_sample(layers, F.affine_grid(theta, (n, 4, size, size), align_corners=False), align_corners=False)
+    grid = F.affine_grid(theta, (n, 4, size, size), align_corners=False) + bends(n, strength, size)
+    layers = F.grid_sample(layers, grid, align_corners=False)
     out = layers[:, :3] + (1 - layers[:, 3:]) * grounds(n, is_icon, dark_ink, strength, size)
+    out = erase(out, 0.2 * strength, size)
     soft = some(n, 0.2 * strength).nonzero()[:, 0]
     if len(soft):
         out[soft] = F.avg_pool2d(F.pad(out[soft], (1, 1, 1, 1), mode="replicate"), 3, 1)

@@ -25,7 +25,14 @@ NAMING_STYLES = ("noto", "noto-v1", "twemoji", "emojione", "fxemoji", "fluent-em
 EMOJI_STYLES = NAMING_STYLES + ("fluent-emoji-flat", "streamline-emojis")
 INK_EMOJI_STYLES = ("fluent-emoji-high-contrast", "emojione-monotone")
 STROKED_STYLES = ("noto", "noto-v1", "twemoji", "emojione", "fxemoji", "fluent-emoji-flat")
-COLOUR_ICONS = ("icon-park", "flat-color-icons")
+COLOUR_ICONS = ("icon-park", "flat-color-icons", "streamline-ultimate-color")
+# More icons, and what of a slug is no name. Taken are those that are named with words of emoji alone: other hands' ideas of the same things.
+MORE_ICONS = {
+    "tabler": r"^brand-.*|-filled$", "material-symbols": r".*-(rounded|sharp)$|-outline$", "iconoir": r"-solid$",
+    "healthicons": r".*-(24px|negative)$|-outline$", "fa6-solid": r"$^", "streamline-ultimate-color": r"$^",
+}
+UI_WORDS = {"out", "pause", "plus", "minus", "check", "cross", "cancel", "add", "left", "right", "down", "arrow", "arrows", "number", "letter",
+            "button", "small", "medium", "large", "new", "none", "with", "and", "off", "top", "bottom", "center", "end"}
 HELD_OUT_CONCEPTS = 150
 HELD_OUT_PICTURES = 0.03
 OPAQUE = 40
@@ -106,6 +113,12 @@ def stroked(svg):
     return svg.replace(">", f"><style>{rule}</style>", 1)
 
 
+def words_of(emoji):
+    """The words of the names and keywords of all emoji."""
+    return {word for concept in emoji.by_name.values() for text in [concept["name"], *concept["tags"]]
+            for word in re.findall(r"[a-z]{3,}", text.lower())}
+
+
 def split_words(text, known, best={}):
     """fxemoji's names have no hyphens: the split into the fewest known words, or nothing."""
     table = {0: []}
@@ -119,8 +132,7 @@ def split_words(text, known, best={}):
 
 
 def emoji_drawings(emoji, styles, colour):
-    known = {word for concept in emoji.by_name.values() for text in [concept["name"], *concept["tags"]]
-             for word in re.findall(r"[a-z]{3,}", text.lower())}
+    known = words_of(emoji)
     for style in styles:
         icons = iconify(style)
         for slug, (svg, code) in icons.items():
@@ -144,7 +156,7 @@ def emoji_drawings(emoji, styles, colour):
                 yield drawing | {"source": style + "-stroked", "svg": stroked(svg)}
 
 
-def icon_drawings():
+def icon_drawings(emoji):
     for entry in json.loads((MODULES / "@mdi/svg/meta.json").read_text()):
         parts = entry["name"].split("-")
         kept = [part for part in parts if part not in ("outline", "variant")] or parts
@@ -161,10 +173,16 @@ def icon_drawings():
     for slug, (svg, _) in iconify("ph").items():
         if not slug.endswith(("-thin", "-light", "-bold")):
             yield {"source": "ph", "slug": slug, "name": words(re.sub("-(fill|duotone)$", "", slug)), "tags": [], "colour": False, "svg": svg}
-    for style in COLOUR_ICONS:
+    for style in [style for style in COLOUR_ICONS if style not in MORE_ICONS]:
         for slug, (svg, _) in iconify(style).items():
             yield {"source": style, "slug": slug, "name": words(re.sub("-(one|two|three|four|five)$", "", slug)), "tags": [],
                    "colour": True, "svg": svg}
+    known = words_of(emoji) - UI_WORDS
+    for style, no_name in MORE_ICONS.items():
+        for slug, (svg, _) in iconify(style).items():
+            name = words(re.sub(r"-\d+$", "", re.sub(no_name, "", slug)))
+            if name and all(word in known for word in name.split()):
+                yield {"source": style, "slug": slug, "name": name, "tags": [], "colour": style in COLOUR_ICONS, "svg": svg}
 
 
 def chunk_of_frames(jobs, size, number):
@@ -228,7 +246,7 @@ def main():
             open_jobs.append({"slug": slug, "svg": svg, "name": concept["name"], "tags": concept["tags"]})
     held = set(random.Random(4).sample(sorted(taken), HELD_OUT_CONCEPTS))
     held_squashed = {squash(name) for name in held}
-    jobs = [*drawn, *icon_drawings()]
+    jobs = [*drawn, *icon_drawings(emoji)]
     chance = random.Random(5)
     entries, arrays = [], np.lib.format.open_memmap(CACHE / "drawings.npy", "w+", np.uint8, (len(jobs), SIZE, SIZE, 4))
     held_pictures = {}  # a drawing and its stroked copy are held out together

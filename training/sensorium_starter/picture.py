@@ -12,6 +12,7 @@ SIZE = 64
 DIM = 384
 WIDTHS = (64, 128, 240, 304)
 DEPTHS = (1, 1, 2, 1)
+STYLED, DROPPED = 0.3, 0.05  # in training: pictures whose style is mixed, features that are left out
 RING_PLAIN = 8.0
 OBJECT_DIFFERENCE = 32
 
@@ -104,6 +105,21 @@ class Block(nn.Module):
         return F.relu(y + (x if self.shortcut is None else self.shortcut_norm(self.shortcut(x))))
 
 
+def mix_styles(x):
+    """MixStyle (Zhou et al., 2021): some pictures of a batch get channel means and spreads that lie between their own and another's, as what is
+    early in a network tells the style of a drawing."""
+    n = len(x)
+    with torch.no_grad():
+        variance, mean = torch.var_mean(x.float(), dim=(2, 3), keepdim=True, unbiased=False)
+        spread = (variance + 1e-5).sqrt()
+        own = torch.distributions.Beta(0.1, 0.1).sample((n,))
+        own = torch.where(torch.rand(n) < STYLED, own, torch.ones(n))[:, None, None, None]
+        other = torch.randperm(n)
+        gain = own + (1 - own) * spread[other] / spread
+        shift = own * mean + (1 - own) * mean[other] - mean * gain
+    return x * gain.to(x.dtype) + shift.to(x.dtype)
+
+
 class PictureTower(nn.Module):
     def __init__(self):
         super().__init__()
@@ -118,10 +134,15 @@ class PictureTower(nn.Module):
         self.head = nn.Linear(width_in, DIM)
 
     def features(self, channels):
-        x = F.relu(self.stem_norm(self.stem(channels)))
-        for block in self.blocks:
+        x = self.styled(F.relu(self.stem_norm(self.stem(channels))))
+        for index, block in enumerate(self.blocks):
             x = block(x)
-        return self.head(x.mean(dim=(2, 3)))
+            if index == 0:
+                x = self.styled(x)
+        return self.head(F.dropout(x.mean(dim=(2, 3)), DROPPED, self.training))
+
+    def styled(self, x):
+        return mix_styles(x) if self.training else x
 
     def forward(self, rgb):
         return F.normalize(self.features(front_end(rgb)).float(), dim=1)

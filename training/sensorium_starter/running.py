@@ -76,6 +76,44 @@ def groups(model, decay):
     return [{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}]
 
 
+class Optimizers:
+    """Muon for the kernels of the convolutions between the first and the head, each as a matrix of its outputs; AdamW for everything else.
+    One rate serves both, as Muon's step is scaled to the size of AdamW's."""
+
+    def __init__(self, model, decay, rate):
+        kernels = [p for name, p in model.named_parameters() if p.ndim == 4 and not name.startswith("stem")]
+        # Parameters of two dimensions that share the memory of the kernels, which lie channels last.
+        self.kernels = [(kernel, torch.nn.Parameter(kernel.detach().permute(0, 2, 3, 1).flatten(1))) for kernel in kernels]
+        assert all(kernel.data_ptr() == matrix.data_ptr() for kernel, matrix in self.kernels), "a kernel is not channels last"
+        taken = {id(kernel) for kernel in kernels}
+        rest = [p for p in model.parameters() if id(p) not in taken]
+        self.muon = torch.optim.Muon([matrix for _, matrix in self.kernels], lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        self.adamw = torch.optim.AdamW([{"params": [p for p in rest if p.ndim >= 2], "weight_decay": decay},
+                                        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.98))
+
+    @property
+    def param_groups(self):
+        return self.muon.param_groups + self.adamw.param_groups
+
+    def zero_grad(self, set_to_none=True):
+        self.adamw.zero_grad(set_to_none=set_to_none)
+        for kernel, _ in self.kernels:
+            kernel.grad = None
+
+    def step(self):
+        for kernel, matrix in self.kernels:
+            matrix.grad = kernel.grad.permute(0, 2, 3, 1).flatten(1)
+        self.muon.step()
+        self.adamw.step()
+
+    def state_dict(self):
+        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+
+    def load_state_dict(self, state):
+        self.muon.load_state_dict(state["muon"])
+        self.adamw.load_state_dict(state["adamw"])
+
+
 def save(path, model, optimizer, average, progress, extra):
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average.model.state_dict(),
              "count": average.count, "step": progress.step, "done": progress.done, "extra": extra,

@@ -22,7 +22,8 @@ from .text import embed
 BATCH = 128
 RATE, DECAY = 2e-3, 0.05
 RATE_ON = 1.5e-3  # of a training that begins with the shipped tower
-SHARES = {"emoji": 0.75, "icon": 0.20, "scene": 0.05}
+SHARES = {"emoji": 0.67, "icon": 0.28, "scene": 0.05}
+SOUNDING = 3.0  # how much more often a drawing comes up that is known to sound
 SCENES = 4000
 EARLY, EARLY_SIZE = 0.3, 48  # the first part of the training sees smaller pictures, at half the cost
 KINDRED = 0.3  # how much of the goal of a drawing is what it sounds like, where it is known to sound
@@ -80,8 +81,16 @@ def goals_of(names, own, mean, kindred):
 def evenly(names):
     """Chances for pictures such that a name with many pictures comes up more often than others, but not in proportion."""
     count = Counter(names)
-    chances = np.array([count[name] ** -0.5 for name in names])
+    chances = np.array([count[name] ** -0.5 * (SOUNDING if name in questions.TOGETHER else 1.0) for name in names])
     return chances / chances.sum()
+
+
+def of_one_name(entries):
+    """For each drawing the rows of all that draw the same, in colour like it or without."""
+    rows = {}
+    for row, entry in enumerate(entries):
+        rows.setdefault((entry["name"], entry["colour"]), []).append(row)
+    return [rows[entry["name"], entry["colour"]] for entry in entries]
 
 
 def make_scenes(drawings, count):
@@ -109,6 +118,8 @@ def main():
     options.add_argument("--until", help="HH:MM: end there, whatever the speed")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--fresh", action="store_true")
+    options.add_argument("--rate", type=float, help="the highest learning rate")
+    options.add_argument("--early", type=float, default=EARLY, help="the share of the schedule that sees smaller pictures")
     options.add_argument("--from-shipped", action="store_true", help="begin with the tower of models/starter, at a lower rate")
     options = options.parse_args()
     torch.set_num_threads(options.threads)
@@ -129,9 +140,10 @@ def main():
     scene_pixels = torch.from_numpy(scene_pixels)
     is_emoji = np.array([entry["colour"] and entry["source"] not in COLOUR_ICONS for entry in drawings.entries])
     parts = [(rows, evenly([drawings.entries[row]["name"] for row in rows])) for rows in (np.flatnonzero(is_emoji), np.flatnonzero(~is_emoji))]
+    peers = of_one_name(drawings.entries)
     print(len(pixels), "drawings", len(prototypes), "prototypes", len(sentences), "scenes", flush=True)
 
-    rate_peak = RATE_ON if options.from_shipped else RATE
+    rate_peak = options.rate or (RATE_ON if options.from_shipped else RATE)
     tower = PictureTower()
     if options.from_shipped:
         rows = np.concatenate([np.random.choice(its, 256, p=chances) for its, chances in parts])
@@ -141,7 +153,7 @@ def main():
     tower = tower.to(memory_format=torch.channels_last)
     log_scale = torch.nn.Parameter(torch.tensor(np.log(25.0 if options.from_shipped else 15.0), dtype=torch.float32))
     tower.register_parameter("log_scale", log_scale)
-    optimizer = torch.optim.AdamW(running.groups(tower, DECAY), lr=RATE, betas=(0.9, 0.98))
+    optimizer = running.Optimizers(tower, DECAY, RATE)
     average = running.Average(tower)
     progress = running.Progress(options.steps, options.until)
     checkpoint = CACHE / "picture.pt"
@@ -156,11 +168,13 @@ def main():
         for group in optimizer.param_groups:
             group["lr"] = rate
         strength = min(1.0, (0.6 if options.from_shipped else 0.15) + progress.done * 1.7) if progress.done < 0.9 else 0.8
-        size = EARLY_SIZE if progress.done < EARLY else SIZE
+        size = EARLY_SIZE if progress.done < options.early else SIZE
         rows = np.concatenate([np.random.choice(its, count, p=chances) for (its, chances), count in zip(parts, counts)])
         scene_rows = np.random.choice(len(sentences), counts[2], replace=False)
         labelled = len(rows)
-        rgba = torch.cat([pixels[rows], scene_pixels[scene_rows]]).permute(0, 3, 1, 2)
+        others = [np.random.choice(peers[row]) for row in rows]
+        drawn, redrawn = (pixels[its].permute(0, 3, 1, 2) for its in (rows, others))
+        rgba = torch.cat([augment.halves(drawn, redrawn, 0.25 * strength), scene_pixels[scene_rows].permute(0, 3, 1, 2)])
         icon = torch.from_numpy(np.concatenate([~is_colour[rows], np.zeros(counts[2], bool)]))
         scene = torch.arange(BATCH) >= labelled
         stay = torch.from_numpy(np.concatenate([upright[rows], np.ones(counts[2], bool)]))
