@@ -13,12 +13,12 @@ use crate::server::{Server, root};
 /// Direction, and the least share of searches with a right file first, and among the first three, in percent.
 const FLOORS: [(&str, usize, usize); 8] = [
     ("text->text", 85, 95),
-    ("text->image", 81, 88),
+    ("text->image", 88, 92),
     ("text->audio", 68, 82),
-    ("image->text", 65, 85),
-    ("image->audio", 23, 70),
+    ("image->text", 70, 85),
+    ("image->audio", 52, 82),
     ("audio->text", 45, 85),
-    ("audio->image", 16, 50),
+    ("audio->image", 27, 55),
     ("mixed", 50, 75),
 ];
 

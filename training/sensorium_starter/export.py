@@ -92,9 +92,19 @@ def trained(kind):
     return tower
 
 
+def average_pictures(others):
+    """The shipped picture tower becomes the mean of itself and of others: of the ends of trainings that each began where the last one ended."""
+    towers = [load_file(path) for path in [OUT / "picture.safetensors", *others]]
+    save_file({name: (sum(tower[name].float() for tower in towers) / len(towers)).to(torch.float16) for name in towers[0]}, OUT / "picture.safetensors")
+    (OUT / "picture.safetensors").chmod(0o644)
+    write_goldens()
+
+
 if __name__ == "__main__":
     torch.manual_seed(4)
-    if "--untrained" in sys.argv:
+    if "--average-with" in sys.argv:
+        average_pictures(sys.argv[sys.argv.index("--average-with") + 1:])
+    elif "--untrained" in sys.argv:
         write_towers(picture.PictureTower(), sound.SoundTower())
     else:
         write_towers(trained("picture"), trained("sound"))
