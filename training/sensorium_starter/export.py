@@ -74,6 +74,11 @@ def write_towers(seeing=None, hearing=None):
         save_file(sound.export(hearing.eval()), OUT / "sound.safetensors")
     (OUT / "picture.json").write_text(json.dumps(picture.CONFIG, indent=1) + "\n")
     (OUT / "sound.json").write_text(json.dumps(sound.CONFIG, indent=1) + "\n")
+    complete()
+
+
+def complete():
+    """What goes with new weights: everybody may read them, and the vectors that a port has to reach."""
     for path in OUT.glob("*.safetensors"):
         path.chmod(0o644)
     write_goldens()
@@ -96,8 +101,7 @@ def average_pictures(others):
     """The shipped picture tower becomes the mean of itself and of others: of the ends of trainings that each began where the last one ended."""
     towers = [load_file(path) for path in [OUT / "picture.safetensors", *others]]
     save_file({name: (sum(tower[name].float() for tower in towers) / len(towers)).to(torch.float16) for name in towers[0]}, OUT / "picture.safetensors")
-    (OUT / "picture.safetensors").chmod(0o644)
-    write_goldens()
+    complete()
 
 
 if __name__ == "__main__":

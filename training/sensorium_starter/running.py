@@ -69,10 +69,11 @@ class Average:
                 mine.copy_(theirs)
 
 
-def groups(model, decay):
+def groups(parameters, decay):
     """AdamW groups: weight decay on matrices and kernels only."""
-    heavy = [p for p in model.parameters() if p.ndim >= 2]
-    light = [p for p in model.parameters() if p.ndim < 2]
+    parameters = list(parameters)
+    heavy = [p for p in parameters if p.ndim >= 2]
+    light = [p for p in parameters if p.ndim < 2]
     return [{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}]
 
 
@@ -86,10 +87,9 @@ class Optimizers:
         self.kernels = [(kernel, torch.nn.Parameter(kernel.detach().permute(0, 2, 3, 1).flatten(1))) for kernel in kernels]
         assert all(kernel.data_ptr() == matrix.data_ptr() for kernel, matrix in self.kernels), "a kernel is not channels last"
         taken = {id(kernel) for kernel in kernels}
-        rest = [p for p in model.parameters() if id(p) not in taken]
+        rest = (p for p in model.parameters() if id(p) not in taken)
         self.muon = torch.optim.Muon([matrix for _, matrix in self.kernels], lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-        self.adamw = torch.optim.AdamW([{"params": [p for p in rest if p.ndim >= 2], "weight_decay": decay},
-                                        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.98))
+        self.adamw = torch.optim.AdamW(groups(rest, decay), lr=rate, betas=(0.9, 0.98))
 
     @property
     def param_groups(self):

@@ -85,7 +85,7 @@ def main():
     rate_peak = RATE_ON if options.from_shipped else RATE
     tower = exported(load_file(SHIPPED / "sound.safetensors")) if options.from_shipped else SoundTower()
     tower.log_scale = torch.nn.Parameter(torch.tensor(np.log(25.0 if options.from_shipped else 15.0), dtype=torch.float32))
-    optimizer = torch.optim.AdamW(running.groups(tower, DECAY), lr=RATE, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(running.groups(tower.parameters(), DECAY), lr=RATE, betas=(0.9, 0.98))
     average = running.Average(tower)
     progress = running.Progress(options.steps, options.until)
     checkpoint = CACHE / "sound.pt"
