@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use sensorium_domain::catalog::{NewDocument, NewPart, StorageQuota, Usage};
+use sensorium_domain::catalog::{BlobState, NewDocument, NewPart, StorageQuota, Usage};
 use sensorium_domain::{
     BlobHash, CollectionName, Document, DocumentStatus, Job, JobKind, PartStatus, TenantId, Timestamp,
 };
@@ -162,8 +162,8 @@ async fn take_blobs<'a>(
         let is_put = |hash: &BlobHash| new.stored.contains(hash) && claimed.contains(&(new.claim, *hash));
         for part in &new.parts {
             match held.get(&part.blob) {
-                Some(true) => {}
-                Some(false) if is_put(&part.blob) => {
+                Some(BlobState::Stored) => {}
+                Some(BlobState::Missing) if is_put(&part.blob) => {
                     put.insert(&part.blob);
                 }
                 // A part that was refused on sight need not have its bytes kept.

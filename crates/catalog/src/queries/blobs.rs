@@ -20,6 +20,16 @@ fn read(row: &Row) -> Result<(TenantId, BlobHash)> {
     Ok((row.word("tenant")?, BlobHash::from_bytes(row.digest("hash")?)))
 }
 
+/// A blob with what its claimer has to do.
+fn read_state(row: &Row) -> Result<(BlobHash, BlobState)> {
+    let state = match row.text("state")?.as_str() {
+        "stored" => BlobState::Stored,
+        "deleting" => BlobState::Deleting,
+        _ => BlobState::Missing,
+    };
+    Ok((BlobHash::from_bytes(row.digest("hash")?), state))
+}
+
 /// A claim on blobs until it expires. The answer says of each blob what its claimer has to do.
 pub(super) struct Claim {
     pub(super) id: ClaimId,
@@ -86,12 +96,8 @@ async fn states_for_claimers(
         .fetch_all(&mut *connection)
         .await?;
         for row in found {
-            let state = match row.text("state")?.as_str() {
-                "stored" => BlobState::Stored,
-                "deleting" => BlobState::Deleting,
-                _ => BlobState::Missing,
-            };
-            states.insert(BlobHash::from_bytes(row.digest("hash")?), state);
+            let (hash, state) = read_state(&row)?;
+            states.insert(hash, state);
         }
     }
     Ok(states)
@@ -116,13 +122,13 @@ async fn insert_claims(
     Ok(())
 }
 
-/// The blobs that are not about to go, and whether their bytes are known to be stored. Until the transaction ends nobody else becomes their owner
+/// The blobs that are not about to go: stored or missing. Until the transaction ends nobody else becomes their owner
 /// or ceases to be.
 pub(super) async fn hold(
     connection: &mut Connection,
     tenant: &TenantId,
     hashes: impl IntoIterator<Item = &BlobHash>,
-) -> Result<HashMap<BlobHash, bool>> {
+) -> Result<HashMap<BlobHash, BlobState>> {
     let rows = sqlx::query(concat!(
         "SELECT b.hash, b.state FROM blobs b WHERE b.tenant = $1 AND ",
         among!("b.hash", "$2"),
@@ -133,7 +139,7 @@ pub(super) async fn hold(
     .bind(digest_list(hashes.into_iter().map(BlobHash::as_bytes)))
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok((BlobHash::from_bytes(row.digest("hash")?), row.text("state")? == "stored"))).collect()
+    rows.iter().map(read_state).collect()
 }
 
 /// The bytes of these blobs are stored.
