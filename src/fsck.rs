@@ -24,7 +24,7 @@ pub struct Report {
     pub segments: u64,
     /// Points of the index.
     pub points: u64,
-    /// Blobs that the catalog knows.
+    /// Blobs that the catalog knows to be in the blob store; small ones it has itself.
     pub blobs: u64,
     /// Points that belong to no live segment.
     pub orphan_points: u64,

@@ -28,7 +28,7 @@ use crate::backup;
 use crate::blobs::{self, Blobs};
 use crate::config::Config;
 use crate::data_folder::{self, private_file};
-use crate::jobs::Bell;
+use crate::jobs::{Bell, Places};
 use crate::media_pool::MediaPool;
 use crate::metrics::Metrics;
 use crate::profile::{self, Chosen, Profile};
@@ -71,6 +71,8 @@ pub struct AppState {
     pub rankings: Rankings,
     /// Wakes workers and waiters.
     pub bell: Bell,
+    /// Where jobs run.
+    pub places: Places,
     /// Cancelled when the shutdown begins.
     pub stopping: CancellationToken,
     /// Names this process in leases.
@@ -190,6 +192,7 @@ pub async fn start_with(config: Config, lock: Arc<File>, metrics: Arc<Metrics>) 
         searches: Arc::new(Admission::new(&config.search, cores)),
         rankings: Rankings::new(config.search.ranking_cache_bytes, config.search.ranking_keep_ms),
         bell: Bell::default(),
+        places: Places::new(config.jobs.workers),
         stopping: CancellationToken::new(),
         instance: format!("{}-{:08x}", std::process::id(), rand::rng().next_u32()),
         generation,
@@ -241,6 +244,7 @@ pub async fn beside(
         searches: app.searches.clone(),
         rankings: Rankings::new(0, 0),
         bell: Bell::default(),
+        places: Places::new(0),
         stopping: app.stopping.clone(),
         instance: app.instance.clone(),
         recent: Recent::default(),

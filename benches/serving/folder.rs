@@ -102,6 +102,7 @@ impl<'a> Filler<'a> {
             media_type: (*media_type).to_owned(),
             blob: BlobHash::of(content),
             size_bytes: content.len() as u64,
+            bytes: None,
             error: None,
         });
         let metadata = json!({"year": 2000 + number % 25, "shelf": {"row": number % 40, "room": "north"}});
@@ -118,6 +119,7 @@ impl<'a> Filler<'a> {
             stored: Vec::new(),
             once: None,
             quota: StorageQuota::default(),
+            taker: None,
         };
         let (document, _) = app.catalog.accept_document(&tenant, new).await.unwrap();
         let lease = app.catalog.lease_job("bench", 600_000).await.unwrap().expect("the document's job");

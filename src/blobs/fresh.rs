@@ -1,4 +1,4 @@
-//! Small blobs that were put a moment ago: the job that works on them need not read them back.
+//! Small blobs that came a moment ago: the job that works on them need not read them back.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,6 @@
-//! Part contents by hash, in an object store; a folder of its own per tenant.
+//! Part contents by hash, in an object store, a folder of its own per tenant. Small ones are in the catalog: see `content`.
 
+mod content;
 mod fresh;
 mod open;
 
@@ -17,6 +18,7 @@ use crate::error::{ApiError, Code};
 
 use fresh::Fresh;
 
+pub use content::{INLINE_AT_MOST, content, content_range};
 pub use open::OpenError;
 pub(crate) use open::bucket_and_prefix;
 
@@ -63,17 +65,24 @@ impl Blobs {
         Ok(())
     }
 
+    /// Keeps bytes that came a moment ago and do not lie here.
+    pub fn keep_fresh(&self, tenant: &TenantId, hash: BlobHash, bytes: &Bytes) {
+        self.fresh.keep(tenant, hash, bytes);
+    }
+
+    /// Bytes that came a moment ago.
+    fn fresh(&self, tenant: &TenantId, hash: BlobHash) -> Option<Bytes> {
+        self.fresh.get(tenant, hash)
+    }
+
     /// All bytes.
-    pub async fn get(&self, tenant: &TenantId, hash: BlobHash) -> Result<Bytes, ApiError> {
-        if let Some(bytes) = self.fresh.get(tenant, hash) {
-            return Ok(bytes);
-        }
+    async fn get(&self, tenant: &TenantId, hash: BlobHash) -> Result<Bytes, ApiError> {
         let found = self.store.get(&path(tenant, hash)).await.map_err(failed)?;
         found.bytes().await.map_err(failed)
     }
 
     /// Some of the bytes.
-    pub async fn get_range(&self, tenant: &TenantId, hash: BlobHash, range: Range<u64>) -> Result<Bytes, ApiError> {
+    async fn get_range(&self, tenant: &TenantId, hash: BlobHash, range: Range<u64>) -> Result<Bytes, ApiError> {
         self.store.get_range(&path(tenant, hash), range).await.map_err(failed)
     }
 

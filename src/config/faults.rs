@@ -95,6 +95,10 @@ fn traces(config: &Config, faults: &mut Faults) {
 fn blobs(config: &Config, faults: &mut Faults) {
     let bucket = config.blobs.url.is_empty() || crate::blobs::bucket_and_prefix(&config.blobs.url).is_some();
     faults.require(bucket, "blobs.url: must be empty, or s3://BUCKET, or s3://BUCKET/PREFIX");
+    faults.require(
+        config.blobs.inline_bytes <= crate::blobs::INLINE_AT_MOST,
+        &format!("blobs.inline_bytes: must be {} at most", crate::blobs::INLINE_AT_MOST),
+    );
     let both = config.blobs.access_key_id.is_empty() == config.blobs.secret_access_key.is_empty();
     faults.require(both, "blobs: access_key_id and secret_access_key go together");
     faults.require(

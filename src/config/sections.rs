@@ -140,6 +140,7 @@ pub struct Storage {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct Blobs {
+    pub inline_bytes: usize,
     pub fresh_bytes: usize,
     pub url: String,
     pub endpoint: String,

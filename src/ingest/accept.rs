@@ -1,17 +1,23 @@
 //! The 202: check, store the bytes, write document, parts and job in one transaction.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sensorium_domain::catalog::{BlobState, ClaimId, NewDocument, NewPart, Quota, ReservedKey};
+use sensorium_domain::catalog::{
+    BlobState, ClaimId, IngestInput, Lease, NewDocument, NewPart, Quota, ReservedKey, Taker,
+};
 use sensorium_domain::document::PartError;
-use sensorium_domain::{BlobHash, CatalogError, Document, DocumentId, Job, JobId, Modality, Part, PartId, TenantId};
+use sensorium_domain::{
+    BlobHash, CatalogError, Document, DocumentId, Job, JobId, JobState, Modality, Part, PartId, TenantId,
+};
 use sensorium_media as media;
 
 use crate::error::{ApiError, Code};
 use crate::ingest::cut::{Cutting, cut, is_light};
 use crate::ingest::request::{DocumentRequest, PartBytes};
-use crate::jobs::Changes;
+use crate::ingest::run::is_small;
+use crate::jobs::{Changes, Place, place_for_new_job, take_up};
 use crate::startup::App;
 
 /// Bytes of more than so many are recorded as stored at once: should the document be refused after all, they need not be put again. Of fewer, that
@@ -60,46 +66,73 @@ pub async fn accept(app: &App, tenant: &TenantId, new: NewIngest) -> Result<Acce
         return Err(refuse(refusals));
     }
     look_at_quota(app, tenant).await?;
-    let claim = ClaimId(app.randomness());
-    let stored = store(app, tenant, claim, &sniffed).await;
-    let parts: Vec<_> = sniffed.into_iter().map(|entry| entry.part).collect();
-    let accepted = match stored {
-        Ok(stored) => {
-            let now = app.clock.now();
-            let job = JobId::new(now, app.randomness());
-            let changes = app.bell.changes_of(job);
-            let new = NewDocument {
-                id: DocumentId::new(now, app.randomness()),
-                job,
-                collection: request.collection,
-                external_id: request.external_id,
-                title: request.title.filter(|title| !title.trim().is_empty()),
-                tags: request.tags,
-                metadata: request.metadata,
-                parts: parts.clone(),
-                claim,
-                stored,
-                once,
-                quota: app.allowances.storage(tenant),
-            };
-            let accepted = app.catalog.accept_document(tenant, new).await;
-            accepted.map(|(document, job)| (document, job, changes)).map_err(ApiError::from)
+    let (claim, described) = (ClaimId(app.randomness()), (request, once));
+    let mut accepted = store_and_write(app, tenant, claim, &described, &sniffed).await;
+    let some_are_small = sniffed.iter().any(|entry| entry.part.bytes.is_some());
+    if some_are_small && accepted.as_ref().is_err_and(|error| error.code == Code::Conflict) {
+        // Others may be putting or removing a file with such bytes, from when or where they have one. Who puts files waits for that. What else clashes does
+        // so again.
+        sniffed.iter_mut().for_each(|entry| entry.part.bytes = None);
+        accepted = store_and_write(app, tenant, claim, &described, &sniffed).await;
+    }
+    if accepted.is_err() {
+        if let Err(release) = app.catalog.release_claim(tenant, claim).await {
+            tracing::warn!(%release, "claim not released; it will expire");
         }
-        Err(error) => Err(error),
+        app.bell.sweep();
+    }
+    accepted
+}
+
+async fn store_and_write(
+    app: &App,
+    tenant: &TenantId,
+    claim: ClaimId,
+    (request, once): &(DocumentRequest, Option<ReservedKey>),
+    sniffed: &[Sniffed],
+) -> Result<AcceptedDocument, ApiError> {
+    let stored = store(app, tenant, claim, sniffed).await?;
+    let parts: Vec<_> = sniffed.iter().map(|entry| entry.part.clone()).collect();
+    let now = app.clock.now();
+    let job = JobId::new(now, app.randomness());
+    let (changes, rings) = (app.bell.changes_of(job), app.bell.rings());
+    let has_large_parts = !parts.iter().all(|part| is_small(part.modality, part.size_bytes));
+    let place = place_for_new_job(app, has_large_parts);
+    let taker = place.as_ref().map(|_| Taker { worker: app.instance.clone(), lease_ms: app.config.jobs.lease_ms });
+    let new = NewDocument {
+        id: DocumentId::new(now, app.randomness()),
+        job,
+        collection: request.collection.clone(),
+        external_id: request.external_id.clone(),
+        title: request.title.clone().filter(|title| !title.trim().is_empty()),
+        tags: request.tags.clone(),
+        metadata: request.metadata.clone(),
+        parts: parts.clone(),
+        claim,
+        stored,
+        once: once.clone(),
+        quota: app.allowances.storage(tenant),
+        taker,
     };
-    match accepted {
-        Ok((document, job, changes)) => {
-            app.bell.ring();
-            let parts = (0..).zip(parts).map(|(ordinal, part)| part.of(&document, ordinal)).collect();
-            Ok(AcceptedDocument { document, parts, job, changes })
+    let (document, job) = app.catalog.accept_document(tenant, new).await?;
+    let parts = (0..).zip(parts).map(|(ordinal, part)| part.of(&document, ordinal)).collect();
+    let accepted = AcceptedDocument { document, parts, job, changes };
+    begin(app, tenant, &accepted, place, rings);
+    Ok(accepted)
+}
+
+/// Begins with the job at once if it was taken for the place, else a worker is told of it. A job whose acceptance was not heard of runs when its
+/// lease has expired. `rings` is how many jobs had been enqueued before this one.
+fn begin(app: &App, tenant: &TenantId, accepted: &AcceptedDocument, place: Option<Place>, rings: u64) {
+    let AcceptedDocument { document, parts, job, .. } = accepted;
+    match place {
+        Some(place) if job.state == JobState::Running => {
+            let input = IngestInput { document: document.clone(), parts: parts.clone() };
+            let (tenant, worker) = (tenant.clone(), app.instance.clone());
+            let lease = Lease { tenant, job: job.clone(), worker, input: Some(Arc::new(input)) };
+            take_up(app, lease, place, rings);
         }
-        Err(error) => {
-            if let Err(release) = app.catalog.release_claim(tenant, claim).await {
-                tracing::warn!(%release, "claim not released; it will expire");
-            }
-            app.bell.sweep();
-            Err(error)
-        }
+        _ => app.bell.ring(),
     }
 }
 
@@ -132,6 +165,7 @@ async fn look(app: &App, part: PartBytes) -> Result<(Sniffed, Option<ApiError>),
         media_type: "application/octet-stream".to_owned(),
         blob: hash,
         size_bytes: part.bytes.len() as u64,
+        bytes: (1..=app.config.blobs.inline_bytes).contains(&part.bytes.len()).then(|| Arc::from(&part.bytes[..])),
         error: None,
     };
     let refusal = match found {
@@ -168,10 +202,17 @@ fn refuse(mut refusals: Vec<ApiError>) -> ApiError {
     first
 }
 
-/// Puts the bytes that are not stored yet. Parts that were refused keep their bytes too: their content can be looked at. The answer is what was put
-/// and is not recorded yet.
+/// Puts the bytes that are not stored yet, but for those that the catalog keeps. Parts that were refused keep their bytes too: their content can be
+/// looked at. The answer is what was put and is not recorded yet.
 async fn store(app: &App, tenant: &TenantId, claim: ClaimId, parts: &[Sniffed]) -> Result<Vec<BlobHash>, ApiError> {
     let mut waits_ms = [5u64, 20, 50, 100, 200, 400, 800, 1600].iter();
+    let (inline, parts): (Vec<_>, Vec<_>) = parts.iter().partition(|entry| entry.part.bytes.is_some());
+    for entry in inline {
+        app.blobs.keep_fresh(tenant, entry.part.blob, &entry.bytes);
+    }
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
     loop {
         let blobs: Vec<_> = parts.iter().map(|entry| (entry.part.blob, entry.part.size_bytes)).collect();
         let expires = app.clock.now().plus_ms(app.config.jobs.claim_ms);

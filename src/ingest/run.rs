@@ -11,6 +11,7 @@ use sensorium_domain::job::Progress;
 use sensorium_domain::{Document, DocumentId, Modality, Part, Segment, SegmentId, TenantId};
 use sensorium_media as media;
 
+use crate::blobs::content;
 use crate::error::{ApiError, Code};
 use crate::ingest::cut::{Cut, Cutting, cut, is_light};
 use crate::ingest::encode::{EncodedPiece, Unkept, encode_pieces};
@@ -152,7 +153,11 @@ pub async fn ingest_part(
     if let Some(error) = &part.error {
         return Ok(failed(error.clone()));
     }
-    let turn = if is_small(part) { None } else { Some(app.media_turns.acquire().await.map_err(ApiError::internal)?) };
+    let turn = if is_small(part.modality, part.size_bytes) {
+        None
+    } else {
+        Some(app.media_turns.acquire().await.map_err(ApiError::internal)?)
+    };
     running.check()?;
     let started = Instant::now();
     let cut = cut_part(app, tenant, part).await?;
@@ -182,8 +187,8 @@ pub async fn ingest_part(
 }
 
 /// Whether working on a part takes next to no memory.
-fn is_small(part: &Part) -> bool {
-    part.modality == Modality::Text && part.size_bytes <= SMALL_TEXT_BYTES
+pub(super) fn is_small(modality: Modality, size_bytes: u64) -> bool {
+    modality == Modality::Text && size_bytes <= SMALL_TEXT_BYTES
 }
 
 /// Writes the points of a part, and tells its segments.
@@ -222,7 +227,7 @@ async fn index_part(
 
 #[tracing::instrument(name = "decode", skip_all)]
 async fn cut_part(app: &App, tenant: &TenantId, part: &Part) -> Result<Result<Cut, media::MediaError>, JobFailure> {
-    let bytes = app.blobs.get(tenant, part.blob).await?;
+    let bytes = content(app, tenant, part).await?;
     let cutting = Cutting::of(app);
     let name = part.name.clone();
     Ok(app

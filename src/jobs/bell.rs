@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sensorium_domain::JobId;
@@ -11,6 +12,7 @@ use tokio::sync::{Notify, watch};
 #[derive(Debug)]
 pub struct Bell {
     jobs: Notify,
+    rings: AtomicU64,
     watched: Arc<Watched>,
     cancels: watch::Sender<u64>,
     sweeps: Notify,
@@ -34,14 +36,31 @@ struct Changed {
 
 impl Default for Bell {
     fn default() -> Self {
-        Self { jobs: Notify::new(), watched: Arc::default(), cancels: watch::Sender::new(0), sweeps: Notify::new() }
+        Self {
+            jobs: Notify::new(),
+            rings: AtomicU64::new(0),
+            watched: Arc::default(),
+            cancels: watch::Sender::new(0),
+            sweeps: Notify::new(),
+        }
     }
 }
 
 impl Bell {
-    /// A job was enqueued.
+    /// A job was enqueued, and waits.
     pub fn ring(&self) {
+        self.rings.fetch_add(1, Ordering::Relaxed);
+        self.look_again();
+    }
+
+    /// A job that waits may have become one that can be taken.
+    pub fn look_again(&self) {
         self.jobs.notify_one();
+    }
+
+    /// How many were enqueued to wait.
+    pub fn rings(&self) -> u64 {
+        self.rings.load(Ordering::Relaxed)
     }
 
     /// Waits for the next job.

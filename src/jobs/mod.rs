@@ -2,6 +2,7 @@
 
 mod bell;
 mod failure;
+mod places;
 mod running;
 mod sweep;
 mod threads;
@@ -10,8 +11,9 @@ mod worker;
 
 pub use bell::{Bell, Changes};
 pub use failure::JobFailure;
+pub use places::{Place, Places};
 pub use running::Running;
 pub use sweep::sweep;
 pub use threads::JobThreads;
 pub use wait::{wait_for_changes, wait_for_job};
-pub use worker::run_workers;
+pub use worker::{place_for_new_job, run_workers, take_up};

@@ -8,12 +8,11 @@ use futures::FutureExt;
 use rand::Rng;
 use sensorium_domain::JobKind;
 use sensorium_domain::catalog::{JobEnd, Lease};
-use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::error::ApiError;
 use crate::ingest;
-use crate::jobs::{JobFailure, Running};
+use crate::jobs::{JobFailure, Place, Running};
 use crate::reindex;
 use crate::startup::App;
 
@@ -26,47 +25,87 @@ const SHORTEST_SLEEP_MS: i64 = 200;
 /// ended or given its lease back.
 pub async fn run_workers(app: App) {
     let jobs = &app.config.jobs;
-    let mut running = JoinSet::new();
+    app.places.open();
     while !app.stopping.is_cancelled() {
-        while running.try_join_next().is_some() {}
         // While as many large parts are worked on as may be, others may have the next: another process can be idle.
         let most = if app.media_turns.available_permits() == 0 { jobs.media_workers } else { jobs.workers };
-        let free = most.saturating_sub(running.len()).min(jobs.media_workers);
-        if free == 0 {
-            running.join_next().await;
+        let places = app.places.for_waiting_jobs(most, jobs.media_workers);
+        if places.is_empty() {
+            tokio::select! {
+                () = app.places.freed() => {}
+                () = pause(&app, SHORTEST_SLEEP_MS.unsigned_abs()) => {}
+            }
             // Jobs that end in one transaction end at the same moment: the others' places are free as soon as they have run.
             tokio::task::yield_now().await;
             continue;
         }
-        let leased = app.catalog.lease_jobs(&app.instance, jobs.lease_ms, free as u32).await;
+        let rings = app.bell.rings();
+        let leased = app.catalog.lease_jobs(&app.instance, jobs.lease_ms, places.len() as u32).await;
         match leased {
-            Ok(leases) if leases.is_empty() => sleep_until_next(&app).await,
             Ok(leases) => {
-                let there_are_more = leases.len() == free;
-                for lease in leases {
-                    running.spawn(work(app.clone(), lease));
+                let (found, are_all) = (leases.len(), leases.len() < places.len());
+                for (lease, place) in leases.into_iter().zip(places) {
+                    app.places.run(work(app.clone(), lease, place));
                 }
-                if !there_are_more {
-                    next_job(&app, SHORTEST_SLEEP_MS.unsigned_abs()).await;
+                if found == 0 {
+                    app.places.none_waits();
+                }
+                if are_all && rings == app.bell.rings() {
+                    match found {
+                        0 => sleep_until_next(&app).await,
+                        _ => next_job(&app, SHORTEST_SLEEP_MS.unsigned_abs()).await,
+                    }
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "no lease");
+                drop(places);
                 pause(&app, 1_000).await;
             }
         }
     }
-    while running.join_next().await.is_some() {}
+    app.places.emptied().await;
 }
 
-async fn work(app: App, lease: Lease) {
+/// A place for the job of a document that is about to be accepted, if one is free and no other job waits for it. Of documents with large parts this
+/// process takes no more than it works on: another can be idle. A quarter of the places, one at least where there are two, is for jobs that wait,
+/// however long new ones wait for the catalog.
+pub fn place_for_new_job(app: &App, has_large_parts: bool) -> Option<Place> {
+    let jobs = &app.config.jobs;
+    let most = if has_large_parts { jobs.media_workers } else { jobs.workers };
+    let most = most.min(jobs.workers - (jobs.workers / 4).max(usize::from(jobs.workers > 1)));
+    if app.stopping.is_cancelled() { None } else { app.places.for_new_job(most) }
+}
+
+/// Begins to work on a job that was taken as it was enqueued, when as many had been enqueued before it as `rings`.
+pub fn take_up(app: &App, lease: Lease, place: Place, rings: u64) {
+    app.places.run(work_on_new(app.clone(), lease, place, rings));
+}
+
+async fn work(app: App, lease: Lease, place: Place) {
+    run_and_tell(&app, lease).await;
+    drop(place);
+    app.bell.look_again(); // another job may have waited for this one
+}
+
+async fn work_on_new(app: App, lease: Lease, place: Place, rings: u64) {
+    let has_succeeded = run_and_tell(&app, lease).await;
+    drop(place);
+    // What waits for a job that was new came after it, and rang. What another process has enqueued is found by looking from time to time.
+    if !has_succeeded || rings != app.bell.rings() {
+        app.bell.look_again();
+    }
+}
+
+/// Whether it has succeeded.
+async fn run_and_tell(app: &App, lease: Lease) -> bool {
     let job = &lease.job;
     let id = job.id;
     app.bell.changed(id);
     let span = tracing::info_span!("job", job = %id, kind = job.kind.as_str(), attempt = job.attempts);
-    run(&app, lease).instrument(span).await;
+    let has_succeeded = run(app, lease).instrument(span).await;
     app.bell.ended(id);
-    app.bell.ring(); // another job may have waited for this one
+    has_succeeded
 }
 
 async fn sleep_until_next(app: &App) {
@@ -90,7 +129,8 @@ async fn pause(app: &App, ms: u64) {
     }
 }
 
-async fn run(app: &App, lease: Lease) {
+/// Whether it has succeeded.
+async fn run(app: &App, lease: Lease) -> bool {
     let running = Running::start(app, lease.clone());
     let attempt = AssertUnwindSafe(dispatch(app, &running)).catch_unwind().await;
     drop(running);
@@ -98,7 +138,7 @@ async fn run(app: &App, lease: Lease) {
         Ok(Ok(())) => {
             tracing::info!("job done");
             app.metrics.job_ended(lease.job.kind.as_str(), "succeeded");
-            return;
+            return true;
         }
         Ok(Err(failure)) => failure,
         Err(_) => JobFailure::Request(ApiError::internal("the job panicked")),
@@ -107,7 +147,7 @@ async fn run(app: &App, lease: Lease) {
     let end = match &failure {
         JobFailure::LeaseLost => {
             tracing::warn!("lease lost; another worker has the job");
-            return;
+            return false;
         }
         JobFailure::Stopping => None,
         JobFailure::Cancelled | JobFailure::Gone(_) => Some(JobEnd::Cancelled),
@@ -135,6 +175,7 @@ async fn run(app: &App, lease: Lease) {
     if let Err(error) = ended {
         tracing::warn!(%error, "the job's end was not written; its lease will expire");
     }
+    false
 }
 
 /// An ingest that ends without success may have written points that no row knows. They go before the job ends, so that a

@@ -15,7 +15,7 @@ async fn allowances() {
         {name = "small", max_documents = 0, max_blob_bytes = 10}
     ]"#
     .replace('\n', " ");
-    let settings = [("tenants.max_documents", "2"), ("tenants.own", own.as_str())];
+    let settings = [("tenants.max_documents", "2"), ("tenants.own", own.as_str()), ("blobs.inline_bytes", "0")];
     cases!(Arc::new(Server::start_with(&settings).await);
         too_many_requests_are_told_when_to_come_back,
         documents_are_bounded,

@@ -19,7 +19,8 @@ fn text(bytes: &[u8]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_of_a_running_server_is_restored() {
-    let mut server = Server::start().await;
+    // Every part has a file.
+    let mut server = Server::start_with(&[("blobs.inline_bytes", "0")]).await;
     let owner = server.owner();
     for number in 0..20 {
         owner.add(&json!({"external_id": format!("d{number}"), "parts": [{"text": format!("the heron number {number}")}]})).await;

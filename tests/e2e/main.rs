@@ -24,6 +24,7 @@ mod crash;
 mod documents;
 mod errors;
 mod index_folder;
+mod inline;
 mod issuer;
 mod jobs;
 mod layering;

@@ -101,6 +101,7 @@ async fn parts_lie_in_a_bucket() {
         ("blobs.retries", "0"),
         ("jobs.max_attempts", "100"),
         ("jobs.retry_cap_ms", "1000"),
+        ("blobs.inline_bytes", "0"),
     ];
     let mut server = Server::start_with(&settings).await;
     let api = server.owner();

@@ -79,7 +79,7 @@ impl StorageQuota {
     }
 }
 
-/// A document to be accepted with its parts; their blobs are claimed and their bytes put before.
+/// A document to be accepted with its parts. Blobs whose bytes do not come along are claimed and put before.
 #[derive(Debug, Clone)]
 pub struct NewDocument {
     /// The id to take if the external id is not known yet.
@@ -98,7 +98,7 @@ pub struct NewDocument {
     pub metadata: Map<String, Value>,
     /// The content, in order.
     pub parts: Vec<NewPart>,
-    /// The claim that holds the blobs.
+    /// The claim that holds the blobs, but for those whose bytes come along.
     pub claim: ClaimId,
     /// Blobs whose bytes were put under the claim, and that are recorded as stored with the document.
     pub stored: Vec<BlobHash>,
@@ -106,6 +106,17 @@ pub struct NewDocument {
     pub once: Option<ReservedKey>,
     /// What the tenant may keep, this included.
     pub quota: StorageQuota,
+    /// Who takes the job at once. It waits for a worker all the same where the document was there before, or no job is to be taken now.
+    pub taker: Option<Taker>,
+}
+
+/// A worker that has room for a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taker {
+    /// Its name.
+    pub worker: String,
+    /// How long its lease is from now.
+    pub lease_ms: i64,
 }
 
 /// An idempotency key that [`idempotency_begin`](crate::Catalog::idempotency_begin) has reserved.
@@ -134,6 +145,8 @@ pub struct NewPart {
     pub blob: BlobHash,
     /// Their number.
     pub size_bytes: u64,
+    /// The bytes themselves, where the catalog is to keep them. For a few KiB only; larger ones go to the blob store.
+    pub bytes: Option<Arc<[u8]>>,
     /// Set when it was refused on sight: the part is kept as failed, named, and the rest goes on.
     pub error: Option<PartError>,
 }
@@ -554,13 +567,16 @@ pub trait Catalog: Send + Sync {
     async fn release_claim(&self, tenant: &TenantId, claim: ClaimId) -> Result<(), CatalogError>;
 
     /// Marks as being deleted, and returns, up to `limit` blobs that no part owns and no unexpired claim holds, and those
-    /// that were marked by a process that died. Their bytes are to be removed, then `blobs_deleted` called.
+    /// that were marked by a process that died. Their bytes are to be removed, then `blobs_deleted` called. Those whose bytes lie here go at once.
     async fn take_orphan_blobs(&self, limit: u32) -> Result<Vec<(TenantId, BlobHash)>, CatalogError>;
 
     /// Forgets blobs whose bytes are gone.
     async fn blobs_deleted(&self, blobs: &[(TenantId, BlobHash)]) -> Result<(), CatalogError>;
 
-    /// Stored blobs of every tenant in order, after `after`: what `fsck` walks.
+    /// The bytes of a blob, if it lies here and not in the blob store.
+    async fn blob_bytes(&self, tenant: &TenantId, blob: BlobHash) -> Result<Option<Vec<u8>>, CatalogError>;
+
+    /// Blobs of every tenant that lie in the blob store, in order, after `after`: what `fsck` walks.
     async fn blobs(
         &self,
         after: Option<(TenantId, BlobHash)>,
@@ -572,8 +588,9 @@ pub trait Catalog: Send + Sync {
     /// Accepts a document: its row, its parts and its ingest job, in one transaction; makes the collection if need be.
     /// An external id that is known gives the document of that id a next version; its open ingest jobs are asked to stop.
     /// `OverQuota` when the tenant would keep more than `new.quota`, also when others are accepted at the same time.
-    /// `Conflict` when a blob is not stored (only a part with an error may lack its bytes) and not `new.stored` under a claim that still holds it, when the collection is being
-    /// deleted, when an id is taken, or when `new.once` is no longer reserved: the key's reservation has run out, and an equal
+    /// The job of a document that was not there before is taken at once by `new.taker`, and is running then; its lease has no input.
+    /// `Conflict` when a blob is not stored (only a part with an error may lack its bytes), its bytes do not come along (or do while others have claimed such bytes or remove them) and it is not `new.stored` under a claim that still
+    /// holds it, when the collection is being deleted, when an id is taken, or when `new.once` is no longer reserved: the key's reservation has run out, and an equal
     /// request may have taken it.
     async fn accept_document(&self, tenant: &TenantId, new: NewDocument) -> Result<(Document, Job), CatalogError>;
 

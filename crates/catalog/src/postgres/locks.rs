@@ -9,12 +9,12 @@
 //! Most of what happens while documents come does not need the tenant for itself: blobs are claimed and stored, vectors are
 //! kept, new documents are accepted, first versions are finished. Such transactions share the lock: they keep out those that
 //! look and then write, and not each other. Where two of them may write the same rows, they do so in the order of the rows'
-//! keys (blobs, then vectors by model, then candidates), so that neither waits for the other in turn.
+//! keys (small blobs, other blobs, then vectors by model, then candidates), so that neither waits for the other in turn.
 //!
-//! Taking a job needs no such lock (`SKIP LOCKED` keeps workers apart) and must not wait for a long transaction. It only
+//! Taking a job that waits needs no such lock (`SKIP LOCKED` keeps workers apart) and must not wait for a long transaction. It only
 //! must not fall between a sweep's look for ingests under way and its deletion of vectors, on which an ingest counts from
 //! its first moment: hence a second lock, shared by those who take jobs and held for the short end of a transaction by
-//! those who sweep.
+//! those who sweep. Who takes a job as he enqueues it has the tenant's lock, which sweeps hold alone.
 //!
 //! Nor must a job be taken for a generation after another was found ready to take its place: a third lock, not of a tenant, is shared by those who
 //! look which generation is live and then take a job, and held by those who stop that. Locks are taken in this order: tenant, generations, rows,
@@ -37,7 +37,7 @@ pub(super) enum Lock<'a> {
     Generations,
 }
 
-impl Lock<'_> {
+impl<'a> Lock<'a> {
     /// Waits for all others, until the transaction ends.
     pub(super) async fn exclusive(self, connection: &mut Connection) -> Result<()> {
         self.take("SELECT pg_advisory_xact_lock($1, hashtext($2))", connection).await
@@ -49,12 +49,23 @@ impl Lock<'_> {
     }
 
     async fn take(self, sql: &'static str, connection: &mut Connection) -> Result<()> {
-        let (number, of) = match self {
+        let (number, of) = self.key();
+        sqlx::query(sql).bind(number).bind(of).execute(connection).await?;
+        Ok(())
+    }
+
+    /// The statement that waits for those who hold it alone, or for all others.
+    pub(super) fn statement(self, is_shared: bool) -> String {
+        let (number, of) = self.key();
+        let shared = if is_shared { "_shared" } else { "" };
+        format!("SELECT pg_advisory_xact_lock{shared}({number}, hashtext('{}'));", of.replace('\'', "''"))
+    }
+
+    fn key(self) -> (i32, &'a str) {
+        match self {
             Self::Tenant(tenant) => (0x5e50_0001, tenant.as_str()),
             Self::Leases(tenant) => (0x5e50_0002, tenant.as_str()),
             Self::Generations => (0x5e50_0003, ""),
-        };
-        sqlx::query(sql).bind(number).bind(of).execute(connection).await?;
-        Ok(())
+        }
     }
 }

@@ -6,6 +6,7 @@ mod locks;
 mod migrations;
 #[path = "../queries/mod.rs"]
 mod queries;
+mod transaction;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use sqlx::{Postgres, Transaction};
 
 use crate::error::{Fail, Result};
 use locks::Lock;
+use transaction::Tx;
 
 // What `queries` is compiled against.
 type Store = PostgresCatalog;
@@ -133,34 +135,29 @@ impl PostgresCatalog {
     }
 
     /// A transaction that may look and then write, without anybody writing to the tenant between.
-    async fn begin(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
-        let mut tx = self.pool.begin().await?;
-        Lock::Tenant(tenant).exclusive(&mut tx).await?;
-        Ok(tx)
+    async fn begin(&self, tenant: &TenantId) -> Result<Tx> {
+        let lock = Lock::Tenant(tenant).statement(false);
+        Tx::begin(&self.pool, format!("BEGIN; {lock}")).await
     }
 
     /// A transaction that goes beside others of its kind: what it does is right whatever they write. No transaction that looks and then
     /// writes is under way meanwhile.
-    async fn begin_beside(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
-        let mut tx = self.by_key.begin().await?;
-        Lock::Tenant(tenant).shared(&mut tx).await?;
-        Ok(tx)
+    async fn begin_beside(&self, tenant: &TenantId) -> Result<Tx> {
+        let lock = Lock::Tenant(tenant).statement(true);
+        Tx::begin(&self.by_key, format!("BEGIN; {lock}")).await
     }
 
     /// The same for what nobody has been promised yet: a crash of the server may take it back, unless a later transaction was committed.
-    async fn begin_beside_unpromised(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
+    async fn begin_beside_unpromised(&self, tenant: &TenantId) -> Result<Tx> {
+        let lock = Lock::Tenant(tenant).statement(true);
         // The commit does not wait for the disk. A later one that does brings it there too.
-        let mut tx = self.by_key.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
-        Lock::Tenant(tenant).shared(&mut tx).await?;
-        Ok(tx)
+        Tx::begin(&self.by_key, format!("BEGIN; SET LOCAL synchronous_commit = off; {lock}")).await
     }
 
     /// A transaction that takes a job of the tenant.
-    async fn begin_lease(&self, tenant: &TenantId) -> Result<Transaction<'static, Postgres>> {
-        let mut tx = self.by_key.begin().await?;
-        Lock::Generations.shared(&mut tx).await?;
-        Lock::Leases(tenant).shared(&mut tx).await?;
-        Ok(tx)
+    async fn begin_lease(&self, tenant: &TenantId) -> Result<Tx> {
+        let (generations, leases) = (Lock::Generations.statement(true), Lock::Leases(tenant).statement(true));
+        Tx::begin(&self.by_key, format!("BEGIN; {generations} {leases}")).await
     }
 
     /// Reads of one moment that find what they want by key.

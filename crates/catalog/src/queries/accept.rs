@@ -8,8 +8,9 @@ use sensorium_domain::{
 };
 use sqlx::QueryBuilder;
 
-use super::dialect::{storable, uuid_value};
+use super::dialect::{share_generations, storable, uuid_value};
 use super::documents::{self, by_external_id_with};
+use super::generations::{self, MayTake};
 use super::settings::usage_with;
 use super::{Connection, Database, ROWS, Store, blobs, collections, conclude, idempotency, jobs};
 use crate::error::{Fail, Result, is_duplicate};
@@ -115,6 +116,7 @@ async fn write(
         return Ok(Vec::new());
     }
     let now = catalog.now();
+    let may_take = may_take(catalog, connection, new).await?;
     for (new, _) in new {
         if let Some(reserved) = &new.once {
             idempotency::accepted(connection, tenant, reserved, new.job).await?;
@@ -136,6 +138,7 @@ async fn write(
             id: new.job,
             kind: JobKind::Ingest { document: document.id, version: document.version },
             collection: Some(document.collection.as_str()),
+            taker: new.taker.as_ref().filter(|_| may_take && document.version == 1),
         })
         .collect();
     let jobs = jobs::insert_all(connection, tenant, &enqueued, now).await?;
@@ -147,20 +150,41 @@ async fn write(
     Ok(documents.into_iter().zip(jobs).collect())
 }
 
-/// Takes the documents' blobs over from their claims.
+/// Whether those who would take the new documents' jobs may. Until the transaction ends no other generation is made ready to be live.
+async fn may_take(
+    catalog: &Store,
+    connection: &mut Connection,
+    new: &[(&NewDocument, Option<Document>)],
+) -> Result<bool> {
+    if !new.iter().any(|(new, known)| new.taker.is_some() && known.is_none()) {
+        return Ok(false);
+    }
+    share_generations(connection).await?;
+    Ok(matches!(generations::may_take(catalog, connection).await?, MayTake::All))
+}
+
+/// Keeps the bytes that come along, and takes the documents' other blobs over from their claims.
 async fn take_blobs<'a>(
     connection: &mut Connection,
     tenant: &TenantId,
     new: impl Iterator<Item = &'a NewDocument> + Clone,
     now: Timestamp,
 ) -> Result<()> {
+    let parts = new.clone().flat_map(|new| &new.parts);
+    let small = parts.filter_map(|part| Some((part.blob, &**part.bytes.as_ref()?))).collect();
+    blobs::keep(connection, tenant, &small).await?;
+    let new = new.filter(|new| new.parts.iter().any(|part| !small.contains_key(&part.blob)));
     let hashes = new.clone().flat_map(|new| &new.parts).map(|part| &part.blob);
+    let hashes: Vec<_> = hashes.filter(|hash| !small.contains_key(hash)).collect();
+    if hashes.is_empty() {
+        return Ok(());
+    }
     let held = blobs::hold(connection, tenant, hashes).await?;
     let claimed = blobs::release_with(connection, tenant, new.clone().map(|new| new.claim), now).await?;
     let mut put = BTreeSet::new();
     for new in new {
         let is_put = |hash: &BlobHash| new.stored.contains(hash) && claimed.contains(&(new.claim, *hash));
-        for part in &new.parts {
+        for part in new.parts.iter().filter(|part| !small.contains_key(&part.blob)) {
             match held.get(&part.blob) {
                 Some(BlobState::Stored) => {}
                 Some(BlobState::Missing) if is_put(&part.blob) => {

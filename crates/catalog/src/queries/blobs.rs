@@ -2,12 +2,15 @@
 //!
 //! The bytes lie elsewhere, so no transaction covers both. A claim or an owner keeps a blob; a blob that has neither is
 //! marked as being deleted before its bytes go, and nobody can claim it until they are gone and its row with them.
+//! Those of small blobs lie here: whoever brings them has an owner for them in the same transaction, and they go with
+//! their row.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sensorium_domain::catalog::{BlobState, ClaimId};
 use sensorium_domain::{BlobHash, TenantId, Timestamp};
 use sqlx::QueryBuilder;
+use sqlx::query_builder::Separated;
 use uuid::Uuid;
 
 use super::dialect::{among, digest_list, for_update_by, skip_locked, uuid_list, uuid_value};
@@ -71,15 +74,8 @@ async fn states_for_claimers(
     for rows in sizes.chunks(ROWS) {
         let mut sql = QueryBuilder::<Database>::new("INSERT INTO blobs (tenant, hash, size_bytes, state, owners) ");
         sql.push_values(rows, |mut row, (hash, size)| {
-            row.push_bind(tenant.as_str())
-                .push_bind(&hash.as_bytes()[..])
-                .push_bind(**size as i64)
-                .push("'claimed'")
-                .push("(SELECT count(*) FROM parts WHERE tenant = ")
-                .push_bind_unseparated(tenant.as_str())
-                .push_unseparated(" AND blob = ")
-                .push_bind_unseparated(&hash.as_bytes()[..])
-                .push_unseparated(")");
+            row.push_bind(tenant.as_str()).push_bind(&hash.as_bytes()[..]).push_bind(**size as i64).push("'claimed'");
+            push_owners(&mut row, tenant, hash);
         });
         sql.push(
             " ON CONFLICT (tenant, hash) DO UPDATE SET state = 'claimed', taken_at = NULL \
@@ -120,6 +116,60 @@ async fn insert_claims(
         sql.build().persistent(rows.len() == 1).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Keeps the bytes of small blobs here, unless they are stored already. `Conflict` where somebody has claimed such bytes or removes them: a blob whose
+/// bytes lie here never has a file. Until the transaction ends nobody else becomes their owner or ceases to be.
+pub(super) async fn keep(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    small: &BTreeMap<BlobHash, &[u8]>,
+) -> Result<()> {
+    let small: Vec<_> = small.iter().collect();
+    for rows in small.chunks(ROWS) {
+        let mut sql =
+            QueryBuilder::<Database>::new("INSERT INTO blobs (tenant, hash, size_bytes, state, owners, bytes) ");
+        sql.push_values(rows, |mut row, (hash, bytes)| {
+            row.push_bind(tenant.as_str())
+                .push_bind(&hash.as_bytes()[..])
+                .push_bind(bytes.len() as i64)
+                .push("'stored'");
+            push_owners(&mut row, tenant, hash);
+            row.push_bind(**bytes);
+        });
+        sql.push(" ON CONFLICT (tenant, hash) DO NOTHING");
+        let kept = sql.build().persistent(rows.len() == 1).execute(&mut *connection).await?;
+        if kept.rows_affected() == rows.len() as u64 {
+            continue;
+        }
+        let hashes: Vec<_> = rows.iter().map(|(hash, _)| *hash).collect();
+        let held = hold(connection, tenant, hashes.iter().copied()).await?;
+        if let Some(hash) = hashes.into_iter().find(|hash| held.get(*hash) != Some(&BlobState::Stored)) {
+            return Err(Fail::conflict(format!("the bytes of the blob {hash} are being put or removed by another")));
+        }
+    }
+    Ok(())
+}
+
+/// How many parts have a blob that had no row: of parts that were refused there may be some.
+fn push_owners(row: &mut Separated<'_, Database, &'static str>, tenant: &TenantId, hash: &BlobHash) {
+    row.push("(SELECT count(*) FROM parts WHERE tenant = ")
+        .push_bind_unseparated(tenant.as_str())
+        .push_unseparated(" AND blob = ")
+        .push_bind_unseparated(&hash.as_bytes()[..])
+        .push_unseparated(")");
+}
+
+/// The bytes of a blob that lies here.
+pub(super) async fn bytes(catalog: &Store, tenant: &TenantId, blob: BlobHash) -> Result<Option<Vec<u8>>> {
+    let row = sqlx::query(
+        "SELECT bytes FROM blobs WHERE tenant = $1 AND hash = $2 AND state = 'stored' AND bytes IS NOT NULL",
+    )
+    .bind(tenant.as_str())
+    .bind(&blob.as_bytes()[..])
+    .fetch_optional(catalog.reader_by_key())
+    .await?;
+    row.map(|row| row.bytes("bytes")).transpose()
 }
 
 /// The blobs that are not about to go: stored or missing. Until the transaction ends nobody else becomes their owner
@@ -245,6 +295,7 @@ macro_rules! orphaned {
     };
 }
 
+/// Marks blobs that are nobody's; those that lie here are forgotten.
 pub(super) async fn take_orphans(catalog: &Store, limit: u32) -> Result<Vec<(TenantId, BlobHash)>> {
     let now = catalog.now();
     let died_before = now.plus_ms(-catalog.blob_deletion_ms);
@@ -257,35 +308,69 @@ pub(super) async fn take_orphans(catalog: &Store, limit: u32) -> Result<Vec<(Ten
     .bind(now.as_millis())
     .execute(catalog.writer())
     .await?;
-    let candidates =
-        sqlx::query(concat!("SELECT b.tenant, b.hash FROM blobs b WHERE ", orphaned!("$1", "$2"), " LIMIT $3"))
-            .bind(now.as_millis())
-            .bind(died_before.as_millis())
-            .bind(i64::from(limit))
-            .fetch_all(catalog.reader())
-            .await?
-            .iter()
-            .map(read)
-            .collect::<Result<Vec<_>>>()?;
-    let mut taken = Vec::with_capacity(candidates.len());
-    for (tenant, hashes) in by_tenant(candidates) {
-        let mut tx = catalog.begin(&tenant).await?;
-        for hash in hashes {
-            let marked = sqlx::query(concat!(
-                "UPDATE blobs AS b SET state = 'deleting', taken_at = $3 WHERE b.tenant = $1 AND b.hash = $2 AND ",
-                orphaned!("$3", "$4")
-            ))
-            .bind(tenant.as_str())
-            .bind(&hash.as_bytes()[..])
-            .bind(now.as_millis())
-            .bind(died_before.as_millis())
-            .execute(&mut *tx)
-            .await?;
-            if marked.rows_affected() > 0 {
+    loop {
+        let candidates =
+            sqlx::query(concat!("SELECT b.tenant, b.hash FROM blobs b WHERE ", orphaned!("$1", "$2"), " LIMIT $3"))
+                .bind(now.as_millis())
+                .bind(died_before.as_millis())
+                .bind(i64::from(limit))
+                .fetch_all(catalog.reader())
+                .await?
+                .iter()
+                .map(read)
+                .collect::<Result<Vec<_>>>()?;
+        let are_all = candidates.len() < limit as usize;
+        let mut taken = Vec::with_capacity(candidates.len());
+        for (tenant, hashes) in by_tenant(candidates) {
+            let mut tx = catalog.begin(&tenant).await?;
+            for hash in take(&mut tx, &tenant, hashes, now, died_before).await? {
                 taken.push((tenant.clone(), hash));
             }
+            tx.commit().await?;
         }
-        tx.commit().await?;
+        // Where all of them lay here, there may be others that do not.
+        if are_all || !taken.is_empty() {
+            return Ok(taken);
+        }
+    }
+}
+
+/// Forgets those of a tenant's orphans whose bytes lie here, and marks the others.
+async fn take(
+    connection: &mut Connection,
+    tenant: &TenantId,
+    hashes: Vec<BlobHash>,
+    now: Timestamp,
+    died_before: Timestamp,
+) -> Result<Vec<BlobHash>> {
+    sqlx::query(concat!(
+        "DELETE FROM blobs AS b WHERE b.tenant = $1 AND ",
+        among!("b.hash", "$2"),
+        " AND b.bytes IS NOT NULL AND ",
+        orphaned!("$3", "$4")
+    ))
+    .bind(tenant.as_str())
+    .bind(digest_list(hashes.iter().map(BlobHash::as_bytes)))
+    .bind(now.as_millis())
+    .bind(died_before.as_millis())
+    .execute(&mut *connection)
+    .await?;
+    let mut taken = Vec::with_capacity(hashes.len());
+    for hash in hashes {
+        let marked = sqlx::query(concat!(
+            "UPDATE blobs AS b SET state = 'deleting', taken_at = $3 WHERE b.tenant = $1 AND b.hash = $2 \
+             AND b.bytes IS NULL AND ",
+            orphaned!("$3", "$4")
+        ))
+        .bind(tenant.as_str())
+        .bind(&hash.as_bytes()[..])
+        .bind(now.as_millis())
+        .bind(died_before.as_millis())
+        .execute(&mut *connection)
+        .await?;
+        if marked.rows_affected() > 0 {
+            taken.push(hash);
+        }
     }
     Ok(taken)
 }
@@ -322,7 +407,7 @@ pub(super) async fn list(
     let (tenant, hash) =
         after.map_or_else(Default::default, |(tenant, hash)| (tenant.to_string(), hash.as_bytes().to_vec()));
     sqlx::query(
-        "SELECT tenant, hash FROM blobs WHERE (tenant, hash) > ($1, $2) AND state = 'stored' \
+        "SELECT tenant, hash FROM blobs WHERE (tenant, hash) > ($1, $2) AND state = 'stored' AND bytes IS NULL \
          ORDER BY tenant, hash LIMIT $3",
     )
     .bind(tenant)

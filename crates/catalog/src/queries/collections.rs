@@ -192,7 +192,7 @@ pub(super) async fn delete(catalog: &Store, tenant: &TenantId, name: &Collection
         }
     }
     let kind = JobKind::DeleteCollection { collection: name.clone() };
-    let job = jobs::insert(&mut tx, tenant, jobs::New { id: job, kind, collection: Some(name.as_str()) }, now).await?;
+    let job = jobs::insert(&mut tx, tenant, jobs::New::waiting(job, kind, Some(name.as_str())), now).await?;
     tx.commit().await?;
     Ok(job)
 }

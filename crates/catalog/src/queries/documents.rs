@@ -190,8 +190,7 @@ pub(super) async fn patch(
     accept::update(&mut tx, &document).await?;
     let kind = JobKind::Refresh { document: id };
     let job =
-        jobs::insert(&mut tx, tenant, jobs::New { id: job, kind, collection: Some(document.collection.as_str()) }, now)
-            .await?;
+        jobs::insert(&mut tx, tenant, jobs::New::waiting(job, kind, Some(document.collection.as_str())), now).await?;
     tx.commit().await?;
     Ok((document, job))
 }
@@ -212,7 +211,7 @@ pub(super) async fn delete(catalog: &Store, tenant: &TenantId, id: DocumentId, j
     mark_deleting(&mut tx, id, now).await?;
     jobs::stop_jobs_of_document(&mut tx, tenant, id, now, jobs::Stop::All).await?;
     let kind = JobKind::Delete { document: id };
-    let job = jobs::insert(&mut tx, tenant, jobs::New { id: job, kind, collection: Some(&collection) }, now).await?;
+    let job = jobs::insert(&mut tx, tenant, jobs::New::waiting(job, kind, Some(&collection)), now).await?;
     tx.commit().await?;
     Ok(job)
 }

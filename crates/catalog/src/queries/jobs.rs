@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sensorium_domain::catalog::JobQuery;
+use sensorium_domain::catalog::{JobQuery, Taker};
 use sensorium_domain::job::Progress;
 use sensorium_domain::{CollectionName, DocumentId, Job, JobId, JobKind, JobState, TenantId, Timestamp};
 use sqlx::QueryBuilder;
@@ -73,6 +73,15 @@ pub(super) struct New<'a> {
     pub(super) id: JobId,
     pub(super) kind: JobKind,
     pub(super) collection: Option<&'a str>,
+    /// Who takes it at once; else it waits.
+    pub(super) taker: Option<&'a Taker>,
+}
+
+impl<'a> New<'a> {
+    /// A job that waits for a worker.
+    pub(super) fn waiting(id: JobId, kind: JobKind, collection: Option<&'a str>) -> Self {
+        Self { id, kind, collection, taker: None }
+    }
 }
 
 /// Enqueues a job inside the caller's transaction.
@@ -97,9 +106,10 @@ pub(super) async fn insert_all(
     let mut jobs = HashMap::with_capacity(new.len());
     for rows in new.chunks(ROWS) {
         let mut sql = QueryBuilder::<Database>::new(
-            "INSERT INTO jobs (id, tenant, kind, document, version, collection, progress, ready_at, created_at) ",
+            "INSERT INTO jobs (id, tenant, kind, document, version, collection, progress, ready_at, created_at, \
+             state, worker, attempts, started_at) ",
         );
-        sql.push_values(rows, |mut row, New { id, kind, collection }| {
+        sql.push_values(rows, |mut row, New { id, kind, collection, taker }| {
             let version = match kind {
                 JobKind::Ingest { version, .. } => Some(*version),
                 JobKind::Reindex { generation } => Some(*generation),
@@ -112,8 +122,12 @@ pub(super) async fn insert_all(
                 .push_bind(version.map(i64::from))
                 .push_bind(*collection)
                 .push_bind(progress.as_str())
+                .push_bind(taker.map_or(now, |taker| now.plus_ms(taker.lease_ms)).as_millis())
                 .push_bind(now.as_millis())
-                .push_bind(now.as_millis());
+                .push_bind(if taker.is_some() { JobState::Running } else { JobState::Queued }.as_str())
+                .push_bind(taker.map(|taker| taker.worker.as_str()))
+                .push_bind(i64::from(taker.is_some()))
+                .push_bind(taker.map(|_| now.as_millis()));
         });
         sql.push(concat!(" RETURNING ", job_columns!()));
         let inserted = sql.build().persistent(rows.len() == 1).fetch_all(&mut *connection).await;
@@ -140,7 +154,7 @@ pub(super) async fn enqueue(catalog: &Store, tenant: &TenantId, id: JobId, kind:
         }
         _ => None,
     };
-    let job = insert(&mut tx, tenant, New { id, kind, collection: collection.as_deref() }, catalog.now()).await?;
+    let job = insert(&mut tx, tenant, New::waiting(id, kind, collection.as_deref()), catalog.now()).await?;
     tx.commit().await?;
     Ok(job)
 }

@@ -22,9 +22,7 @@ mod settings;
 mod vectors;
 mod versions;
 
-use sqlx::Transaction;
-
-use super::{Connection, Database, Row, Store, dialect, json};
+use super::{Connection, Database, Row, Store, Tx, dialect, json};
 use crate::error::Result;
 use crate::gathering::Gathering;
 
@@ -34,7 +32,7 @@ const ROWS: usize = 500;
 /// Ends a transaction before its caller is answered: what it did is kept, unless it was refused something. One that is only dropped is rolled
 /// back by another task, some time after the answer. Until then it keeps its rows, and whoever takes jobs passes over those that it held. So
 /// whatever may refuse its caller while it holds a job ends here.
-async fn conclude<T>(tx: Transaction<'static, Database>, answer: Result<T>) -> Result<T> {
+async fn conclude<T>(tx: Tx, answer: Result<T>) -> Result<T> {
     if answer.is_ok() {
         tx.commit().await?;
     } else {

@@ -82,6 +82,9 @@ impl Catalog for Store {
     async fn blobs_deleted(&self, blobs: &[(TenantId, BlobHash)]) -> Answer<()> {
         Ok(blobs::deleted(self, blobs).await?)
     }
+    async fn blob_bytes(&self, tenant: &TenantId, blob: BlobHash) -> Answer<Option<Vec<u8>>> {
+        Ok(blobs::bytes(self, tenant, blob).await?)
+    }
     async fn blobs(&self, after: Option<(TenantId, BlobHash)>, limit: u32) -> Answer<Vec<(TenantId, BlobHash)>> {
         Ok(blobs::list(self, after, limit).await?)
     }

@@ -23,6 +23,7 @@ type Store = SqliteCatalog;
 type Database = Sqlite;
 type Connection = SqliteConnection;
 type Row = SqliteRow;
+type Tx = Transaction<'static, Sqlite>;
 
 /// How a [`SqliteCatalog`] is opened.
 #[derive(Debug, Clone)]
@@ -143,32 +144,32 @@ impl SqliteCatalog {
     }
 
     /// A transaction that holds the write lock from its beginning.
-    async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>> {
+    async fn begin_write(&self) -> Result<Tx> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// A transaction that may look and then write, without anybody writing between.
-    async fn begin(&self, _: &TenantId) -> Result<Transaction<'static, Sqlite>> {
+    async fn begin(&self, _: &TenantId) -> Result<Tx> {
         self.begin_write().await
     }
 
     /// A transaction that could go beside others of its kind; here all go one by one.
-    async fn begin_beside(&self, _: &TenantId) -> Result<Transaction<'static, Sqlite>> {
+    async fn begin_beside(&self, _: &TenantId) -> Result<Tx> {
         self.begin_write().await
     }
 
     /// The same for what nobody has been promised yet; here it is as safe as all else.
-    async fn begin_beside_unpromised(&self, _: &TenantId) -> Result<Transaction<'static, Sqlite>> {
+    async fn begin_beside_unpromised(&self, _: &TenantId) -> Result<Tx> {
         self.begin_write().await
     }
 
     /// A transaction that takes a job of the tenant.
-    async fn begin_lease(&self, _: &TenantId) -> Result<Transaction<'static, Sqlite>> {
+    async fn begin_lease(&self, _: &TenantId) -> Result<Tx> {
         self.begin_write().await
     }
 
     /// Reads of one moment.
-    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>> {
+    async fn snapshot(&self) -> Result<Tx> {
         Ok(self.readers.begin().await?)
     }
 

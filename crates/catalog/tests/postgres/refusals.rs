@@ -90,6 +90,7 @@ async fn offer(
         media_type: "text/plain".to_owned(),
         blob,
         size_bytes,
+        bytes: None,
         error: None,
     };
     let new = NewDocument {
@@ -105,6 +106,7 @@ async fn offer(
         stored: Vec::new(),
         once: None,
         quota,
+        taker: None,
     };
     catalog.accept_document(&acme(), new).await
 }

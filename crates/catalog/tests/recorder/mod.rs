@@ -70,11 +70,13 @@ pub async fn statements<F: CatalogFixture>(fresh: impl AsyncFn() -> F) -> BTreeS
     contract::generations_are_only_added(&fresh().await).await;
     contract::idempotency_keys_answer_once(&fresh().await).await;
     contract::a_key_is_taken_with_its_document(&fresh().await).await;
+    contract::a_new_job_is_taken_as_it_is_enqueued(&fresh().await).await;
     contract::jobs_are_listed_newest_first(&fresh().await).await;
     contract::keys_are_found_by_their_secret(&fresh().await).await;
     contract::numbers_add_up(&fresh().await).await;
     contract::paging_meets_every_document_once(&fresh().await).await;
     contract::segments_are_seen_with_part_and_document(&fresh().await).await;
+    contract::small_bytes_come_with_their_document(&fresh().await).await;
     contract::documents_come_and_go_side_by_side(&fresh().await).await;
     contract::each_of_many_callers_gets_its_own_answer(&fresh().await).await;
     contract::vectors_go_with_their_last_segment(&fresh().await).await;

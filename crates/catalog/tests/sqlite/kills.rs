@@ -89,6 +89,7 @@ async fn write_until_killed(path: &Path) {
             media_type: "text/plain".to_owned(),
             blob,
             size_bytes: text.len() as u64,
+            bytes: None,
             error: None,
         };
         let new = NewDocument {
@@ -104,6 +105,7 @@ async fn write_until_killed(path: &Path) {
             stored: Vec::new(),
             once: None,
             quota: StorageQuota::default(),
+            taker: None,
         };
         let (document, _) = catalog.accept_document(&tenant, new).await.unwrap();
         let mut out = std::io::stdout().lock();

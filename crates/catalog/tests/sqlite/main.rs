@@ -128,6 +128,7 @@ async fn the_only_process_takes_over_what_a_dead_one_held() {
         stored: Vec::new(),
         once: Some(once),
         quota: StorageQuota::default(),
+        taker: None,
     };
     let (_, accepted) = dies.accept_document(&tenant, accepted).await.unwrap();
     dies.lease_job("dies", 60_000).await.unwrap().unwrap();

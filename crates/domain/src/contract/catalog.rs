@@ -34,6 +34,7 @@ pub use blobs::{
     a_blob_is_missing_until_its_bytes_are_stored, a_claim_keeps_a_blob_until_it_ends,
     a_deletion_that_died_is_taken_over, a_document_needs_stored_blobs, a_shared_blob_stays_until_its_last_owner_goes,
     bytes_are_recorded_with_their_document, no_blob_is_lost_between_claims_and_sweeps,
+    small_bytes_come_with_their_document,
 };
 pub use collections::{a_collection_goes_with_its_documents, collections_are_made_changed_and_listed};
 pub use crashes::{a_crash_loses_no_promise, a_second_handle_sees_the_same};
@@ -56,9 +57,10 @@ pub use jobs::{
     a_cancel_stops_what_can_be_stopped, every_visible_change_raises_the_revision, jobs_are_listed_newest_first,
 };
 pub use leases::{
-    a_lease_that_expired_goes_to_another, a_retry_waits_and_a_release_does_not_count, an_ingest_brings_its_input_along,
-    jobs_are_leased_many_at_a_time, jobs_of_one_document_never_run_side_by_side, jobs_of_one_document_run_in_order,
-    no_job_is_leased_twice, tenants_take_turns, the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
+    a_lease_that_expired_goes_to_another, a_new_job_is_taken_as_it_is_enqueued,
+    a_retry_waits_and_a_release_does_not_count, an_ingest_brings_its_input_along, jobs_are_leased_many_at_a_time,
+    jobs_of_one_document_never_run_side_by_side, jobs_of_one_document_run_in_order, no_job_is_leased_twice,
+    tenants_take_turns, the_loser_of_a_lease_can_write_nothing, workers_know_how_long_to_sleep,
 };
 pub use operations::{
     a_failed_job_is_tried_again, a_tenant_keeps_no_more_than_it_may, keys_are_listed_and_revoked,
@@ -98,6 +100,7 @@ macro_rules! catalog_contract {
             a_document_needs_stored_blobs,
             a_shared_blob_stays_until_its_last_owner_goes,
             bytes_are_recorded_with_their_document,
+            small_bytes_come_with_their_document,
             no_blob_is_lost_between_claims_and_sweeps,
             a_collection_goes_with_its_documents,
             collections_are_made_changed_and_listed,
@@ -124,6 +127,7 @@ macro_rules! catalog_contract {
             every_visible_change_raises_the_revision,
             jobs_are_listed_newest_first,
             a_lease_that_expired_goes_to_another,
+            a_new_job_is_taken_as_it_is_enqueued,
             a_retry_waits_and_a_release_does_not_count,
             an_ingest_brings_its_input_along,
             jobs_are_leased_many_at_a_time,

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sensorium_domain::{Part, PartId};
 
+use crate::blobs::content_range;
 use crate::error::{ApiError, Code};
 use crate::http::access::Read;
 use crate::http::extract::Id;
@@ -55,7 +56,7 @@ pub async fn content(
     let bytes = if range.is_empty() {
         bytes::Bytes::new()
     } else {
-        app.blobs.get_range(&caller.tenant, part.blob, range.clone()).await?
+        content_range(&app, &caller.tenant, &part, range.clone()).await?
     };
     let mut response = (status, Body::from(bytes)).into_response();
     let answer = response.headers_mut();

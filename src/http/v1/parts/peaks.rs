@@ -7,6 +7,7 @@ use sensorium_media as media;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::blobs::content;
 use crate::error::{ApiError, Code};
 use crate::http::access::Read;
 use crate::http::extract::{Id, Params};
@@ -48,7 +49,7 @@ pub async fn peaks(
     if part.modality != Modality::Audio {
         return Err(ApiError::new(Code::NotFound, format!("a {} part has no waveform", part.modality)));
     }
-    let bytes = app.blobs.get(&caller.tenant, part.blob).await?;
+    let bytes = content(&app, &caller.tenant, &part).await?;
     let limits = app.config.ingest.limits.clone();
     let made = app.media_pool.run(move || {
         let sound = media::decode_audio(&bytes, media::sniff(&bytes, None)?, &limits)?;

@@ -8,6 +8,7 @@ use sensorium_media as media;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::blobs::content;
 use crate::error::{ApiError, Code};
 use crate::http::access::Read;
 use crate::http::extract::{Id, Params};
@@ -56,7 +57,7 @@ pub async fn thumbnail(
     if matches_etag(&headers, header::IF_NONE_MATCH, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
     }
-    let bytes = app.blobs.get(&caller.tenant, part.blob).await?;
+    let bytes = content(&app, &caller.tenant, &part).await?;
     let limits = app.config.ingest.limits.clone();
     let made = app.media_pool.run(move || make(&bytes, &limits, region, size)).await?;
     let thumbnail = made.map_err(|error| ApiError::media(&error, "", part.name.as_deref()))?;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::CatalogFixture;
 use super::sample::{Conflict, LEASE_MS, LeaseLost, NotFound, Stage, outcome, refused};
-use crate::catalog::{Catalog, DocumentPatch, Generation, GenerationState, JobEnd, Lease, Recall, Staged};
+use crate::catalog::{
+    Catalog, DocumentPatch, Generation, GenerationState, JobEnd, Lease, NewDocument, Recall, Staged, Taker,
+};
 use crate::ids::SegmentId;
 use crate::job::{JobKind, JobState, Progress};
 use crate::names::ModelName;
@@ -146,6 +148,9 @@ pub async fn jobs_wait_for_a_switch(fixture: &dyn CatalogFixture) {
     let (_, waiting) = stage.accept(None, &["two"]).await;
     assert_eq!(stage.catalog.hold_jobs(&lease, 2).await.unwrap(), 1);
     assert!(stage.nothing_to_lease().await);
+    let taker = Some(Taker { worker: "worker".to_owned(), lease_ms: LEASE_MS });
+    let new = NewDocument { taker, ..stage.unstored(None, &["three"]) };
+    assert_eq!(stage.accept_new(&stage.acme, new).await.1.state, JobState::Queued);
     stage.finish(&running, 1).await;
     assert_eq!(stage.catalog.hold_jobs(&lease, 2).await.unwrap(), 0);
     stage.clock.advance(LEASE_MS);

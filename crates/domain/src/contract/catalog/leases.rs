@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::CatalogFixture;
 use super::sample::{HOUR_MS, LEASE_MS, LeaseLost, Stage, refused, tenant};
-use crate::catalog::JobEnd;
+use crate::catalog::{JobEnd, Lease, NewDocument, Taker};
 use crate::job::{JobKind, JobState, Progress};
 
 /// Eight workers of two processes take fifty jobs: each is taken once.
@@ -246,6 +246,33 @@ pub async fn a_retry_waits_and_a_release_does_not_count(fixture: &dyn CatalogFix
     assert_eq!(lease.job.attempts, 2);
     stage.finish(&lease, 1).await;
     assert_eq!(stage.job(job.id).await.error, None);
+}
+
+/// Who accepts a document may take its job at once, if the document is new.
+pub async fn a_new_job_is_taken_as_it_is_enqueued(fixture: &dyn CatalogFixture) {
+    let stage = Stage::open(fixture).await;
+    let (catalog, acme) = (&stage.catalog, &stage.acme);
+    let accept = async |external_id: Option<&str>| {
+        let taker = Some(Taker { worker: "worker".to_owned(), lease_ms: LEASE_MS });
+        stage.accept_new(acme, NewDocument { taker, ..stage.unstored(external_id, &["one"]) }).await.1
+    };
+    let job = accept(Some("a")).await;
+    assert_eq!((job.state, job.attempts), (JobState::Running, 1));
+    assert_eq!(job, stage.job(job.id).await);
+    assert!(stage.nothing_to_lease().await);
+    let lease = Lease { tenant: acme.clone(), job, worker: "worker".to_owned(), input: None };
+    catalog.heartbeat(&lease, LEASE_MS).await.unwrap();
+    let next = accept(Some("a")).await;
+    assert_eq!(next.state, JobState::Queued, "the first version's is under way");
+    assert!(stage.nothing_to_lease().await);
+    stage.finish(&lease, 1).await;
+    assert_eq!(stage.lease("worker").await.job.id, next.id);
+
+    let left = accept(None).await;
+    stage.clock.advance(LEASE_MS);
+    let heir = catalog.lease_jobs("heir", LEASE_MS, 9).await.unwrap();
+    let heir = heir.iter().find(|lease| lease.job.id == left.id).unwrap();
+    assert_eq!(heir.job.attempts, 2);
 }
 
 /// The time to sleep until is that of the next retry or the next lease to end; a job that waits for another does not count.

@@ -88,6 +88,7 @@ impl Stage {
             media_type: "text/plain".to_owned(),
             blob: BlobHash::of(text.as_bytes()),
             size_bytes: text.len() as u64,
+            bytes: None,
             error: None,
         };
         NewDocument {
@@ -103,6 +104,7 @@ impl Stage {
             stored: Vec::new(),
             once: None,
             quota: StorageQuota::default(),
+            taker: None,
         }
     }
 
