@@ -1,7 +1,7 @@
 """Writes the towers with their configs and the parity goldens to models/starter/."""
+import argparse
 import json
 import math
-import sys
 
 import numpy as np
 import torch
@@ -97,18 +97,25 @@ def trained(kind):
     return tower
 
 
-def average_pictures(others):
-    """The shipped picture tower becomes the mean of itself and of others: of the ends of trainings that each began where the last one ended."""
-    towers = [load_file(path) for path in [OUT / "picture.safetensors", *others]]
-    save_file({name: (sum(tower[name].float() for tower in towers) / len(towers)).to(torch.float16) for name in towers[0]}, OUT / "picture.safetensors")
+def average_pictures(other, share):
+    """The shipped picture tower becomes the mean of itself, which counts for `share`, and of another: of the ends of trainings of which each began where the
+    last one ended."""
+    its, others = load_file(OUT / "picture.safetensors"), load_file(other)
+    mean = {name: share * its[name].float() + (1.0 - share) * others[name].float() for name in its}
+    save_file({name: tensor.to(torch.float16).contiguous() for name, tensor in mean.items()}, OUT / "picture.safetensors")
     complete()
 
 
 if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("--average-with", help="a picture tower: the shipped one becomes the mean of both")
+    options.add_argument("--share", type=float, default=0.5, help="how much the shipped one counts for in that mean")
+    options.add_argument("--untrained", action="store_true", help="towers of chance, for trying the formats")
+    options = options.parse_args()
     torch.manual_seed(4)
-    if "--average-with" in sys.argv:
-        average_pictures(sys.argv[sys.argv.index("--average-with") + 1:])
-    elif "--untrained" in sys.argv:
+    if options.average_with:
+        average_pictures(options.average_with, options.share)
+    elif options.untrained:
         write_towers(picture.PictureTower(), sound.SoundTower())
     else:
         write_towers(trained("picture"), trained("sound"))

@@ -23,10 +23,10 @@ BATCH = 128
 RATE, DECAY = 2e-3, 0.05
 RATE_ON = 1.5e-3  # of a training that begins with the shipped tower
 SHARES = {"emoji": 0.67, "icon": 0.28, "scene": 0.05}
-SOUNDING = 3.0  # how much more often a drawing comes up that is known to sound
+SOUNDING = 4.0  # how much more often a drawing comes up that is known to sound
 SCENES = 4000
 EARLY, EARLY_SIZE = 0.3, 48  # the first part of the training sees smaller pictures, at half the cost
-KINDRED = 0.3  # how much of the goal of a drawing is what it sounds like, where it is known to sound
+KINDRED = 0.5  # how much of the goal of a drawing is what it sounds like, where it is known to sound
 UPRIGHT = re.compile(r"\b(left|right|up|down|upward|downward|arrow|letter|digit|number|alpha|clockwise|north|south|east|west|text|button|\d+)\w*\b")
 TEMPLATES = ("a picture of {}", "a drawing of {}", "{} icon", "an emoji of {}", "{}")
 
