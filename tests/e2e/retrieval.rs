@@ -15,10 +15,10 @@ const FLOORS: [(&str, usize, usize); 8] = [
     ("text->text", 85, 95),
     ("text->image", 88, 92),
     ("text->audio", 68, 82),
-    ("image->text", 70, 85),
+    ("image->text", 70, 90),
     ("image->audio", 52, 82),
     ("audio->text", 45, 85),
-    ("audio->image", 27, 55),
+    ("audio->image", 50, 66),
     ("mixed", 50, 75),
 ];
 
