@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sensorium_domain::catalog::{IngestInput, JobEnd, Lease, PartOutcome};
+use sensorium_domain::catalog::{EndedIngest, IngestInput, JobEnd, Lease, PartOutcome};
 use sensorium_domain::document::PartError;
 use sensorium_domain::index::Point;
 use sensorium_domain::job::Progress;
@@ -25,8 +25,14 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// Texts up to this size are some dozen chunks.
 const SMALL_TEXT_BYTES: u64 = 32 << 10;
 
-/// Runs an ingest. Safe to run again at any point: segment ids are derived, vectors are kept by content.
-pub async fn ingest(app: &App, running: &Running, document: DocumentId, version: u32) -> Result<(), JobFailure> {
+/// Runs an ingest, and answers how it has ended unless it was overtaken. Safe to run again at any point: segment ids are derived, vectors are kept by
+/// content.
+pub async fn ingest(
+    app: &App,
+    running: &Running,
+    document: DocumentId,
+    version: u32,
+) -> Result<Option<EndedIngest>, JobFailure> {
     let lease = &running.lease;
     let input = match &lease.input {
         Some(input) => input.clone(),
@@ -34,7 +40,7 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
     };
     if input.document.version != version {
         app.catalog.end_job(lease, JobEnd::Cancelled).await?;
-        return Ok(());
+        return Ok(None);
     }
     let mut unkept = Unkept::default();
     let worked = work(app, running, &input, &mut unkept).await;
@@ -45,11 +51,11 @@ pub async fn ingest(app: &App, running: &Running, document: DocumentId, version:
         tracing::warn!(%error, "vectors were not kept; another attempt makes them anew");
     }
     let (outcomes, progress) = worked?;
-    app.catalog.finish_ingest(lease, version, outcomes, unkept.take(), &progress).await?;
+    let ended = app.catalog.finish_ingest(lease, version, outcomes, unkept.take(), &progress).await?;
     if version > 1 {
         app.bell.sweep();
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// Brings all parts into the index, durably. What comes of it is what the catalog is to be told.

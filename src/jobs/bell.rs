@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sensorium_domain::JobId;
+use sensorium_domain::catalog::EndedIngest;
 use tokio::sync::{Notify, watch};
 
 /// The bells: there is a job; a job has changed; a job is to stop; there may be blobs to sweep.
@@ -28,8 +29,15 @@ struct WatchedJob {
 }
 
 /// What has become of a job since somebody began to wait for it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Changed {
+    counts: Counts,
+    /// How it has ended, if it has ended well and is an ingest.
+    ended: Option<Arc<EndedIngest>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
     changes: u64,
     ends: u64,
 }
@@ -70,14 +78,15 @@ impl Bell {
 
     /// A job has changed, and goes on.
     pub fn changed(&self, job: JobId) {
-        self.tell(job, |changed| changed.changes += 1);
+        self.tell(job, |changed| changed.counts.changes += 1);
     }
 
-    /// A job has ended, or is to be tried again.
-    pub fn ended(&self, job: JobId) {
+    /// A job has ended, or is to be tried again. Of an ingest that has ended well those who wait for it need not ask how.
+    pub fn ended(&self, job: JobId, ended: Option<EndedIngest>) {
         self.tell(job, |changed| {
-            changed.changes += 1;
-            changed.ends += 1;
+            changed.counts.changes += 1;
+            changed.counts.ends += 1;
+            changed.ended = ended.map(Arc::new);
         });
     }
 
@@ -95,7 +104,7 @@ impl Bell {
             watched.watchers += 1;
             watched.told.subscribe()
         };
-        let seen = *told.borrow();
+        let seen = told.borrow().counts;
         Changes { told, seen, job, watched: self.watched.clone() }
     }
 
@@ -129,7 +138,7 @@ fn locked(watched: &Watched) -> MutexGuard<'_, HashMap<JobId, WatchedJob>> {
 #[derive(Debug)]
 pub struct Changes {
     told: watch::Receiver<Changed>,
-    seen: Changed,
+    seen: Counts,
     job: JobId,
     watched: Arc<Watched>,
 }
@@ -140,15 +149,18 @@ impl Changes {
         self.wait(|seen, now| now.changes > seen.changes).await;
     }
 
-    /// Waits until the job has ended an attempt.
-    pub async fn end(&mut self) {
-        self.wait(|seen, now| now.ends > seen.ends).await;
+    /// Waits until the job has ended an attempt, and tells how if it is an ingest that has ended well.
+    pub async fn end(&mut self) -> Option<Arc<EndedIngest>> {
+        self.wait(|seen, now| now.ends > seen.ends).await
     }
 
-    async fn wait(&mut self, counts: impl Fn(Changed, Changed) -> bool) {
+    async fn wait(&mut self, counts: impl Fn(Counts, Counts) -> bool) -> Option<Arc<EndedIngest>> {
         let seen = self.seen;
-        match self.told.wait_for(|now| counts(seen, *now)).await.map(|now| *now) {
-            Ok(now) => self.seen = now,
+        match self.told.wait_for(|now| counts(seen, now.counts)).await.map(|now| now.clone()) {
+            Ok(now) => {
+                self.seen = now.counts;
+                now.ended
+            }
             // The sender stays as long as this does.
             Err(_) => std::future::pending().await,
         }
@@ -182,8 +194,8 @@ mod tests {
         let (mut mine, mut also_mine, mut other) =
             (bell.changes_of(job(1)), bell.changes_of(job(1)), bell.changes_of(job(2)));
         bell.changed(job(1));
-        bell.ended(job(1));
-        bell.ended(job(3));
+        bell.ended(job(1), None);
+        bell.ended(job(3), None);
         mine.end().await;
         also_mine.next().await;
         let again = tokio::time::timeout(std::time::Duration::ZERO, mine.next()).await;
@@ -196,7 +208,7 @@ mod tests {
         let bell = Bell::default();
         let (first, mut second) = (bell.changes_of(job(1)), bell.changes_of(job(1)));
         drop(first);
-        bell.ended(job(1));
+        bell.ended(job(1), None);
         second.end().await;
         assert_eq!(locked(&bell.watched).len(), 1);
         drop(second);

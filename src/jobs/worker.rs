@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use rand::Rng;
 use sensorium_domain::JobKind;
-use sensorium_domain::catalog::{JobEnd, Lease};
+use sensorium_domain::catalog::{EndedIngest, JobEnd, Lease};
 use tracing::Instrument;
 
 use crate::error::ApiError;
@@ -103,10 +103,14 @@ async fn run_and_tell(app: &App, lease: Lease) -> bool {
     let id = job.id;
     app.bell.changed(id);
     let span = tracing::info_span!("job", job = %id, kind = job.kind.as_str(), attempt = job.attempts);
-    let has_succeeded = run(app, lease).instrument(span).await;
-    app.bell.ended(id);
+    let ended = run(app, lease).instrument(span).await;
+    let has_succeeded = ended.is_ok();
+    app.bell.ended(id, ended.ok().flatten());
     has_succeeded
 }
+
+/// A job that has not succeeded; what becomes of it is written.
+struct Unsuccessful;
 
 async fn sleep_until_next(app: &App) {
     let due = app.catalog.next_job_at().await.ok().flatten();
@@ -129,16 +133,16 @@ async fn pause(app: &App, ms: u64) {
     }
 }
 
-/// Whether it has succeeded.
-async fn run(app: &App, lease: Lease) -> bool {
+/// Runs a job to an end of its attempt.
+async fn run(app: &App, lease: Lease) -> Result<Option<EndedIngest>, Unsuccessful> {
     let running = Running::start(app, lease.clone());
     let attempt = AssertUnwindSafe(dispatch(app, &running)).catch_unwind().await;
     drop(running);
     let failure = match attempt {
-        Ok(Ok(())) => {
+        Ok(Ok(ended)) => {
             tracing::info!("job done");
             app.metrics.job_ended(lease.job.kind.as_str(), "succeeded");
-            return true;
+            return Ok(ended);
         }
         Ok(Err(failure)) => failure,
         Err(_) => JobFailure::Request(ApiError::internal("the job panicked")),
@@ -147,7 +151,7 @@ async fn run(app: &App, lease: Lease) -> bool {
     let end = match &failure {
         JobFailure::LeaseLost => {
             tracing::warn!("lease lost; another worker has the job");
-            return false;
+            return Err(Unsuccessful);
         }
         JobFailure::Stopping => None,
         JobFailure::Cancelled | JobFailure::Gone(_) => Some(JobEnd::Cancelled),
@@ -175,7 +179,7 @@ async fn run(app: &App, lease: Lease) -> bool {
     if let Err(error) = ended {
         tracing::warn!(%error, "the job's end was not written; its lease will expire");
     }
-    false
+    Err(Unsuccessful)
 }
 
 /// An ingest that ends without success may have written points that no row knows. They go before the job ends, so that a
@@ -187,18 +191,19 @@ async fn clean_up(app: &App, lease: &Lease) {
     }
 }
 
-async fn dispatch(app: &App, running: &Running) -> Result<(), JobFailure> {
+async fn dispatch(app: &App, running: &Running) -> Result<Option<EndedIngest>, JobFailure> {
     if running.lease.job.cancel_requested {
         return Err(JobFailure::Cancelled);
     }
     match &running.lease.job.kind {
-        JobKind::Ingest { document, version } => ingest::ingest(app, running, *document, *version).await,
+        JobKind::Ingest { document, version } => return ingest::ingest(app, running, *document, *version).await,
         JobKind::Refresh { document } => ingest::refresh(app, running, *document).await,
         JobKind::Delete { document } => ingest::delete_document(app, running, *document).await,
         JobKind::DeleteCollection { collection } => ingest::delete_collection(app, running, collection).await,
         JobKind::Rebuild => ingest::rebuild_index(app, running).await,
         JobKind::Reindex { generation } => reindex::reindex(app, running, *generation).await,
-    }
+    }?;
+    Ok(None)
 }
 
 /// Doubles from `jobs.retry_first_ms` up to the cap, half of it by chance.

@@ -288,6 +288,17 @@ pub struct PartOutcome {
     pub result: Result<Vec<Segment>, PartError>,
 }
 
+/// An ingest that has ended, as everything is then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndedIngest {
+    /// The job.
+    pub job: Job,
+    /// The document.
+    pub document: Document,
+    /// The parts of the job's version, in order.
+    pub parts: Vec<Part>,
+}
+
 /// A vector to be kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewVector {
@@ -679,7 +690,8 @@ pub trait Catalog: Send + Sync {
     /// earlier version is live, that one stays and the document is partial: its points must stay too, see
     /// [`superseded_segments`](Self::superseded_segments). A document that is being deleted is left alone, and the job is
     /// cancelled. Of `vectors` those are kept that the new segments use. `updated_at` stays what it was when the content was accepted.
-    /// The job keeps `progress` as its last. `LeaseLost` when the job is no longer the worker's.
+    /// The job keeps `progress` as its last. `LeaseLost` when the job is no longer the worker's. The answer is how everything is then; none of a document
+    /// that is being deleted.
     async fn finish_ingest(
         &self,
         lease: &Lease,
@@ -687,7 +699,7 @@ pub trait Catalog: Send + Sync {
         outcomes: Vec<PartOutcome>,
         vectors: Vec<NewVector>,
         progress: &Progress,
-    ) -> Result<(), CatalogError>;
+    ) -> Result<Option<EndedIngest>, CatalogError>;
 
     /// Segments of versions older than `version` of a document, to be removed from the index once the new are in it. Not
     /// to be removed when all parts of `version` failed.

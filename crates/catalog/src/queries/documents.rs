@@ -15,6 +15,18 @@ use crate::error::{Fail, Result};
 use crate::gathering::{Answers, Together, each};
 use crate::merge_patch::merge;
 
+macro_rules! document_columns {
+    () => {
+        "id, collection, external_id, title, tags, metadata, status, version, created_at, updated_at"
+    };
+}
+
+macro_rules! part_columns {
+    () => {
+        "id, document, version, ordinal, name, modality, media_type, blob, size_bytes, status, error, segments, facts"
+    };
+}
+
 macro_rules! select_document {
     ($tail:literal) => {
         concat!(
@@ -40,7 +52,7 @@ macro_rules! select_part {
     };
 }
 
-pub(super) use {select_document, select_part};
+pub(super) use {document_columns, part_columns, select_document, select_part};
 
 pub(super) fn read(row: &impl Columns) -> Result<Document> {
     Ok(Document {

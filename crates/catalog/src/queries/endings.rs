@@ -4,16 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::slice;
 
-use sensorium_domain::catalog::{Lease, LeaseState, NewVector, PartOutcome};
+use sensorium_domain::catalog::{EndedIngest, Lease, LeaseState, NewVector, PartOutcome};
 use sensorium_domain::document::PartError;
 use sensorium_domain::job::{PartResult, Progress};
-use sensorium_domain::{DocumentId, DocumentStatus, JobKind, JobState, Part, PartStatus, Segment, SegmentId, TenantId};
+use sensorium_domain::{
+    Document, DocumentId, DocumentStatus, JobKind, JobState, Part, PartStatus, Segment, SegmentId, TenantId,
+};
 use serde_json::{Value, json};
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::dialect::{among, row_uuid, rows_of, storable, uuid_list, uuid_value};
-use super::documents::{read_part, select_part};
+use super::documents::{self, document_columns, part_columns, read_part, select_part};
 use super::{Connection, Database, ROWS, Store, conclude, generations, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
@@ -33,35 +35,44 @@ pub(super) struct Finish {
 /// The version becomes live unless all of its parts failed. If they did and an older version is live, that one stays,
 /// and the document is `partial`; the parts of the failed version are kept to say why. While a newer version waits for
 /// its own ingest, the document stays `processing`. A document that is being deleted is left alone.
-pub(super) async fn finish_ingest(catalog: &Store, version: u32, call: Finish) -> Result<()> {
+pub(super) async fn finish_ingest(catalog: &Store, version: u32, call: Finish) -> Result<Option<EndedIngest>> {
     if version == 1 {
         return catalog.groups.endings.call(catalog, call.lease.tenant.clone(), call).await;
     }
     let tenant = &call.lease.tenant;
     let mut tx = catalog.begin(tenant).await?;
     let ended = finish(catalog, &mut tx, tenant, version, slice::from_ref(&call)).await;
-    let ended = conclude(tx, ended).await?;
-    sweep(catalog, tenant).await;
-    ended.into_iter().collect()
+    let mut ended = conclude(tx, ended).await?;
+    sweep(catalog, tenant, &ended).await;
+    ended.answers.pop().unwrap_or_else(|| Err(Fail::broken_off()))
 }
 
 impl Together for Finish {
     type Store = Store;
     type Lane = TenantId;
-    type Answer = ();
+    type Answer = Option<EndedIngest>;
 
-    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<()> {
+    async fn run(catalog: &Store, tenant: &TenantId, calls: &[Self]) -> Answers<Self::Answer> {
         let mut tx = catalog.begin_beside(tenant).await?;
         let ended = finish(catalog, &mut tx, tenant, 1, calls).await;
         let ended = conclude(tx, ended).await?;
-        sweep(catalog, tenant).await;
-        Ok(ended.into_iter().map(Some).collect())
+        sweep(catalog, tenant, &ended).await;
+        Ok(ended.answers.into_iter().map(Some).collect())
     }
 }
 
+/// How ingests have ended.
+struct Ended {
+    answers: Vec<Result<Option<EndedIngest>>>,
+    /// Whether the tenant has vectors that may go.
+    has_candidates: bool,
+}
+
 /// The ingests have ended whatever becomes of this, and the end of the next one comes by here too.
-async fn sweep(catalog: &Store, tenant: &TenantId) {
-    let _ = vectors::sweep_when_idle(catalog, tenant).await;
+async fn sweep(catalog: &Store, tenant: &TenantId, ended: &Ended) {
+    if ended.has_candidates {
+        let _ = vectors::sweep_when_idle(catalog, tenant).await;
+    }
 }
 
 /// Ends the ingests of these documents' version that their workers still have.
@@ -71,10 +82,13 @@ async fn finish(
     tenant: &TenantId,
     version: u32,
     calls: &[Finish],
-) -> Result<Vec<Result<()>>> {
+) -> Result<Ended> {
     let now = catalog.now();
     let held = leases::held(connection, tenant, calls.iter().map(|call| &call.lease)).await?;
-    let checked: Vec<_> = calls.iter().zip(held).map(|(call, held)| document_of(&call.lease, held, version)).collect();
+    // Those of the last version are about to be.
+    let has_candidates = held.has_candidates || version > 1;
+    let checked: Vec<_> =
+        calls.iter().zip(held.states).map(|(call, held)| document_of(&call.lease, held, version)).collect();
     let going = || calls.iter().zip(&checked).filter_map(|(call, document)| Some((call, *document.as_ref().ok()?)));
     if let Some((call, _)) = going().next() {
         generations::check_current(catalog, connection, &call.lease).await?;
@@ -87,10 +101,13 @@ async fn finish(
     }
     let ready: Vec<_> = going().filter(|(_, document)| stays(document).is_some()).collect();
     if ready.is_empty() {
-        return Ok(checked.into_iter().map(|document| document.map(|_| ())).collect());
+        return Ok(Ended {
+            answers: checked.into_iter().map(|document| document.map(|_| None)).collect(),
+            has_candidates,
+        });
     }
 
-    let settled = settle_parts(connection, version, &ready).await?;
+    let (settled, mut parts) = settle_parts(connection, version, &ready).await?;
     let segments: Vec<_> = settled.iter().flat_map(|settled| settled.segments.iter().copied().enumerate()).collect();
     insert_segments(catalog, connection, tenant, version, &segments).await?;
     let used: HashSet<_> = segments.iter().map(|(_, segment)| segment.content).collect();
@@ -112,21 +129,34 @@ async fn finish(
             Some(_) => DocumentStatus::Ready,
         };
         statuses.push(json!({ "id": hex(document.uuid()), "status": status.as_str(), "live": live }));
-        let (parts, progress) = (serde_json::to_string(&settled.results)?, serde_json::to_string(&call.progress)?);
-        results.push(json!({ "id": hex(call.lease.job.id.uuid()), "parts": parts, "progress": progress }));
+        let (results_of_parts, progress) =
+            (serde_json::to_string(&settled.results)?, serde_json::to_string(&call.progress)?);
+        results.push(json!({ "id": hex(call.lease.job.id.uuid()), "parts": results_of_parts, "progress": progress }));
     }
-    sqlx::query(concat!(
+    let mut documents = sqlx::query(concat!(
         "UPDATE documents SET status = r.value->>'status', live_version = CAST(r.value->>'live' AS BIGINT) FROM ",
         rows_of!("$1"),
         " WHERE documents.id = ",
-        row_uuid!("id")
+        row_uuid!("id"),
+        " RETURNING ",
+        document_columns!()
     ))
     .bind(serde_json::to_string(&statuses)?)
-    .execute(&mut *connection)
-    .await?;
-    leases::succeed(connection, &results, now).await?;
-    vectors::forget_candidates_of(connection, tenant, ready.iter().map(|(_, document)| *document), version).await?;
-    Ok(checked.into_iter().map(|document| document.map(|_| ())).collect())
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(|row| documents::read(row).map(|document| (document.id, document)))
+    .collect::<Result<HashMap<_, Document>>>()?;
+    let mut jobs = leases::succeed(connection, &results, now).await?;
+    if has_candidates {
+        vectors::forget_candidates_of(connection, tenant, ready.iter().map(|(_, document)| *document), version).await?;
+    }
+    let mut answer = |call: &Finish, document: DocumentId| {
+        let (job, document) = (jobs.remove(&call.lease.job.id)?, documents.remove(&document)?);
+        Some(EndedIngest { parts: parts.remove(&document.id)?, job, document })
+    };
+    let answers = calls.iter().zip(checked).map(|(call, document)| document.map(|document| answer(call, document)));
+    Ok(Ended { answers: answers.collect(), has_candidates })
 }
 
 /// The document of an ingest that its worker still has.
@@ -152,13 +182,13 @@ struct Settled<'a> {
     results: Vec<PartResult>,
 }
 
-/// Writes the outcome of every part. A part that was refused when the document was accepted may have none and stays as it
-/// is; any other without an outcome has failed.
+/// Writes the outcome of every part, and answers the parts as they are then. A part that was refused when the document was accepted may have none and stays
+/// as it is; any other without an outcome has failed.
 async fn settle_parts<'a>(
     connection: &mut Connection,
     version: u32,
     ended: &[(&'a Finish, DocumentId)],
-) -> Result<Vec<Settled<'a>>> {
+) -> Result<(Vec<Settled<'a>>, HashMap<DocumentId, Vec<Part>>)> {
     let mut parts = parts_of(connection, version, ended).await?;
     let mut settled = Vec::with_capacity(ended.len());
     let mut rows = Vec::with_capacity(ended.len());
@@ -171,17 +201,27 @@ async fn settle_parts<'a>(
         }
         settled.push(settle(&call.outcomes, parts, &mut rows)?);
     }
-    sqlx::query(concat!(
+    let written = sqlx::query(concat!(
         "UPDATE parts SET status = r.value->>'status', error = r.value->>'error', \
          segments = CAST(r.value->>'segments' AS BIGINT), facts = r.value->>'facts' FROM ",
         rows_of!("$1"),
         " WHERE parts.id = ",
-        row_uuid!("id")
+        row_uuid!("id"),
+        " RETURNING ",
+        part_columns!()
     ))
     .bind(serde_json::to_string(&rows)?)
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(settled)
+    let mut parts: HashMap<_, Vec<Part>> = HashMap::with_capacity(ended.len());
+    for row in &written {
+        let part = read_part(row)?;
+        parts.entry(part.document).or_default().push(part);
+    }
+    for parts in parts.values_mut() {
+        parts.sort_unstable_by_key(|part| part.ordinal);
+    }
+    Ok((settled, parts))
 }
 
 /// The parts of each document's version. Whoever still has the job knows them: nobody else has changed them since it was taken.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sensorium_domain::catalog::{JobEnd, Lease, LeaseState};
 use sensorium_domain::job::{PartResult, Progress};
-use sensorium_domain::{JobKind, JobState, TenantId, Timestamp};
+use sensorium_domain::{Job, JobId, JobKind, JobState, TenantId, Timestamp};
 use serde_json::Value;
 
 use super::dialect::{among, for_update_by, row_uuid, rows_of, skip_locked, uuid_list, uuid_value};
@@ -174,18 +174,27 @@ pub(super) async fn progress(catalog: &Store, lease: &Lease, progress: &Progress
 /// Whether the worker still has the job; and whether somebody has asked for it to stop. A lease that has expired is held
 /// as long as nobody else has taken the job.
 pub(super) async fn check_held(connection: &mut Connection, lease: &Lease) -> Result<LeaseState> {
-    held(connection, &lease.tenant, [lease]).await?.pop().flatten().ok_or_else(Fail::lease_lost)
+    held(connection, &lease.tenant, [lease]).await?.states.pop().flatten().ok_or_else(Fail::lease_lost)
 }
 
-/// The same of a tenant's leases; those that are lost have no state. The jobs stay as they are until the transaction ends.
+/// What a tenant's workers still have.
+pub(super) struct Held {
+    /// The state of each lease; none of one that is lost.
+    pub(super) states: Vec<Option<LeaseState>>,
+    /// Whether the tenant has vectors that may go.
+    pub(super) has_candidates: bool,
+}
+
+/// The same of a tenant's leases. The jobs stay as they are until the transaction ends.
 pub(super) async fn held<'a>(
     connection: &mut Connection,
     tenant: &TenantId,
     leases: impl IntoIterator<Item = &'a Lease>,
-) -> Result<Vec<Option<LeaseState>>> {
+) -> Result<Held> {
     let leases: Vec<_> = leases.into_iter().collect();
-    let running = sqlx::query(concat!(
-        "SELECT id, worker, attempts, cancel_requested FROM jobs WHERE ",
+    let rows = sqlx::query(concat!(
+        "SELECT id, worker, attempts, cancel_requested, \
+         EXISTS (SELECT 1 FROM vector_candidates c WHERE c.tenant = $2) AS candidates FROM jobs WHERE ",
         among!("id", "$1"),
         " AND tenant || '' = $2 AND state = 'running'",
         for_update_by!("id")
@@ -193,18 +202,20 @@ pub(super) async fn held<'a>(
     .bind(uuid_list(leases.iter().map(|lease| lease.job.id.uuid())))
     .bind(tenant.as_str())
     .fetch_all(connection)
-    .await?
-    .iter()
-    .map(|row| {
-        let state = if row.flag("cancel_requested")? { LeaseState::CancelRequested } else { LeaseState::Held };
-        Ok((row.uuid("id")?, (row.text("worker")?, row.count::<u32>("attempts")?, state)))
-    })
-    .collect::<Result<HashMap<_, _>>>()?;
+    .await?;
+    let has_candidates = rows.first().map(|row| row.flag("candidates")).transpose()?.unwrap_or(false);
+    let running = rows
+        .iter()
+        .map(|row| {
+            let state = if row.flag("cancel_requested")? { LeaseState::CancelRequested } else { LeaseState::Held };
+            Ok((row.uuid("id")?, (row.text("worker")?, row.count::<u32>("attempts")?, state)))
+        })
+        .collect::<Result<HashMap<_, _>>>()?;
     let state = |lease: &Lease| {
         let (worker, attempts, state) = running.get(&lease.job.id.uuid())?;
         (*worker == lease.worker && *attempts == lease.job.attempts).then_some(*state)
     };
-    Ok(leases.into_iter().map(state).collect())
+    Ok(Held { states: leases.into_iter().map(state).collect(), has_candidates })
 }
 
 /// The same of a worker that ends its job well, which it may not for a generation that is live no more.
@@ -318,21 +329,28 @@ pub(super) async fn close(
     Ok(())
 }
 
-/// Brings jobs to their good end; each row has the `id` of one, the results of its `parts` and its last `progress`.
-pub(super) async fn succeed(connection: &mut Connection, results: &[Value], now: Timestamp) -> Result<()> {
-    sqlx::query(concat!(
+/// Brings jobs to their good end; each row has the `id` of one, the results of its `parts` and its last `progress`. The answer is the jobs as they are
+/// then.
+pub(super) async fn succeed(
+    connection: &mut Connection,
+    results: &[Value],
+    now: Timestamp,
+) -> Result<HashMap<JobId, Job>> {
+    let rows = sqlx::query(concat!(
         "UPDATE jobs SET state = 'succeeded', worker = NULL, parts = r.value->>'parts', \
          progress = r.value->>'progress', error = NULL, finished_at = $2, \
          revision = revision + 1 FROM ",
         rows_of!("$1"),
         " WHERE jobs.id = ",
-        row_uuid!("id")
+        row_uuid!("id"),
+        " RETURNING ",
+        job_columns!()
     ))
     .bind(serde_json::to_string(results)?)
     .bind(now.as_millis())
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    rows.iter().map(|row| jobs::read(row).map(|job| (job.id, job))).collect()
 }
 
 /// The earliest moment at which a job that nothing blocks may be taken.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sensorium_domain::catalog::{
     ApiKey, AuditEntry, AuditRecord, BlobState, CatalogStats, ClaimId, CollectionPatch, DocumentPatch, DocumentQuery,
-    Generation, IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, NewVector, PartOutcome, Recall,
-    ReservedKey, SegmentView, Staged, Unstaged, Usage,
+    EndedIngest, Generation, IdempotencyState, JobEnd, JobQuery, Lease, LeaseState, NewDocument, NewVector,
+    PartOutcome, Recall, ReservedKey, SegmentView, Staged, Unstaged, Usage,
 };
 use sensorium_domain::ids::KeyId;
 use sensorium_domain::job::Progress;
@@ -167,7 +167,7 @@ impl Catalog for Store {
         outcomes: Vec<PartOutcome>,
         vectors: Vec<NewVector>,
         progress: &Progress,
-    ) -> Answer<()> {
+    ) -> Answer<Option<EndedIngest>> {
         let ended = endings::Finish { lease: lease.clone(), outcomes, vectors, progress: progress.clone() };
         Ok(endings::finish_ingest(self, version, ended).await?)
     }

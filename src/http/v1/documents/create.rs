@@ -98,11 +98,14 @@ pub(super) async fn add(
         drop(held);
         let AcceptedDocument { mut document, mut parts, mut job, changes } = accepted;
         if !patience.is_zero() {
-            job = wait_for_changes(&server, &owner, job, changes, patience).await?;
-            // A document that was deleted while we waited is shown as it was accepted.
-            if let Ok(now) = server.catalog.document(&owner, document.id).await
+            let ended;
+            (job, ended) = wait_for_changes(&server, &owner, job, changes, patience).await?;
+            if let Some(ended) = ended.filter(|ended| ended.document.version == document.version) {
+                (document, parts) = (ended.document.clone(), ended.parts.clone());
+            } else if let Ok(now) = server.catalog.document(&owner, document.id).await
                 && let Ok(its) = server.catalog.parts(&owner, now.id, Some(now.version)).await
             {
+                // A document that was deleted while we waited is shown as it was accepted.
                 (document, parts) = (now, its);
             }
         }

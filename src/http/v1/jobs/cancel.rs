@@ -23,7 +23,7 @@ use crate::startup::App;
 pub async fn cancel(State(app): State<App>, caller: Write, Id(id): Id<JobId>) -> Result<Json<JobView>, ApiError> {
     let job = app.catalog.cancel_job(&caller.tenant, id).await?;
     app.bell.cancel();
-    app.bell.ended(id);
+    app.bell.ended(id, None);
     // A queued job ends at once, with no worker to tidy up after an attempt that died.
     if let (JobState::Cancelled, JobKind::Ingest { document, .. }) = (job.state, &job.kind) {
         scrub(&app, &caller.tenant, *document).await?;

@@ -19,7 +19,7 @@ pub async fn an_ingest_brings_a_version_to_life(fixture: &dyn CatalogFixture) {
     refused(other_version, Conflict);
     refused(catalog.finish_delete(&lease, document.id).await, Conflict);
     let progress = Progress { stage: "index".to_owned(), done: 2, total: 2, segments: 6, reused: 1 };
-    catalog.finish_ingest(&lease, 1, outcomes, Vec::new(), &progress).await.unwrap();
+    let ended = catalog.finish_ingest(&lease, 1, outcomes, Vec::new(), &progress).await.unwrap().unwrap();
 
     let found = catalog.document(acme, document.id).await.unwrap();
     assert_eq!(found.status, DocumentStatus::Ready);
@@ -37,6 +37,7 @@ pub async fn an_ingest_brings_a_version_to_life(fixture: &dyn CatalogFixture) {
     assert_eq!(middle[0], outcome(&parts[0], 3).result.unwrap()[2]);
 
     let job = stage.job(job.id).await;
+    assert_eq!((&ended.job, &ended.document, &ended.parts), (&job, &found, &parts), "the answer is what is found");
     assert_eq!(job.state, JobState::Succeeded);
     assert_eq!(job.progress, Progress { stage: "done".to_owned(), ..progress });
     assert_eq!(job.finished_at, Some(document.updated_at));
