@@ -67,7 +67,7 @@ pub async fn accept(app: &App, tenant: &TenantId, new: NewIngest) -> Result<Acce
     }
     look_at_quota(app, tenant).await?;
     let (claim, described) = (ClaimId(app.randomness()), (request, once));
-    let mut accepted = Box::pin(store_and_write(app, tenant, claim, &described, &sniffed)).await;
+    let mut accepted = store_and_write(app, tenant, claim, &described, &sniffed).await;
     let some_are_small = sniffed.iter().any(|entry| entry.part.bytes.is_some());
     if some_are_small && accepted.as_ref().is_err_and(|error| error.code == Code::Conflict) {
         // Others may be putting or removing a file with such bytes, from when or where they have one. Who puts files waits for that. What else clashes does
@@ -75,7 +75,7 @@ pub async fn accept(app: &App, tenant: &TenantId, new: NewIngest) -> Result<Acce
         for entry in &mut sniffed {
             entry.part.bytes = None;
         }
-        accepted = Box::pin(store_and_write(app, tenant, claim, &described, &sniffed)).await;
+        accepted = store_and_write(app, tenant, claim, &described, &sniffed).await;
     }
     if accepted.is_err() {
         if let Err(release) = app.catalog.release_claim(tenant, claim).await {

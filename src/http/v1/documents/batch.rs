@@ -115,7 +115,7 @@ pub async fn batch(
             let (app, tenant, share) = (&app, &caller.tenant, share.clone());
             async move {
                 let addition = Addition { document, parts: parts?, patience, key };
-                add(app, tenant, addition, share).await.map_err(|error| below(index, error))
+                Box::pin(add(app, tenant, addition, share)).await.map_err(|error| below(index, error))
             }
         })
         .collect();

@@ -68,7 +68,7 @@ pub async fn create(
     let upload = read_upload::<DocumentRequest>(request, &app, "document").await?;
     let document = upload.json.unwrap_or_default();
     let parts = document.resolve(upload.files, &app.config.ingest)?;
-    add(&app, &caller.tenant, Addition { document, parts, patience, key }, upload.share).await
+    Box::pin(add(&app, &caller.tenant, Addition { document, parts, patience, key }, upload.share)).await
 }
 
 /// A document to add, checked, and how.
