@@ -308,6 +308,9 @@ pub(super) async fn take_orphans(catalog: &Store, limit: u32) -> Result<Vec<(Ten
     .bind(now.as_millis())
     .execute(catalog.writer())
     .await?;
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
     loop {
         let candidates =
             sqlx::query(concat!("SELECT b.tenant, b.hash FROM blobs b WHERE ", orphaned!("$1", "$2"), " LIMIT $3"))
