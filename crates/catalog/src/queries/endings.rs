@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::dialect::{among, row_uuid, rows_of, storable, uuid_list, uuid_value};
 use super::documents::{self, document_columns, part_columns, read_part, select_part};
-use super::{Connection, Database, ROWS, Store, conclude, generations, leases, vectors, versions};
+use super::{Connection, Database, ROWS, Row, Store, conclude, generations, leases, vectors, versions};
 use crate::columns::Columns;
 use crate::error::{Fail, Result};
 use crate::gathering::{Answers, Together};
@@ -213,15 +213,21 @@ async fn settle_parts<'a>(
     .bind(serde_json::to_string(&rows)?)
     .fetch_all(connection)
     .await?;
-    let mut parts: HashMap<_, Vec<Part>> = HashMap::with_capacity(ended.len());
-    for row in &written {
-        let part = read_part(row)?;
-        parts.entry(part.document).or_default().push(part);
-    }
+    let mut parts = HashMap::with_capacity(ended.len());
+    add_parts(&mut parts, &written)?;
     for parts in parts.values_mut() {
         parts.sort_unstable_by_key(|part| part.ordinal);
     }
     Ok((settled, parts))
+}
+
+/// Adds the parts of these rows to those of their documents.
+fn add_parts(parts: &mut HashMap<DocumentId, Vec<Part>>, rows: &[Row]) -> Result<()> {
+    for row in rows {
+        let part = read_part(row)?;
+        parts.entry(part.document).or_default().push(part);
+    }
+    Ok(())
 }
 
 /// The parts of each document's version. Whoever still has the job knows them: nobody else has changed them since it was taken.
@@ -248,10 +254,7 @@ async fn parts_of(
         .bind(i64::from(version))
         .fetch_all(connection)
         .await?;
-    for row in &rows {
-        let part = read_part(row)?;
-        parts.entry(part.document).or_default().push(part);
-    }
+    add_parts(&mut parts, &rows)?;
     Ok(parts)
 }
 
