@@ -19,16 +19,19 @@ SEED = 20_261_129
 
 @dataclass(frozen=True)
 class Model:
-    """A model, and the case of the parity checks whose folder it is read from."""
+    """A model, and the case of the parity checks whose folder it is read from; without one it is bundled with the program."""
 
     name: str
     title: str
     items: str
-    case: str
+    case: str = ""
     # The tensor of the case's expected.safetensors that has its inputs: inputs x what the model takes. Texts have none.
     features: str = ""
     # Tokens of each text. All are as long as each other, so nobody pads.
     tokens: int = 0
+    # Made by chance between 0 and 1: the shape of an input.
+    noise: tuple[int, ...] = ()
+    precisions: tuple[str, ...] = ("f32", "bf16")
 
 
 MODELS = {
@@ -40,12 +43,16 @@ MODELS = {
         Model("sentences", "MiniLM-L6, 128 tokens", "texts", "text-minilm-l6", tokens=128),
         Model("clap-audio", "CLAP HTSAT audio, 10 s", "sounds", "clap-htsat-unfused", features="input_features"),
         Model("whisper", "Whisper tiny encoder, 30 s", "windows", "whisper-tiny", features="features"),
+        Model("starter-picture", "starter, picture of 64 px", "pictures", noise=(3, 64, 64), precisions=("f32",)),
+        Model("starter-sound", "starter, sound of 4 s", "sounds", noise=(65_536,), precisions=("f32",)),
     )
 }
 
 
 def folder_of(model: Model) -> Path:
     """The model at its published size with seeded random weights. The parity checks write it once; it stays in the cache."""
+    if not model.case:
+        return ROOT / "models/starter"
     root = cache() / "peers/models"
     folder = root / model.case
     # Of a case this file comes last.
@@ -62,8 +69,13 @@ def folder_of(model: Model) -> Path:
 
 
 def write_inputs(model: Model, folder: Path, count: int, path: Path) -> None:
-    """A safetensors file with the tensor `inputs`: pixels, features (f32) or numbers of tokens (i64), an input in each row."""
-    inputs = _features(model, folder, count) if model.features else _tokens(model, folder, count)
+    """A safetensors file with the tensor `inputs`: pixels, features, samples (f32) or numbers of tokens (i64), an input in each row."""
+    if model.noise:
+        # In steps of 8 bits, as pixels have them.
+        levels = np.random.default_rng(SEED).integers(0, 256, (count, *model.noise))
+        inputs = levels.astype(np.float32) / 255.0
+    else:
+        inputs = _features(model, folder, count) if model.features else _tokens(model, folder, count)
     save_file({"inputs": np.ascontiguousarray(inputs)}, path)
 
 

@@ -1,10 +1,17 @@
 """The models of Transformers, each as a network of one tensor in and one tensor out: what PyTorch runs and what is exported."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import transformers
+from safetensors.torch import load_file
+
+# The starter's towers are defined where they are trained.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "training"))
+from sensorium_starter import picture, sound  # noqa: E402
 
 # A folder has more weights than a tower reads, which is no news.
 transformers.logging.set_verbosity_error()
@@ -29,6 +36,28 @@ def whisper_encoder(folder: str, **options: object) -> torch.nn.Module:
     return transformers.WhisperModel.from_pretrained(folder, **options).get_encoder()
 
 
+class StarterPicture(torch.nn.Module):
+    """The starter's picture tower as it is shipped."""
+
+    def __init__(self, folder: str):
+        super().__init__()
+        self.tower = picture.ExportedPicture(load_file(f"{folder}/picture.safetensors"))
+
+    def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        """Pictures as channels, rows, columns between 0 and 1."""
+        return self.tower(rgb)
+
+
+def starter_picture(folder: str, **_: object) -> torch.nn.Module:
+    """The starter's picture tower, in f32."""
+    return StarterPicture(folder)
+
+
+def starter_sound(folder: str, **_: object) -> torch.nn.Module:
+    """The starter's sound tower, in f32; its spectrum is a part of it."""
+    return sound.exported(load_file(f"{folder}/sound.safetensors"))
+
+
 # Outputs: inputs x dimensions, and for Whisper windows x positions x width. The names are those of models.py.
 RECIPES = {
     "clip-vision": Recipe(
@@ -46,6 +75,8 @@ RECIPES = {
         transformers.ClapAudioModelWithProjection.from_pretrained, "input_features", lambda given: given.audio_embeds
     ),
     "whisper": Recipe(whisper_encoder, "input_features", lambda given: given.last_hidden_state),
+    "starter-picture": Recipe(starter_picture, "rgb", lambda given: given),
+    "starter-sound": Recipe(starter_sound, "pcm", lambda given: given),
 }
 
 

@@ -48,7 +48,7 @@ class Plan:
             rounds=arguments.rounds or rounds,
             seconds=arguments.seconds or seconds,
             binary=arguments.binary.resolve(),
-            threads=cores(),
+            threads=arguments.threads or cores(),
         )
 
 
@@ -74,7 +74,7 @@ def measure(plan: Plan, model: Model, folder: Path, results: dict[str, Results])
     weights, inputs, onnx = folder_of(model), folder / "inputs.safetensors", folder / "model.onnx"
     write_inputs(model, weights, max(plan.batches), inputs)
     export(model, weights, inputs, onnx)
-    for precision in plan.precisions:
+    for precision in (precision for precision in plan.precisions if precision in model.precisions):
         say(f"{model.name} in {precision}: loading")
         sides = start(Load(model.name, weights, onnx, inputs, precision), plan.binary, plan.threads, folder)
         try:
@@ -128,6 +128,7 @@ def main() -> int:
     parser.add_argument("--precision", choices=("f32", "bf16", "all"), default="all", help="all that the processor has, by default")
     parser.add_argument("--rounds", type=int, choices=range(1, 101), metavar="N", help="turns of each side")
     parser.add_argument("--seconds", type=float, metavar="S", help="length of a turn")
+    parser.add_argument("--threads", type=int, choices=range(1, 257), metavar="N", help="of each side; as many as there are cores by default")
     parser.add_argument("--binary", type=Path, default=target / "release/examples/peer_side", help="our side")
     arguments = parser.parse_args()
     if not os.access(arguments.binary, os.X_OK):

@@ -18,8 +18,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor, safetensors};
+use sensorium_domain::encoder::{EncodeInput, Tower};
 use sensorium_models::clip::{ClipText, ClipVision};
 use sensorium_models::siglip::SiglipVision;
+use sensorium_models::starter::{PictureTower, SAMPLE_RATE_HZ, SoundTower};
 use sensorium_models::text::TextOptions;
 use sensorium_models::{ClapAudio, Source, TextEncoder, Whisper};
 use serde::Deserialize;
@@ -93,6 +95,37 @@ impl Model for Whisper {
     }
 }
 
+/// Width and height of the pictures of the starter's tower, in which it resizes nothing.
+const STARTER_SIDE_PX: u32 = 64;
+
+impl Model for PictureTower {
+    /// Channels, rows, columns between 0 and 1 to bytes: the tower takes a picture as it was decoded.
+    fn run(&self, batch: &Batch) -> Result<Tensor, Fault> {
+        let picture = |planes: &Vec<f32>| {
+            let area = planes.len() / 3;
+            let byte = |place: usize| (planes[place % 3 * area + place / 3] * 255.0).round() as u8;
+            let rgb = (0..planes.len()).map(byte).collect();
+            EncodeInput::Image { width_px: STARTER_SIDE_PX, height_px: STARTER_SIDE_PX, rgb }
+        };
+        vectors(self, &batch.rows.iter().map(picture).collect::<Vec<_>>())
+    }
+}
+
+impl Model for SoundTower {
+    fn run(&self, batch: &Batch) -> Result<Tensor, Fault> {
+        let sound = |samples: &Vec<f32>| EncodeInput::Audio {
+            sample_rate_hz: SAMPLE_RATE_HZ,
+            samples: samples.as_slice().into(),
+        };
+        vectors(self, &batch.rows.iter().map(sound).collect::<Vec<_>>())
+    }
+}
+
+fn vectors(tower: &impl Tower, inputs: &[EncodeInput]) -> Result<Tensor, Fault> {
+    let vectors = tower.forward(inputs)?.into_iter().collect::<Result<Vec<_>, String>>()?;
+    Ok(Tensor::new(vectors, &Device::Cpu)?)
+}
+
 /// The model of this name; the names are those of benches/peers/models.py.
 fn load(name: &str, folder: &Path, dtype: DType) -> Result<Box<dyn Model>, Fault> {
     let (source, device) = (Source::Folder(folder.to_owned()), Device::Cpu);
@@ -103,6 +136,8 @@ fn load(name: &str, folder: &Path, dtype: DType) -> Result<Box<dyn Model>, Fault
         "sentences" => Box::new(TextEncoder::load_on(&source, dtype, &device, TextOptions::default())?),
         "clap-audio" => Box::new(ClapAudio::load(&source, dtype, &device)?),
         "whisper" => Box::new(Whisper::load(&source, dtype, &device)?),
+        "starter-picture" => Box::new(PictureTower::load(&source)?),
+        "starter-sound" => Box::new(SoundTower::load(&source)?),
         other => return Err(format!("there is no model {other}").into()),
     })
 }

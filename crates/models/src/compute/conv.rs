@@ -2,8 +2,8 @@
 //! as they are packed. Pictures lie row by row, pixel by pixel, the channels of a pixel together.
 
 use super::elementwise::{add_bias, add_columns, relu};
-use super::gemm::{Packed, multiply};
 use super::rows::Rows;
+use super::weight::{Products, Weight};
 use super::winograd::Winograd;
 use crate::error::ModelError;
 use crate::weights::Weights;
@@ -38,15 +38,15 @@ impl Shape {
 #[derive(Debug, Clone)]
 pub struct Conv {
     shape: Shape,
-    weight: Weight,
+    method: Method,
     bias: Vec<f32>,
 }
 
 #[derive(Debug, Clone)]
-enum Weight {
+enum Method {
     /// Kernel row, kernel column and channel x outputs.
-    Windows(Packed),
-    Tiles(Winograd),
+    Windows(Weight),
+    Winograd(Winograd),
 }
 
 impl Conv {
@@ -58,18 +58,23 @@ impl Conv {
         Ok(Self::new(&weight, bias, shape))
     }
 
+    /// Fewer multiplications pay in vectors. For the processor's tiles they are cheap, and reading transformed weights is not.
     fn new(weight: &[f32], bias: Vec<f32>, shape: Shape) -> Self {
         let Shape { side, channels, outputs, kernel, stride } = shape;
-        let weight = if kernel == 3 && stride == 1 && Winograd::suits(side, channels, outputs) {
-            Weight::Tiles(Winograd::new(weight, side, channels, outputs))
+        let has_tiles = sensorium_tiles::has_tiles();
+        let method = if !has_tiles && kernel == 3 && stride == 1 && Winograd::suits(side, channels, outputs) {
+            Method::Winograd(Winograd::new(weight, side, channels, outputs))
         } else {
+            let products = if has_tiles { Products::exact() } else { Products::Vectors };
             let area = kernel * kernel;
-            Weight::Windows(Packed::new(area * channels, outputs, |row, output| {
+            Method::Windows(Weight::of_rows(products, area * channels, outputs, |row, into| {
                 let (place, channel) = (row / channels, row % channels);
-                weight[(output * channels + channel) * area + place]
+                for (output, number) in into.iter_mut().enumerate() {
+                    *number = weight[(output * channels + channel) * area + place];
+                }
             }))
         };
-        Self { shape, weight, bias }
+        Self { shape, method, bias }
     }
 
     /// What it was made for.
@@ -104,13 +109,15 @@ impl Conv {
     }
 
     fn with(&self, x: &[f32], finish: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-        match &self.weight {
-            Weight::Tiles(winograd) => winograd.apply(x, &finish),
-            Weight::Windows(weight) => {
-                let Shape { side, channels, .. } = self.shape;
+        match &self.method {
+            Method::Winograd(winograd) => winograd.apply(x, &finish),
+            Method::Windows(weight) => {
+                let Shape { side, channels, outputs, .. } = self.shape;
                 let after = self.shape.side_after();
                 let pictures = x.len() / (side * side * channels);
-                multiply(pictures * after * after, &Windows { shape: self.shape, x, after }, weight, &finish)
+                let mut out = vec![0.0; pictures * after * after * outputs];
+                weight.multiply(&Windows { shape: self.shape, x, after }, &mut out, &finish);
+                out
             }
         }
     }

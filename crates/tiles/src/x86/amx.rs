@@ -48,9 +48,9 @@ impl Drop for Tiles {
     }
 }
 
-/// Goes through some steps: the instructions for one, with the parts of a number that there are.
+/// Goes through some steps: the instructions for one, with the parts that there are of a number of a row, and of one of the panel.
 macro_rules! steps {
-    ($parts:literal, $a:ident, $below:ident, $panel:ident, $some:ident, [$($instruction:literal),* $(,)?]) => {
+    ($lines:literal, $parts:literal, $a:ident, $below:ident, $panel:ident, $some:ident, [$($instruction:literal),* $(,)?]) => {
         asm!(
             "2:",
             $($instruction,)*
@@ -64,7 +64,7 @@ macro_rules! steps {
             b = inout(reg) $panel => _,
             some = inout(reg) $some => _,
             line = in(reg) size_of::<Line>(),
-            next_a = const $parts * 1024,
+            next_a = const $lines * 1024,
             next_b = const $parts * 2048,
             options(nostack, readonly),
         )
@@ -74,8 +74,12 @@ macro_rules! steps {
 impl Kernel for Tiles {
     const ROWS: usize = TILE_ROWS;
     const APART: usize = TILE_ROWS;
-    const NEAR: usize = 6;
     const FAR_BYTES: usize = 640 << 10;
+
+    /// Numbers that are divided for few rows are so step by step, because memory should be read all the time; for many rows, sums are fetched and put back less often.
+    fn near(rows: usize, lines: usize) -> usize {
+        if lines == 1 { 6 } else { (rows / (2 * TILE_ROWS)).clamp(1, 4) }
+    }
 
     fn start() -> Self {
         // SAFETY: only reached when `request` has succeeded; the shape is a valid one.
@@ -83,7 +87,7 @@ impl Kernel for Tiles {
         Self(std::marker::PhantomData)
     }
 
-    fn add_product<const LINES: usize>(
+    fn add_product<const LINES: usize, const PARTS: usize>(
         &self,
         a: &[Line],
         steps: usize,
@@ -92,12 +96,12 @@ impl Kernel for Tiles {
         index: usize,
         is_first: bool,
     ) {
-        let some = panel.len() / (LINES * PANEL_LINES);
+        let some = panel.len() / (PARTS * PANEL_LINES);
         let tiles = sums.len() / TILE_ROWS;
         assert!(
             index < TOGETHER
                 && some > 0
-                && (LINES == 1 || LINES == 3)
+                && matches!((LINES, PARTS), (1, 1) | (3, 2 | 3))
                 && (tiles == 1 || tiles == 2)
                 && a.len() >= ((tiles - 1) * steps + some) * LINES * TILE_ROWS
         );
@@ -123,10 +127,10 @@ impl Kernel for Tiles {
                 }
             }
             let (is_one, first_step, first_panel) = (tiles == 1, a.as_ptr(), panel.as_ptr());
-            if LINES == 1 {
-                add_bf16(is_one, first_step, below, first_panel, some);
-            } else {
-                add_f32(is_one, first_step, below, first_panel, some);
+            match PARTS {
+                1 => add_bf16(is_one, first_step, below, first_panel, some),
+                2 => add_f16(is_one, first_step, below, first_panel, some),
+                _ => add_f32(is_one, first_step, below, first_panel, some),
             }
             asm!(
                 "tilestored [{first} + {sum}*1], tmm0", "tilestored [{first} + {sum}*1 + 64], tmm1",
@@ -153,6 +157,7 @@ unsafe fn add_bf16(is_one: bool, a: *const Line, below: *const Line, panel: *con
         if is_one {
             steps!(
                 1,
+                1,
                 a,
                 below,
                 panel,
@@ -167,6 +172,7 @@ unsafe fn add_bf16(is_one: bool, a: *const Line, below: *const Line, panel: *con
             );
         } else {
             steps!(
+                1,
                 1,
                 a,
                 below,
@@ -187,6 +193,89 @@ unsafe fn add_bf16(is_one: bool, a: *const Line, below: *const Line, panel: *con
     }
 }
 
+/// Adds products of numbers in three parts with such in two, of one tile of rows or of two: 3 x 1, 2 x 1, 2 x 2, 1 x 2, 1 x 1.
+///
+/// # Safety
+/// As for [`Kernel::add_product`], which has checked it.
+#[inline]
+unsafe fn add_f16(is_one: bool, a: *const Line, below: *const Line, panel: *const Line, some: usize) {
+    // SAFETY: it was checked.
+    unsafe {
+        if is_one {
+            steps!(
+                3,
+                2,
+                a,
+                below,
+                panel,
+                some,
+                [
+                    "tileloadd tmm4, [{a} + {line}*1 + 2048]",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm4, [{a} + {line}*1 + 1024]",
+                    "tileloadd tmm5, [{b} + {line}*1 + 2048]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm2, [{b} + {line}*1 + 3072]",
+                    "tdpbf16ps tmm0, tmm4, tmm5",
+                    "tdpbf16ps tmm1, tmm4, tmm2",
+                    "tileloadd tmm4, [{a} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm5",
+                    "tdpbf16ps tmm1, tmm4, tmm2",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7"
+                ]
+            );
+        } else {
+            steps!(
+                3,
+                2,
+                a,
+                below,
+                panel,
+                some,
+                [
+                    "tileloadd tmm4, [{a} + {line}*1 + 2048]",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm5, [{below} + {line}*1 + 2048]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm4, [{a} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm5, [{below} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm6, [{b} + {line}*1 + 2048]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm7, [{b} + {line}*1 + 3072]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm4, [{a} + {line}*1]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm5, [{below} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm3, tmm5, tmm7"
+                ]
+            );
+        }
+    }
+}
+
 /// Adds products of numbers in three parts, of one tile of rows or of two. The smallest first: 3 x 1, 2 x 1, 2 x 2, 1 x 2, 1 x 3, 1 x 1, so that one side stays from each to
 /// the next.
 ///
@@ -198,6 +287,7 @@ unsafe fn add_f32(is_one: bool, a: *const Line, below: *const Line, panel: *cons
     unsafe {
         if is_one {
             steps!(
+                3,
                 3,
                 a,
                 below,
@@ -231,6 +321,7 @@ unsafe fn add_f32(is_one: bool, a: *const Line, below: *const Line, panel: *cons
             );
         } else {
             steps!(
+                3,
                 3,
                 a,
                 below,

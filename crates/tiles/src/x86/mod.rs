@@ -3,19 +3,22 @@
 #![allow(unsafe_code)]
 
 mod amx;
+mod unpack;
 mod vectors;
 
 use std::arch::x86_64::{
     __m256i, __m512, __m512bh, __m512i, _mm512_castsi512_ps, _mm512_castsi512_si256, _mm512_cvtepu16_epi32,
-    _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_loadu_ps, _mm512_slli_epi32, _mm512_sub_ps,
+    _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_slli_epi32, _mm512_sub_ps,
 };
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use self::amx::Tiles;
+use self::unpack::as_multiplied;
 use self::vectors::Vectors;
-use crate::{Line, PANEL_COLUMNS, PANEL_LINES, PIECE_COLUMNS, Packed, Precision, TILE_DEPTH, TILE_ROWS, WHOLE_LINES};
+use crate::packed::Form;
+use crate::{Line, PANEL_COLUMNS, PIECE_COLUMNS, Packed, Precision, TILE_DEPTH, TILE_ROWS, WHOLE_LINES};
 
 /// What a processor multiplies with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,17 +55,18 @@ trait Kernel {
     const ROWS: usize;
     /// Lines from one of a row to its next: those of 16 rows lie side by side, as tiles, or those of a row do.
     const APART: usize;
-    /// Steps of 32 numbers, times their lines, that are summed before the next rows come: those of a panel stay in the first-level cache.
-    const NEAR: usize;
     /// Bytes of rows that are gone through before the next panel comes: they stay in the second-level cache.
     const FAR_BYTES: usize;
+
+    /// Steps of 32 numbers, in so many lines, that are summed before the next rows come: those of a panel stay in the first-level cache.
+    fn near(rows: usize, lines: usize) -> usize;
 
     /// Makes it ready. Only where it is there.
     fn start() -> Self;
 
-    /// Adds to `sums`, up to two tiles of rows, the product of as many rows of `a`, each of `steps` steps from those on that are meant, and some steps of a panel; the
-    /// `index`th panel of `sums` holds them. The first time the sums are nothing yet.
-    fn add_product<const LINES: usize>(
+    /// Adds to `sums`, up to two tiles of rows, the product of as many rows of `a`, each of `steps` steps from those on that are meant, and some steps of a panel, whose
+    /// numbers are in `PARTS`; the `index`th panel of `sums` holds them. The first time the sums are nothing yet.
+    fn add_product<const LINES: usize, const PARTS: usize>(
         &self,
         a: &[Line],
         steps: usize,
@@ -94,7 +98,14 @@ struct Scratch {
     row: Vec<f32>,
     lines: Vec<Line>,
     between: Vec<Line>,
+    room: Room,
+}
+
+/// What a product works in.
+#[derive(Default)]
+struct Room {
     sums: Vec<Sums>,
+    panel: Vec<Line>,
 }
 
 thread_local! {
@@ -110,7 +121,7 @@ fn with_scratch(work: impl FnOnce(&mut Scratch)) {
 
 /// See [`crate::multiply`], which has checked the widths and that there is such a unit.
 pub(crate) fn multiply(read: &Read, b: &Packed, panels: Range<usize>, out: &mut [&mut [f32]], finish: &Finish) {
-    match (unit(), b.precision) {
+    match (unit(), b.precision()) {
         (Some(Unit::Tiles), Precision::Bf16) => multiply_by::<Tiles, 1>(read, b, panels, out, finish),
         (Some(Unit::Tiles), Precision::F32) => multiply_by::<Tiles, 3>(read, b, panels, out, finish),
         (_, Precision::Bf16) => multiply_by::<Vectors, 1>(read, b, panels, out, finish),
@@ -125,9 +136,9 @@ fn multiply_by<K: Kernel, const LINES: usize>(
     out: &mut [&mut [f32]],
     finish: &Finish,
 ) {
-    with_scratch(|Scratch { row, lines, sums, .. }| {
+    with_scratch(|Scratch { row, lines, room, .. }| {
         read_rows::<K, LINES>(read, out.len(), b, row, lines);
-        product::<K, LINES>(lines, out.len(), b, panels, sums, &mut |index, column, sums| {
+        product::<K, LINES>(lines, out.len(), b, panels, room, &mut |index, column, sums| {
             write(out, index, column, sums, finish);
         });
     });
@@ -142,7 +153,7 @@ pub(crate) fn feed_forward(
     out: &mut [&mut [f32]],
     finish: &Finish,
 ) {
-    match (unit(), first.precision) {
+    match (unit(), first.precision()) {
         (Some(Unit::Tiles), Precision::Bf16) => feed_forward_by::<Tiles, 1>(read, first, between, second, out, finish),
         (Some(Unit::Tiles), Precision::F32) => feed_forward_by::<Tiles, 3>(read, first, between, second, out, finish),
         (_, Precision::Bf16) => feed_forward_by::<Vectors, 1>(read, first, between, second, out, finish),
@@ -158,12 +169,12 @@ fn feed_forward_by<K: Kernel, const LINES: usize>(
     out: &mut [&mut [f32]],
     finish: &Finish,
 ) {
-    with_scratch(|Scratch { row, lines, between: divided, sums }| {
+    with_scratch(|Scratch { row, lines, between: divided, room }| {
         read_rows::<K, LINES>(read, out.len(), first, row, lines);
         let steps = second.steps();
         divided.resize(out.len().next_multiple_of(TILE_ROWS) * steps * LINES, Line([0; TILE_DEPTH]));
-        product::<K, LINES>(lines, out.len(), first, 0..first.panels(), sums, &mut |index, column, sums| {
-            let width = sums.len().min(first.columns - column);
+        product::<K, LINES>(lines, out.len(), first, 0..first.panels(), room, &mut |index, column, sums| {
+            let width = sums.len().min(first.columns() - column);
             between(index, column, &mut sums[..width]);
             // What is beyond the last column is a product with nothing.
             let sums = &sums[..width.next_multiple_of(TILE_DEPTH)];
@@ -171,7 +182,7 @@ fn feed_forward_by<K: Kernel, const LINES: usize>(
             // SAFETY: both units come with the instructions that so many lines need.
             unsafe { divide_row::<K, LINES>(sums, lines) };
         });
-        product::<K, LINES>(divided, out.len(), second, 0..second.panels(), sums, &mut |index, column, sums| {
+        product::<K, LINES>(divided, out.len(), second, 0..second.panels(), room, &mut |index, column, sums| {
             write(out, index, column, sums, finish);
         });
     });
@@ -198,12 +209,12 @@ fn read_rows<K: Kernel, const LINES: usize>(
         let lines = &mut lines[place::<K>(index, steps * LINES)..];
         if LINES == WHOLE_LINES && K::APART == 1 {
             let numbers = numbers_in(&mut lines[..steps * LINES]);
-            read(index, &mut numbers[..b.depth]);
-            numbers[b.depth..].fill(0.0);
+            read(index, &mut numbers[..b.depth()]);
+            numbers[b.depth()..].fill(0.0);
             continue;
         }
         if index < rows {
-            read(index, &mut row[..b.depth]);
+            read(index, &mut row[..b.depth()]);
         } else {
             row.fill(0.0);
         }
@@ -227,11 +238,26 @@ fn product<K: Kernel, const LINES: usize>(
     rows: usize,
     b: &Packed,
     panels: Range<usize>,
-    sums: &mut Vec<Sums>,
+    room: &mut Room,
+    consume: &mut dyn FnMut(usize, usize, &mut [f32]),
+) {
+    match b.form() {
+        Form::F16 => product_of_parts::<K, LINES, 2>(lines, rows, b, panels, room, consume),
+        Form::Bf16 | Form::F32 => product_of_parts::<K, LINES, LINES>(lines, rows, b, panels, room, consume),
+    }
+}
+
+/// [`product`] with numbers of panels in so many lines.
+fn product_of_parts<K: Kernel, const LINES: usize, const PARTS: usize>(
+    lines: &[Line],
+    rows: usize,
+    b: &Packed,
+    panels: Range<usize>,
+    Room { sums, panel: unpacked }: &mut Room,
     consume: &mut dyn FnMut(usize, usize, &mut [f32]),
 ) {
     let steps = b.steps();
-    let near = K::NEAR / LINES;
+    let near = K::near(rows, LINES);
     let far = (K::FAR_BYTES / (rows * LINES * size_of::<Line>())).next_multiple_of(near).max(near);
     sums.resize(rows.next_multiple_of(K::ROWS), Sums::ZERO);
     for first in panels.clone().step_by(TOGETHER) {
@@ -242,12 +268,14 @@ fn product<K: Kernel, const LINES: usize>(
                 let panel = b.panel(first + index);
                 for begin in far.clone().step_by(near) {
                     let some = begin..(begin + near).min(far.end);
-                    let panel = &panel[some.start * LINES * PANEL_LINES..some.end * LINES * PANEL_LINES];
+                    let lines_of_step = b.form().step_lines();
+                    let panel = &panel[some.start * lines_of_step..some.end * lines_of_step];
+                    let panel = as_multiplied::<LINES, PARTS>(panel, b.form(), unpacked);
                     // Two tiles of rows at a time, at the end perhaps one.
                     let rows = lines.chunks(2 * TILE_ROWS * steps * LINES).zip(sums.chunks_mut(2 * TILE_ROWS));
                     for (lines, sums) in rows {
                         let lines = &lines[some.start * LINES * K::APART..];
-                        kernel.add_product::<LINES>(lines, steps, panel, sums, index, begin == 0);
+                        kernel.add_product::<LINES, PARTS>(lines, steps, panel, sums, index, begin == 0);
                     }
                 }
             }
@@ -272,13 +300,16 @@ pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
     }
 }
 
-/// See [`crate::divide`], for numbers in bf16.
-pub(crate) fn divide(numbers: &[f32], parts: usize, lines: &mut [Line]) {
-    let (steps, _) = numbers.as_chunks::<TILE_DEPTH>();
-    for (numbers, lines) in steps.iter().zip(lines.chunks_exact_mut(parts)) {
-        // SAFETY: who asks has found these instructions.
-        unsafe { divide_step(numbers, lines.iter_mut()) };
+/// Rounds numbers to bf16, 32 to a line. Only where AVX512-BF16 is.
+pub(crate) fn round(numbers: &[[f32; TILE_DEPTH]], lines: &mut [Line]) {
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    fn round(numbers: &[[f32; TILE_DEPTH]], lines: &mut [Line]) {
+        for (numbers, line) in numbers.iter().zip(lines) {
+            divide_step(whole(numbers), std::iter::once(line));
+        }
     }
+    // SAFETY: who asks has found these instructions.
+    unsafe { round(numbers, lines) };
 }
 
 /// Divides a row into tiles: the lines of each 32 numbers to the first of the next tiles. In bf16 only where AVX512-BF16 is.
@@ -291,7 +322,7 @@ fn divide_row<K: Kernel, const LINES: usize>(row: &[f32], lines: &mut [Line]) {
             lines.zip(whole(numbers)).for_each(|(line, numbers)| *line = numbers);
         } else {
             // SAFETY: numbers go in bf16 only where the instructions for it are.
-            unsafe { divide_step(numbers, lines) };
+            unsafe { divide_step(whole(numbers), lines) };
         }
     }
 }
@@ -300,6 +331,14 @@ fn divide_row<K: Kernel, const LINES: usize>(row: &[f32], lines: &mut [Line]) {
 pub(crate) fn whole(numbers: &[f32; TILE_DEPTH]) -> [Line; WHOLE_LINES] {
     // SAFETY: both have 128 bytes, of which all values are valid.
     unsafe { std::mem::transmute::<[f32; TILE_DEPTH], [Line; WHOLE_LINES]>(*numbers) }
+}
+
+/// 16 numbers of f32.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn vector(line: &Line) -> __m512 {
+    // SAFETY: both have 64 bytes, of which all values are valid.
+    unsafe { std::mem::transmute::<Line, __m512>(*line) }
 }
 
 /// The numbers that lines hold as they are.
@@ -312,9 +351,8 @@ fn numbers_in(lines: &mut [Line]) -> &mut [f32] {
 /// 32 numbers as bf16, what is left of them as bf16, and so on, as many times as there are lines.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn divide_step<'a>(numbers: &[f32; TILE_DEPTH], lines: impl Iterator<Item = &'a mut Line>) {
-    // SAFETY: there are 32 numbers; a vector has 16.
-    let [mut low, mut high] = unsafe { [_mm512_loadu_ps(numbers.as_ptr()), _mm512_loadu_ps(numbers.as_ptr().add(16))] };
+fn divide_step<'a>(numbers: [Line; WHOLE_LINES], lines: impl Iterator<Item = &'a mut Line>) {
+    let [mut low, mut high] = [vector(&numbers[0]), vector(&numbers[1])];
     for line in lines {
         // SAFETY: the types have 64 bytes, of which all values are valid.
         let bits = unsafe {
@@ -340,15 +378,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::line_of;
+    use crate::PANEL_LINES;
+    use crate::packed::Order;
 
     fn number(seed: usize) -> f32 {
         ((seed * 7919 + 13) % 1009) as f32 / 504.5 - 1.0
     }
 
     fn product_by<K: Kernel>(rows: usize, b: &Packed) -> Vec<f32> {
-        let mut out = vec![f32::NAN; rows * b.columns];
-        let mut slices: Vec<&mut [f32]> = out.chunks_mut(b.columns).collect();
+        let mut out = vec![f32::NAN; rows * b.columns()];
+        let mut slices: Vec<&mut [f32]> = out.chunks_mut(b.columns()).collect();
         let read = |row: usize, into: &mut [f32]| {
             into.iter_mut().zip(row * 31..).for_each(|(value, seed)| *value = number(seed));
         };
@@ -359,17 +398,48 @@ mod tests {
     /// A matrix that was packed for tiles as it is for vectors.
     fn for_vectors(b: &Packed) -> Packed {
         let mut packed = b.clone();
+        let [tiles, vectors] = [true, false].map(|is_by_halves| Order { is_by_halves });
         let panels = packed.lines.chunks_exact_mut(PANEL_LINES).zip(b.lines.chunks_exact(PANEL_LINES));
         for (ours, theirs) in panels {
             for (half, row) in (0..2).flat_map(|half| (0..TILE_ROWS).map(move |row| (half, row))) {
-                ours[line_of(false, half, row)] = theirs[line_of(true, half, row)];
+                ours[vectors.pair(half, row)] = theirs[tiles.pair(half, row)];
             }
         }
         packed
     }
 
+    /// A number in three parts, the largest first. Of one that is not finite, or is rounded to infinity, the others are not numbers, and neither is a product with it.
+    fn split(number: f32) -> [u16; 3] {
+        let mut rest = number;
+        std::array::from_fn(|_| {
+            let part = crate::bf16(rest);
+            rest -= f32::from_bits(u32::from(part) << 16);
+            part
+        })
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
+
+        /// The instructions divide as the definition does.
+        #[test]
+        fn numbers_are_divided_alike(bits in proptest::collection::vec(any::<u32>(), TILE_DEPTH)) {
+            let normal = |bits: &u32| f32::from_bits(*bits).is_nan() || f32::from_bits(*bits).abs() > 1e-30 || *bits == 0;
+            if !crate::supports(Precision::Bf16) || !bits.iter().all(normal) {
+                return Ok(());
+            }
+            let numbers: Vec<f32> = bits.iter().map(|bits| f32::from_bits(*bits)).collect();
+            let mut lines = [Line([0; TILE_DEPTH]); 3];
+            // SAFETY: the instructions were asked for.
+            unsafe { divide_row::<Vectors, 3>(&numbers, &mut lines) };
+            for (place, number) in numbers.iter().enumerate() {
+                let found = lines.map(|line| line.0[place]);
+                let value = |part: u16| f32::from_bits(u32::from(part) << 16);
+                let same = |one: u16, other: u16| one == other || value(one).is_nan() && value(other).is_nan();
+                let wanted = split(*number);
+                prop_assert!((0..3).all(|part| same(found[part], wanted[part])), "{}: {:?}", number, found);
+            }
+        }
 
         /// Where there are both, either may be asked: products of bf16 are exact in f32, so that sums alone differ, in their last bits.
         #[test]

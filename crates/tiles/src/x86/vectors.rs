@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::{Kernel, Sums, TOGETHER};
+use super::{Kernel, Sums, TOGETHER, vector};
 use crate::{Line, PANEL_LINES, TILE_ROWS};
 
 /// Rows whose sums are in registers together: 16 of the 32 that there are, two for each row.
@@ -18,14 +18,17 @@ pub(super) struct Vectors;
 impl Kernel for Vectors {
     const ROWS: usize = 1;
     const APART: usize = 1;
-    const NEAR: usize = 96;
     const FAR_BYTES: usize = 384 << 10;
+
+    fn near(_: usize, lines: usize) -> usize {
+        96 / lines
+    }
 
     fn start() -> Self {
         Self
     }
 
-    fn add_product<const LINES: usize>(
+    fn add_product<const LINES: usize, const PARTS: usize>(
         &self,
         a: &[Line],
         steps: usize,
@@ -34,7 +37,7 @@ impl Kernel for Vectors {
         index: usize,
         is_first: bool,
     ) {
-        assert!((LINES == 1 || LINES == 2) && index < TOGETHER);
+        assert!((LINES == 1 || LINES == 2) && PARTS == LINES && index < TOGETHER);
         let stride = steps * LINES;
         // As many at a time: few rows would wait for their own sums.
         let together = sums.len().div_ceil(sums.len().div_ceil(ROWS));
@@ -164,13 +167,6 @@ fn write<const COUNT: usize>(totals: [[__m512; 2]; COUNT], sums: &mut [Sums], in
 fn word(line: &Line, place: usize) -> u32 {
     let [low, high] = line.0.as_chunks::<2>().0[place];
     u32::from(low) | u32::from(high) << 16
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn vector(line: &Line) -> __m512 {
-    // SAFETY: both have 64 bytes, of which all values are valid.
-    unsafe { std::mem::transmute::<Line, __m512>(*line) }
 }
 
 #[inline]
