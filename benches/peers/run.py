@@ -73,10 +73,11 @@ def measure(plan: Plan, model: Model, folder: Path, results: dict[str, Results])
     say(f"{model.name}: weights, inputs, ONNX")
     weights, inputs, onnx = folder_of(model), folder / "inputs.safetensors", folder / "model.onnx"
     write_inputs(model, weights, max(plan.batches), inputs)
-    export(model, weights, inputs, onnx)
+    if model.exports:
+        export(model, weights, inputs, onnx)
     for precision in (precision for precision in plan.precisions if precision in model.precisions):
         say(f"{model.name} in {precision}: loading")
-        sides = start(Load(model.name, weights, onnx, inputs, precision), plan.binary, plan.threads, folder)
+        sides = start(Load(model.name, weights, onnx if model.exports else None, inputs, precision), plan.binary, plan.threads, folder)
         try:
             contest = Contest(model.name, precision, sides, folder)
             figures, agreements = contest.agree(plan.batches)

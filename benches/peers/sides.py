@@ -38,11 +38,11 @@ PEERS = (
 
 @dataclass(frozen=True)
 class Load:
-    """What a side is given: the model and where it is, its inputs, its precision."""
+    """What a side is given: the model and where it is (without a file of ONNX only PyTorch has it), its inputs, its precision."""
 
     model: str
     folder: Path
-    onnx: Path
+    onnx: Path | None
     inputs: Path
     precision: str
 
@@ -110,6 +110,8 @@ def start(load: Load, binary: Path, threads: int, folder: Path) -> list[Side]:
     for peer in PEERS:
         if load.precision in peer.precisions:
             source = load.folder if peer.name == "PyTorch" else load.onnx
+            if source is None:
+                continue
             commands[peer.name] = [sys.executable, "-B", str(HERE / peer.script), load.model, str(source), *ends]
     sides: list[Side] = []
     try:

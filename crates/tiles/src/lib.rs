@@ -10,16 +10,18 @@
 //!
 //! For tiles, a number in f32 is the sum of three in bf16, each the rest of those before it, to the last bit (where it is not within 2^16 of the smallest that f32 has). Six of the nine products
 //! of such parts are summed; what the other three would add is below 2^-26 of the product, less than a product in f32 is rounded by. Six products on tiles take
-//! less time than one in vectors does. A matrix is kept as it is, or in f16 where that loses nothing, and divided a step at a time: few rows wait for memory alone. (After Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
+//! less time than one in vectors does. Where 16 digits are enough, two parts and three products are. A matrix is kept as it is, or in f16 where that loses nothing, and divided a step at a time: few rows wait for memory alone. (After Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
 //! computations", 2019.)
 
 mod packed;
+mod pieces;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod x86;
 
 use std::ops::Range;
 
 pub use self::packed::Packed;
+pub use self::pieces::Pieces;
 
 /// Rows of a tile.
 pub const TILE_ROWS: usize = 16;
@@ -32,7 +34,7 @@ pub const PIECE_COLUMNS: usize = 8 * PANEL_COLUMNS;
 /// Lines of a step of a panel, of one part.
 const PANEL_LINES: usize = 2 * TILE_ROWS;
 
-/// Whether this processor takes products in this precision, and the system lets this process use what it has for that: AMX for both, AVX512-BF16 for bf16, AVX-512 for
+/// Whether this processor takes products in this precision, and the system lets this process use what it has for that: AMX for all, AVX512-BF16 for bf16, AVX-512 for
 /// f32.
 pub fn supports(precision: Precision) -> bool {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -40,6 +42,7 @@ pub fn supports(precision: Precision) -> bool {
         (_, None) => false,
         (_, Some(x86::Unit::Tiles)) | (Precision::F32, _) => true,
         (Precision::Bf16, Some(x86::Unit::Vectors { has_pairs })) => has_pairs,
+        (Precision::Bits16, _) => false,
     };
     #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
     return false;
@@ -65,15 +68,18 @@ pub fn bf16(number: f32) -> u16 {
 pub enum Precision {
     /// Rounded to bf16.
     Bf16,
+    /// The first 16 digits, for tiles: the sum of two bf16. Three of the four products of such parts are summed; a product is off by 2^-16 of it.
+    Bits16,
     /// All of it.
     F32,
 }
 
 impl Precision {
-    /// Lines that 32 numbers take: one of bf16, two of them as they are, three of their parts in bf16.
+    /// Lines that 32 numbers take: one of bf16, two or three of their parts in bf16, two of them as they are.
     fn lines(self) -> usize {
         match self {
             Self::Bf16 => 1,
+            Self::Bits16 => 2,
             Self::F32 if supports(Self::F32) && !has_tiles() => WHOLE_LINES,
             Self::F32 => 3,
         }
@@ -106,14 +112,43 @@ pub fn multiply(
     out: &mut [&mut [f32]],
     finish: &impl Fn(usize, usize, &mut [f32]),
 ) {
+    if let Some(panels) = wanted(b, panels, out) {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        x86::multiply(&x86::Left::Read(read), b, panels, out, finish);
+    }
+}
+
+/// [`multiply`] of rows that are made of pieces: `piece(row, place)` tells which piece lies at a place of a row, if there is one, of which each has as many as `b` is deep.
+///
+/// # Panics
+/// As [`multiply`], and where the pieces are of another precision or do not fill the depth of `b`.
+pub fn multiply_pieces(
+    (pieces, piece): (&Pieces, &impl Fn(usize, usize) -> Option<usize>),
+    b: &Packed,
+    panels: Range<usize>,
+    out: &mut [&mut [f32]],
+    finish: &impl Fn(usize, usize, &mut [f32]),
+) {
+    assert!(pieces.precision() == b.precision(), "the pieces are of another precision");
+    let steps = b.depth() / TILE_DEPTH;
+    let fill =
+        b.depth().is_multiple_of(TILE_DEPTH) && (steps * b.precision().lines()).is_multiple_of(pieces.length.max(1));
+    assert!(fill, "the pieces do not fill a row");
+    if let Some(panels) = wanted(b, panels, out) {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        x86::multiply(&x86::Left::Pieces(pieces, piece), b, panels, out, finish);
+    }
+}
+
+/// The panels that there is something to do for.
+fn wanted(b: &Packed, panels: Range<usize>, out: &[&mut [f32]]) -> Option<Range<usize>> {
     assert!(supports(b.precision()), "this processor does not multiply so");
     if out.is_empty() || panels.is_empty() || b.depth() == 0 {
-        return;
+        return None;
     }
     let width = (panels.end * PANEL_COLUMNS).min(b.columns()) - panels.start * PANEL_COLUMNS;
     assert!(out.iter().all(|row| row.len() == width), "the result is not as wide as the panels");
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    x86::multiply(read, b, panels, out, finish);
+    Some(panels)
 }
 
 /// Rows times `first`, then `between(row, column, piece)` on every piece of a row, then times `second`: what lies between is never whole, and does not leave the cache
@@ -149,7 +184,7 @@ mod tests {
     use super::*;
 
     fn supported() -> impl Iterator<Item = Precision> {
-        [Precision::Bf16, Precision::F32].into_iter().filter(|precision| supports(*precision))
+        [Precision::Bf16, Precision::Bits16, Precision::F32].into_iter().filter(|precision| supports(*precision))
     }
 
     fn number(seed: usize) -> f32 {
@@ -209,7 +244,7 @@ mod tests {
         #[test]
         fn a_product_is_that_of_the_numbers_in_its_precision(
             rows in 1usize..70, depth in 1usize..1700, columns in 1usize..300, first in 0usize..10, seed in 0usize..1000,
-            precision in prop_oneof![Just(Precision::Bf16), Just(Precision::F32)], is_f16: bool,
+            precision in prop_oneof![Just(Precision::Bf16), Just(Precision::Bits16), Just(Precision::F32)], is_f16: bool,
         ) {
             if !supports(precision) {
                 return Ok(());
@@ -232,10 +267,11 @@ mod tests {
             let out = some_panels(&a, &packed, panels);
             let seen: fn(f32) -> f64 = match precision {
                 Precision::Bf16 => rounded,
-                Precision::F32 => f64::from,
+                Precision::Bits16 | Precision::F32 => f64::from,
             };
-            // Roundings of so many sums, which go either way.
-            let rounding = 2f64.powi(-23) * (depth as f64).sqrt();
+            // Roundings of so many sums, which go either way; and of numbers, where there are two parts of them.
+            let digits = if precision == Precision::Bits16 { 2f64.powi(-15) } else { 0.0 };
+            let rounding = 2f64.powi(-23) * (depth as f64).sqrt() + digits;
             for row in 0..rows {
                 for column in left..columns {
                     let products = (0..depth).map(|inner| seen(a[row * depth + inner]) * seen(b[inner * columns + column]));
@@ -246,11 +282,39 @@ mod tests {
             }
         }
 
+        /// Put together from pieces, or written whole with zeros between: the same to the last bit.
+        #[test]
+        fn rows_of_pieces_are_rows(
+            rows in 1usize..70, width in 1usize..100, places in 1usize..6, columns in 1usize..100, seed in 0usize..1000,
+            precision in prop_oneof![Just(Precision::Bf16), Just(Precision::Bits16), Just(Precision::F32)],
+        ) {
+            if !supports(precision) {
+                return Ok(());
+            }
+            let numbers = matrix(17, width, seed);
+            let piece = |row: usize, place: usize| (!(row + place).is_multiple_of(5)).then_some((row * 3 + place * 7 + seed) % 17);
+            let depth = places * Pieces::depth(width);
+            let right = packed(precision, depth, columns, |row, column| number(row * columns + column));
+            let mut whole = vec![0.0; rows * depth];
+            for (row, whole) in whole.chunks_mut(depth).enumerate() {
+                for (place, into) in whole.chunks_mut(Pieces::depth(width)).enumerate() {
+                    if let Some(piece) = piece(row, place) {
+                        into[..width].copy_from_slice(&numbers[piece * width..][..width]);
+                    }
+                }
+            }
+            let mut out = vec![f32::NAN; rows * columns];
+            let mut slices: Vec<&mut [f32]> = out.chunks_mut(columns).collect();
+            let pieces = Pieces::new(precision, &numbers, width);
+            multiply_pieces((&pieces, &piece), &right, 0..right.panels(), &mut slices, &|_, _, _| {});
+            prop_assert_eq!(out, product(&whole, &right));
+        }
+
         /// With what lies between in the precision of both, as if it had been written and read again.
         #[test]
         fn two_products_together_are_one_after_the_other(
             rows in 1usize..70, depth in 1usize..100, inner in 1usize..600, columns in 1usize..100, seed in 0usize..1000,
-            precision in prop_oneof![Just(Precision::Bf16), Just(Precision::F32)],
+            precision in prop_oneof![Just(Precision::Bf16), Just(Precision::Bits16), Just(Precision::F32)],
         ) {
             if !supports(precision) {
                 return Ok(());
@@ -335,10 +399,13 @@ mod tests {
         let a = matrix(100, depth, 1);
         for precision in supported() {
             let right = packed(precision, depth, columns, |row, column| number(row * 3 + column));
-            let all = product(&a, &right);
-            for row in [0, 1, 57, 99] {
-                let alone = product(&a[row * depth..][..depth], &right);
-                assert_eq!(alone, all[row * columns..][..columns]);
+            let halves = packed(precision, depth, columns, |row, column| ((row * 3 + column) % 2000) as f32 / 1024.0);
+            for right in [&right, &halves] {
+                let all = product(&a, right);
+                for row in [0, 1, 57, 99] {
+                    let alone = product(&a[row * depth..][..depth], right);
+                    assert_eq!(alone, all[row * columns..][..columns]);
+                }
             }
             // A smaller one leaves nothing of the larger in what the thread works in.
             let small = packed(precision, 33, 5, |row, column| number(row * 5 + column));

@@ -140,11 +140,6 @@ pub(super) fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
-/// Until the transaction ends no generation is made ready to be live.
-pub(super) async fn share_generations(connection: &mut Connection) -> Result<()> {
-    Lock::Generations.shared(connection).await
-}
-
 /// Until the transaction ends no other job is taken: those that others are about to take are taken before this returns. See [`Lock::Generations`].
 pub(super) async fn exclude_all_leases(connection: &mut Connection) -> Result<()> {
     Lock::Generations.exclusive(connection).await

@@ -21,6 +21,7 @@
 //! leases.
 
 use sensorium_domain::TenantId;
+use sqlx::{AssertSqlSafe, Executor, raw_sql};
 
 use super::Connection;
 use crate::error::Result;
@@ -40,17 +41,7 @@ pub(super) enum Lock<'a> {
 impl<'a> Lock<'a> {
     /// Waits for all others, until the transaction ends.
     pub(super) async fn exclusive(self, connection: &mut Connection) -> Result<()> {
-        self.take("SELECT pg_advisory_xact_lock($1, hashtext($2))", connection).await
-    }
-
-    /// Waits for those who hold it alone, until the transaction ends.
-    pub(super) async fn shared(self, connection: &mut Connection) -> Result<()> {
-        self.take("SELECT pg_advisory_xact_lock_shared($1, hashtext($2))", connection).await
-    }
-
-    async fn take(self, sql: &'static str, connection: &mut Connection) -> Result<()> {
-        let (number, of) = self.key();
-        sqlx::query(sql).bind(number).bind(of).execute(connection).await?;
+        connection.execute(raw_sql(AssertSqlSafe(self.statement(false)))).await?;
         Ok(())
     }
 

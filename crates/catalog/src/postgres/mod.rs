@@ -147,7 +147,14 @@ impl PostgresCatalog {
         Tx::begin(&self.by_key, format!("BEGIN; {lock}")).await
     }
 
-    /// The same for what nobody has been promised yet: a crash of the server may take it back, unless a later transaction was committed.
+    /// A transaction that accepts documents, and may take their jobs: beside others, or with the tenant locked.
+    async fn begin_accepting(&self, tenant: &TenantId, is_beside: bool) -> Result<Tx> {
+        let (lock, generations) = (Lock::Tenant(tenant).statement(is_beside), Lock::Generations.statement(true));
+        let pool = if is_beside { &self.by_key } else { &self.pool };
+        Tx::begin(pool, format!("BEGIN; {lock} {generations}")).await
+    }
+
+    /// The same as [`Self::begin_beside`] for what nobody has been promised yet: a crash of the server may take it back, unless a later transaction was committed.
     async fn begin_beside_unpromised(&self, tenant: &TenantId) -> Result<Tx> {
         let lock = Lock::Tenant(tenant).statement(true);
         // The commit does not wait for the disk. A later one that does brings it there too.

@@ -8,7 +8,7 @@ use sensorium_domain::{
 };
 use sqlx::QueryBuilder;
 
-use super::dialect::{share_generations, storable, uuid_value};
+use super::dialect::{storable, uuid_value};
 use super::documents::{self, by_external_id_with};
 use super::generations::{self, MayTake};
 use super::settings::usage_with;
@@ -50,7 +50,7 @@ impl Together for Accept {
 
 /// Accepts those that nobody knows, all or none of them.
 async fn accept_beside(catalog: &Store, tenant: &TenantId, calls: &[Accept]) -> Result<Vec<Option<(Document, Job)>>> {
-    let mut tx = catalog.begin_beside(tenant).await?;
+    let mut tx = catalog.begin_accepting(tenant, true).await?;
     let are_new = are_new(&mut tx, tenant, calls).await?;
     let new: Vec<_> =
         calls.iter().zip(&are_new).filter(|(_, is_new)| **is_new).map(|(Accept(new), _)| (new, None)).collect();
@@ -79,7 +79,7 @@ async fn are_new(connection: &mut Connection, tenant: &TenantId, calls: &[Accept
 
 /// Accepts a document, or a document's next version, with the tenant locked.
 async fn accept_alone(catalog: &Store, tenant: &TenantId, new: &NewDocument) -> Result<(Document, Job)> {
-    let mut tx = catalog.begin(tenant).await?;
+    let mut tx = catalog.begin_accepting(tenant, false).await?;
     let accepted = accept_with(catalog, &mut tx, tenant, new).await;
     conclude(tx, accepted).await
 }
@@ -150,7 +150,7 @@ async fn write(
     Ok(documents.into_iter().zip(jobs).collect())
 }
 
-/// Whether those who would take the new documents' jobs may. Until the transaction ends no other generation is made ready to be live.
+/// Whether those who would take the new documents' jobs may. No other generation is made ready to be live until the transaction ends: see [`Store::begin_accepting`].
 async fn may_take(
     catalog: &Store,
     connection: &mut Connection,
@@ -159,7 +159,6 @@ async fn may_take(
     if !new.iter().any(|(new, known)| new.taker.is_some() && known.is_none()) {
         return Ok(false);
     }
-    share_generations(connection).await?;
     Ok(matches!(generations::may_take(catalog, connection).await?, MayTake::All))
 }
 

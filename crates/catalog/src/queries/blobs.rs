@@ -326,7 +326,7 @@ pub(super) async fn take_orphans(catalog: &Store, limit: u32) -> Result<Vec<(Ten
         let mut taken = Vec::with_capacity(candidates.len());
         for (tenant, hashes) in by_tenant(candidates) {
             let mut tx = catalog.begin(&tenant).await?;
-            for hash in take(&mut tx, &tenant, hashes, now, died_before).await? {
+            for hash in take(&mut tx, &tenant, &hashes, now, died_before).await? {
                 taken.push((tenant.clone(), hash));
             }
             tx.commit().await?;
@@ -342,7 +342,7 @@ pub(super) async fn take_orphans(catalog: &Store, limit: u32) -> Result<Vec<(Ten
 async fn take(
     connection: &mut Connection,
     tenant: &TenantId,
-    hashes: Vec<BlobHash>,
+    hashes: &[BlobHash],
     now: Timestamp,
     died_before: Timestamp,
 ) -> Result<Vec<BlobHash>> {
@@ -358,24 +358,22 @@ async fn take(
     .bind(died_before.as_millis())
     .execute(&mut *connection)
     .await?;
-    let mut taken = Vec::with_capacity(hashes.len());
-    for hash in hashes {
-        let marked = sqlx::query(concat!(
-            "UPDATE blobs AS b SET state = 'deleting', taken_at = $3 WHERE b.tenant = $1 AND b.hash = $2 \
-             AND b.bytes IS NULL AND ",
-            orphaned!("$3", "$4")
-        ))
-        .bind(tenant.as_str())
-        .bind(&hash.as_bytes()[..])
-        .bind(now.as_millis())
-        .bind(died_before.as_millis())
-        .execute(&mut *connection)
-        .await?;
-        if marked.rows_affected() > 0 {
-            taken.push(hash);
-        }
-    }
-    Ok(taken)
+    sqlx::query(concat!(
+        "UPDATE blobs AS b SET state = 'deleting', taken_at = $3 WHERE b.tenant = $1 AND ",
+        among!("b.hash", "$2"),
+        " AND b.bytes IS NULL AND ",
+        orphaned!("$3", "$4"),
+        " RETURNING hash"
+    ))
+    .bind(tenant.as_str())
+    .bind(digest_list(hashes.iter().map(BlobHash::as_bytes)))
+    .bind(now.as_millis())
+    .bind(died_before.as_millis())
+    .fetch_all(&mut *connection)
+    .await?
+    .iter()
+    .map(|row| Ok(BlobHash::from_bytes(row.digest("hash")?)))
+    .collect()
 }
 
 /// Transactions are of one tenant.

@@ -148,12 +148,6 @@ pub(super) fn storable(text: &str) -> &str {
     text
 }
 
-/// No generation is made ready to be live until the transaction ends: the write lock sees to that.
-#[allow(clippy::unused_async)] // Postgres has to wait
-pub(super) async fn share_generations(_: &mut Connection) -> Result<()> {
-    Ok(())
-}
-
 /// Until the transaction ends no other job is taken: the write lock sees to that.
 #[allow(clippy::unused_async)] // Postgres has to wait
 pub(super) async fn exclude_all_leases(_: &mut Connection) -> Result<()> {

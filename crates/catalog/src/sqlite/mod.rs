@@ -158,7 +158,12 @@ impl SqliteCatalog {
         self.begin_write().await
     }
 
-    /// The same for what nobody has been promised yet; here it is as safe as all else.
+    /// A transaction that accepts documents, and may take their jobs.
+    async fn begin_accepting(&self, _: &TenantId, _is_beside: bool) -> Result<Tx> {
+        self.begin_write().await
+    }
+
+    /// The same as [`Self::begin_beside`] for what nobody has been promised yet; here it is as safe as all else.
     async fn begin_beside_unpromised(&self, _: &TenantId) -> Result<Tx> {
         self.begin_write().await
     }

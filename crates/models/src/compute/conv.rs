@@ -1,9 +1,12 @@
 //! Convolutions as matrix multiplication: the windows of a picture are the rows of the left matrix, and are written down only
 //! as they are packed. Pictures lie row by row, pixel by pixel, the channels of a pixel together.
 
+use sensorium_tiles::{self as tiles, Pieces, Precision};
+
 use super::elementwise::{add_bias, add_columns, relu};
+use super::gemm::{self, Packed};
 use super::rows::Rows;
-use super::weight::{Products, Weight};
+use super::weight::multiply_pieces;
 use super::winograd::Winograd;
 use crate::error::ModelError;
 use crate::weights::Weights;
@@ -32,6 +35,18 @@ impl Shape {
     fn padding(&self) -> usize {
         self.kernel / 2
     }
+
+    /// For each place of each window of a picture: which of its pixels lies there, if it is not beside the picture.
+    fn places(&self) -> Vec<Option<u32>> {
+        let &Self { side, kernel, stride, .. } = self;
+        let inside = |at: usize| at.checked_sub(self.padding()).filter(|at| *at < side);
+        let windows =
+            (0..self.side_after()).flat_map(|y| (0..self.side_after()).map(move |x| (y * stride, x * stride)));
+        let pixel = |y: usize, x: usize| u32::try_from(inside(y)? * side + inside(x)?).ok();
+        let places =
+            |(top, left)| (0..kernel * kernel).map(move |place| pixel(top + place / kernel, left + place % kernel));
+        windows.flat_map(places).collect()
+    }
 }
 
 /// A square convolution with zero padding and a bias.
@@ -45,9 +60,19 @@ pub struct Conv {
 #[derive(Debug, Clone)]
 enum Method {
     /// Kernel row, kernel column and channel x outputs.
-    Windows(Weight),
+    Windows(Packed),
+    /// The same for tiles, where windows are put together of pixels; room for channels as [`Pieces::depth`] tells. Sixteen digits of what goes in are more than f16 has,
+    /// in which such towers come.
+    Pixels {
+        weight: tiles::Packed,
+        /// For each place of each window of a picture: which of its pixels lies there, if it is not beside the picture.
+        places: Vec<Option<u32>>,
+    },
     Winograd(Winograd),
 }
+
+/// Channels below which a pixel is not worth a piece, which has room for 32.
+const FEW_CHANNELS: usize = 17;
 
 impl Conv {
     /// Reads `prefix.weight` (outputs x channels x kernel x kernel) and `prefix.bias` (outputs).
@@ -58,21 +83,26 @@ impl Conv {
         Ok(Self::new(&weight, bias, shape))
     }
 
-    /// Fewer multiplications pay in vectors. For the processor's tiles they are cheap, and reading transformed weights is not.
     fn new(weight: &[f32], bias: Vec<f32>, shape: Shape) -> Self {
         let Shape { side, channels, outputs, kernel, stride } = shape;
-        let has_tiles = sensorium_tiles::has_tiles();
-        let method = if !has_tiles && kernel == 3 && stride == 1 && Winograd::suits(side, channels, outputs) {
+        let area = kernel * kernel;
+        let at = |place: usize, channel: usize, output: usize| weight[(output * channels + channel) * area + place];
+        // Fewer multiplications pay in vectors. For tiles they are cheap, and reading transformed weights is not.
+        let method = if tiles::has_tiles() && channels >= FEW_CHANNELS {
+            let room = Pieces::depth(channels);
+            let weight = tiles::Packed::of_rows(Precision::Bits16, area * room, outputs, |row, into| {
+                let (place, channel) = (row / room, row % room);
+                for (output, number) in into.iter_mut().enumerate() {
+                    *number = if channel < channels { at(place, channel, output) } else { 0.0 };
+                }
+            });
+            Method::Pixels { weight, places: shape.places() }
+        } else if kernel == 3 && stride == 1 && Winograd::suits(side, channels, outputs) {
             Method::Winograd(Winograd::new(weight, side, channels, outputs))
         } else {
-            let products = if has_tiles { Products::exact() } else { Products::Vectors };
-            let area = kernel * kernel;
-            Method::Windows(Weight::of_rows(products, area * channels, outputs, |row, into| {
-                let (place, channel) = (row / channels, row % channels);
-                for (output, number) in into.iter_mut().enumerate() {
-                    *number = weight[(output * channels + channel) * area + place];
-                }
-            }))
+            let packed =
+                Packed::new(area * channels, outputs, |row, output| at(row / channels, row % channels, output));
+            Method::Windows(packed)
         };
         Self { shape, method, bias }
     }
@@ -112,11 +142,20 @@ impl Conv {
         match &self.method {
             Method::Winograd(winograd) => winograd.apply(x, &finish),
             Method::Windows(weight) => {
-                let Shape { side, channels, outputs, .. } = self.shape;
-                let after = self.shape.side_after();
+                let windows = Windows { shape: self.shape, x };
+                gemm::multiply(windows.count(), &windows, weight, &finish)
+            }
+            Method::Pixels { weight, places } => {
+                let Shape { side, channels, outputs, kernel, .. } = self.shape;
+                let (windows, area) = (self.shape.side_after().pow(2), kernel * kernel);
                 let pictures = x.len() / (side * side * channels);
-                let mut out = vec![0.0; pictures * after * after * outputs];
-                weight.multiply(&Windows { shape: self.shape, x, after }, &mut out, &finish);
+                let pixel = |row: usize, place: usize| {
+                    let (picture, window) = (row / windows, row % windows);
+                    places[window * area + place].map(|pixel| picture * side * side + pixel as usize)
+                };
+                let mut out = vec![0.0; pictures * windows * outputs];
+                let pixels = Pieces::new(Precision::Bits16, x, channels);
+                multiply_pieces(&pixels, &pixel, weight, &mut out, &finish);
                 out
             }
         }
@@ -127,16 +166,28 @@ impl Conv {
 struct Windows<'a> {
     shape: Shape,
     x: &'a [f32],
-    after: usize,
+}
+
+impl Windows<'_> {
+    fn count(&self) -> usize {
+        let Shape { side, channels, .. } = self.shape;
+        self.x.len() / (side * side * channels) * self.shape.side_after().pow(2)
+    }
+
+    /// Its picture, and its first row and column in that, counted from where the zeros begin around it.
+    fn place(&self, window: usize) -> (usize, usize, usize) {
+        let after = self.shape.side_after();
+        let (picture, place) = (window / (after * after), window % (after * after));
+        (picture, place / after * self.shape.stride, place % after * self.shape.stride)
+    }
 }
 
 impl Rows for Windows<'_> {
     #[inline(always)]
     fn write(&self, row: usize, into: &mut [f32]) {
-        let Shape { side, channels, kernel, stride, .. } = self.shape;
+        let Shape { side, channels, kernel, .. } = self.shape;
         let padding = self.shape.padding();
-        let (picture, place) = (row / (self.after * self.after), row % (self.after * self.after));
-        let (top, left) = (place / self.after * stride, place % self.after * stride);
+        let (picture, top, left) = self.place(row);
         let pixels = &self.x[picture * side * side * channels..][..side * side * channels];
         let columns = padding.saturating_sub(left)..kernel.min(side + padding - left);
         for (ky, line) in into.chunks_exact_mut(kernel * channels).enumerate() {
@@ -198,7 +249,9 @@ mod tests {
     #[test]
     fn equals_the_definition() {
         for (kernel, stride, side) in [(3, 1, 5), (3, 2, 6), (1, 2, 6), (3, 1, 1), (1, 1, 3), (3, 1, 4)] {
-            check(Shape { side, channels: 3, outputs: 18, kernel, stride }, 2);
+            for channels in [3, 40] {
+                check(Shape { side, channels, outputs: 18, kernel, stride }, 2);
+            }
         }
         for side in [8, 16, 32] {
             assert!(Winograd::suits(side, 16, 32));

@@ -2,7 +2,7 @@
 
 use candle_core::DType;
 use sensorium_tiles as tiles;
-use sensorium_tiles::Precision;
+use sensorium_tiles::{Pieces, Precision};
 
 use super::gemm;
 use super::rows::{Rows, Strided};
@@ -161,8 +161,28 @@ impl Weight {
     }
 }
 
+/// How a product on tiles is shared out.
 fn shares_of_tiles(columns: usize, few_rows: usize, task_rows: usize, is_small: bool) -> Shares {
     Shares { columns, panel_columns: tiles::PANEL_COLUMNS, block_rows: tiles::TILE_ROWS, few_rows, task_rows, is_small }
+}
+
+/// As many rows as `out` has, made of pieces as `piece(row, place)` tells, times `right`, into `out`.
+pub(super) fn multiply_pieces(
+    pieces: &Pieces,
+    piece: &(impl Fn(usize, usize) -> Option<usize> + Sync),
+    right: &tiles::Packed,
+    out: &mut [f32],
+    finish: &impl Finish,
+) {
+    let is_small = out.len() * right.depth() < SERIAL_BELOW;
+    let shares = shares_of_tiles(right.columns(), FEW_ROWS, TASK_ROWS, is_small);
+    let product = |share: Share| {
+        let (first, place) = (share.rows.start, share.places());
+        let piece = |row: usize, place: usize| piece(first + row, place);
+        let finish = |row: usize, column: usize, numbers: &mut [f32]| finish.piece(place(row, column), numbers);
+        tiles::multiply_pieces((pieces, &piece), right, share.panels, share.out, &finish);
+    };
+    share_out(&shares, out, &product, finish);
 }
 
 /// As many rows of `a` as `out` has, times `first`, then `between(column, piece)` on every piece of a row, then times `second`, into `out`. What lies between does not

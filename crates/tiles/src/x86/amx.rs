@@ -73,6 +73,7 @@ macro_rules! steps {
 
 impl Kernel for Tiles {
     const ROWS: usize = TILE_ROWS;
+    const WHOLE: Option<usize> = None;
     const APART: usize = TILE_ROWS;
     const FAR_BYTES: usize = 640 << 10;
 
@@ -101,7 +102,7 @@ impl Kernel for Tiles {
         assert!(
             index < TOGETHER
                 && some > 0
-                && matches!((LINES, PARTS), (1, 1) | (3, 2 | 3))
+                && matches!((LINES, PARTS), (1, 1) | (2, 2) | (3, 2 | 3))
                 && (tiles == 1 || tiles == 2)
                 && a.len() >= ((tiles - 1) * steps + some) * LINES * TILE_ROWS
         );
@@ -127,9 +128,10 @@ impl Kernel for Tiles {
                 }
             }
             let (is_one, first_step, first_panel) = (tiles == 1, a.as_ptr(), panel.as_ptr());
-            match PARTS {
-                1 => add_bf16(is_one, first_step, below, first_panel, some),
-                2 => add_f16(is_one, first_step, below, first_panel, some),
+            match (LINES, PARTS) {
+                (1, _) => add_bf16(is_one, first_step, below, first_panel, some),
+                (2, _) => add_bits16(is_one, first_step, below, first_panel, some),
+                (_, 2) => add_f16(is_one, first_step, below, first_panel, some),
                 _ => add_f32(is_one, first_step, below, first_panel, some),
             }
             asm!(
@@ -186,6 +188,72 @@ unsafe fn add_bf16(is_one: bool, a: *const Line, below: *const Line, panel: *con
                     "tdpbf16ps tmm1, tmm4, tmm7",
                     "tileloadd tmm5, [{below} + {line}*1]",
                     "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm3, tmm5, tmm7"
+                ]
+            );
+        }
+    }
+}
+
+/// Adds products of numbers in two parts, of one tile of rows or of two: 2 x 1, 1 x 1, 1 x 2.
+///
+/// # Safety
+/// As for [`Kernel::add_product`], which has checked it.
+#[inline]
+unsafe fn add_bits16(is_one: bool, a: *const Line, below: *const Line, panel: *const Line, some: usize) {
+    // SAFETY: it was checked.
+    unsafe {
+        if is_one {
+            steps!(
+                2,
+                2,
+                a,
+                below,
+                panel,
+                some,
+                [
+                    "tileloadd tmm4, [{a} + {line}*1 + 1024]",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm5, [{a} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm5, tmm6",
+                    "tdpbf16ps tmm1, tmm5, tmm7",
+                    "tileloadd tmm2, [{b} + {line}*1 + 2048]",
+                    "tdpbf16ps tmm0, tmm5, tmm2",
+                    "tileloadd tmm3, [{b} + {line}*1 + 3072]",
+                    "tdpbf16ps tmm1, tmm5, tmm3"
+                ]
+            );
+        } else {
+            steps!(
+                2,
+                2,
+                a,
+                below,
+                panel,
+                some,
+                [
+                    "tileloadd tmm4, [{a} + {line}*1 + 1024]",
+                    "tileloadd tmm6, [{b} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tileloadd tmm7, [{b} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tileloadd tmm5, [{below} + {line}*1 + 1024]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm4, [{a} + {line}*1]",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm5, [{below} + {line}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tileloadd tmm6, [{b} + {line}*1 + 2048]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    "tileloadd tmm7, [{b} + {line}*1 + 3072]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
                     "tdpbf16ps tmm3, tmm5, tmm7"
                 ]
             );

@@ -18,7 +18,7 @@ use self::amx::Tiles;
 use self::unpack::as_multiplied;
 use self::vectors::Vectors;
 use crate::packed::Form;
-use crate::{Line, PANEL_COLUMNS, PIECE_COLUMNS, Packed, Precision, TILE_DEPTH, TILE_ROWS, WHOLE_LINES};
+use crate::{Line, PANEL_COLUMNS, PIECE_COLUMNS, Packed, Pieces, Precision, TILE_DEPTH, TILE_ROWS, WHOLE_LINES};
 
 /// What a processor multiplies with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,8 @@ type Finish<'a> = dyn Fn(usize, usize, &mut [f32]) + 'a;
 trait Kernel {
     /// Rows that are multiplied together, all of them though some may not be wanted.
     const ROWS: usize;
+    /// Lines that 32 numbers of f32 take, if they are multiplied as they are.
+    const WHOLE: Option<usize>;
     /// Lines from one of a row to its next: those of 16 rows lie side by side, as tiles, or those of a row do.
     const APART: usize;
     /// Bytes of rows that are gone through before the next panel comes: they stay in the second-level cache.
@@ -119,25 +121,44 @@ fn with_scratch(work: impl FnOnce(&mut Scratch)) {
     SCRATCH.set(scratch);
 }
 
-/// See [`crate::multiply`], which has checked the widths and that there is such a unit.
-pub(crate) fn multiply(read: &Read, b: &Packed, panels: Range<usize>, out: &mut [&mut [f32]], finish: &Finish) {
-    match (unit(), b.precision()) {
-        (Some(Unit::Tiles), Precision::Bf16) => multiply_by::<Tiles, 1>(read, b, panels, out, finish),
-        (Some(Unit::Tiles), Precision::F32) => multiply_by::<Tiles, 3>(read, b, panels, out, finish),
-        (_, Precision::Bf16) => multiply_by::<Vectors, 1>(read, b, panels, out, finish),
-        (_, Precision::F32) => multiply_by::<Vectors, 2>(read, b, panels, out, finish),
-    }
+/// Calls what is compiled for the unit that multiplies in this precision, and the lines that 32 numbers take there.
+macro_rules! by_unit {
+    ($precision:expr, $work:ident($($argument:expr),*)) => {
+        match (unit(), $precision) {
+            (Some(Unit::Tiles), Precision::Bf16) => $work::<Tiles, 1>($($argument),*),
+            (Some(Unit::Tiles), Precision::Bits16) => $work::<Tiles, 2>($($argument),*),
+            (Some(Unit::Tiles), Precision::F32) => $work::<Tiles, 3>($($argument),*),
+            (_, Precision::Bf16) => $work::<Vectors, 1>($($argument),*),
+            (_, Precision::Bits16 | Precision::F32) => $work::<Vectors, 2>($($argument),*),
+        }
+    };
+}
+
+/// Where the rows of a left matrix come from.
+pub(crate) enum Left<'a> {
+    /// They are written.
+    Read(&'a Read<'a>),
+    /// They are put together.
+    Pieces(&'a Pieces, &'a dyn Fn(usize, usize) -> Option<usize>),
+}
+
+/// See [`crate::multiply`] and [`crate::multiply_pieces`], which have checked the widths and that there is such a unit.
+pub(crate) fn multiply(left: &Left, b: &Packed, panels: Range<usize>, out: &mut [&mut [f32]], finish: &Finish) {
+    by_unit!(b.precision(), multiply_by(left, b, panels, out, finish));
 }
 
 fn multiply_by<K: Kernel, const LINES: usize>(
-    read: &Read,
+    left: &Left,
     b: &Packed,
     panels: Range<usize>,
     out: &mut [&mut [f32]],
     finish: &Finish,
 ) {
     with_scratch(|Scratch { row, lines, room, .. }| {
-        read_rows::<K, LINES>(read, out.len(), b, row, lines);
+        let lines = match left {
+            Left::Read(read) => read_rows::<K, LINES>(read, out.len(), b, row, lines),
+            Left::Pieces(pieces, piece) => put_together::<K, LINES>((pieces, piece), out.len(), b, lines),
+        };
         product::<K, LINES>(lines, out.len(), b, panels, room, &mut |index, column, sums| {
             write(out, index, column, sums, finish);
         });
@@ -153,11 +174,20 @@ pub(crate) fn feed_forward(
     out: &mut [&mut [f32]],
     finish: &Finish,
 ) {
-    match (unit(), first.precision()) {
-        (Some(Unit::Tiles), Precision::Bf16) => feed_forward_by::<Tiles, 1>(read, first, between, second, out, finish),
-        (Some(Unit::Tiles), Precision::F32) => feed_forward_by::<Tiles, 3>(read, first, between, second, out, finish),
-        (_, Precision::Bf16) => feed_forward_by::<Vectors, 1>(read, first, between, second, out, finish),
-        (_, Precision::F32) => feed_forward_by::<Vectors, 2>(read, first, between, second, out, finish),
+    by_unit!(first.precision(), feed_forward_by(read, first, between, second, out, finish));
+}
+
+/// See [`Pieces::new`], which has checked that there is such a unit: rows of `width` numbers to lines, those of a row one after the other.
+pub(crate) fn divide_rows(precision: Precision, numbers: &[f32], width: usize, lines: &mut [Line]) {
+    by_unit!(precision, divide_rows_by(numbers, width, lines));
+}
+
+fn divide_rows_by<K: Kernel, const LINES: usize>(numbers: &[f32], width: usize, lines: &mut [Line]) {
+    let mut row = vec![0.0; Pieces::depth(width)];
+    for (numbers, lines) in numbers.chunks_exact(width).zip(lines.chunks_exact_mut(row.len() / TILE_DEPTH * LINES)) {
+        row[..width].copy_from_slice(numbers);
+        // SAFETY: both units come with the instructions that so many lines need.
+        unsafe { divide_row::<K, LINES>(&row, lines, 1) };
     }
 }
 
@@ -170,9 +200,9 @@ fn feed_forward_by<K: Kernel, const LINES: usize>(
     finish: &Finish,
 ) {
     with_scratch(|Scratch { row, lines, between: divided, room }| {
-        read_rows::<K, LINES>(read, out.len(), first, row, lines);
+        let lines = read_rows::<K, LINES>(read, out.len(), first, row, lines);
         let steps = second.steps();
-        divided.resize(out.len().next_multiple_of(TILE_ROWS) * steps * LINES, Line([0; TILE_DEPTH]));
+        let divided = kept(divided, out.len().next_multiple_of(TILE_ROWS) * steps * LINES, Line([0; TILE_DEPTH]));
         product::<K, LINES>(lines, out.len(), first, 0..first.panels(), room, &mut |index, column, sums| {
             let width = sums.len().min(first.columns() - column);
             between(index, column, &mut sums[..width]);
@@ -180,12 +210,20 @@ fn feed_forward_by<K: Kernel, const LINES: usize>(
             let sums = &sums[..width.next_multiple_of(TILE_DEPTH)];
             let lines = &mut divided[place::<K>(index, steps * LINES) + column / TILE_DEPTH * LINES * K::APART..];
             // SAFETY: both units come with the instructions that so many lines need.
-            unsafe { divide_row::<K, LINES>(sums, lines) };
+            unsafe { divide_row::<K, LINES>(sums, lines, K::APART) };
         });
         product::<K, LINES>(divided, out.len(), second, 0..second.panels(), room, &mut |index, column, sums| {
             write(out, index, column, sums, finish);
         });
     });
+}
+
+/// So many of what memory holds, whatever that is. It is never cut off: to be filled anew takes longer than some products do.
+fn kept<T: Clone>(memory: &mut Vec<T>, count: usize, fresh: T) -> &mut [T] {
+    if memory.len() < count {
+        memory.resize(count, fresh);
+    }
+    &mut memory[..count]
 }
 
 /// The first line of a row, each of which has so many.
@@ -194,20 +232,20 @@ fn place<K: Kernel>(row: usize, lines: usize) -> usize {
 }
 
 /// Reads rows of the left matrix and divides them into tiles; rows that are multiplied and not wanted are zero.
-fn read_rows<K: Kernel, const LINES: usize>(
+fn read_rows<'a, K: Kernel, const LINES: usize>(
     read: &Read,
     rows: usize,
     b: &Packed,
     row: &mut Vec<f32>,
-    lines: &mut Vec<Line>,
-) {
+    lines: &'a mut Vec<Line>,
+) -> &'a [Line] {
     let steps = b.steps();
     row.clear();
     row.resize(steps * TILE_DEPTH, 0.0);
-    lines.resize(rows.next_multiple_of(TILE_ROWS) * steps * LINES, Line([0; TILE_DEPTH]));
+    let lines = kept(lines, rows.next_multiple_of(TILE_ROWS) * steps * LINES, Line([0; TILE_DEPTH]));
     for index in 0..rows.next_multiple_of(K::ROWS) {
         let lines = &mut lines[place::<K>(index, steps * LINES)..];
-        if LINES == WHOLE_LINES && K::APART == 1 {
+        if K::WHOLE == Some(LINES) && K::APART == 1 {
             let numbers = numbers_in(&mut lines[..steps * LINES]);
             read(index, &mut numbers[..b.depth()]);
             numbers[b.depth()..].fill(0.0);
@@ -219,8 +257,34 @@ fn read_rows<K: Kernel, const LINES: usize>(
             row.fill(0.0);
         }
         // SAFETY: both units come with the instructions that so many lines need.
-        unsafe { divide_row::<K, LINES>(row, lines) };
+        unsafe { divide_row::<K, LINES>(row, lines, K::APART) };
     }
+    lines
+}
+
+/// Puts rows of the left matrix together; rows that are multiplied and not wanted are zero.
+fn put_together<'a, K: Kernel, const LINES: usize>(
+    (pieces, piece): (&Pieces, &dyn Fn(usize, usize) -> Option<usize>),
+    rows: usize,
+    b: &Packed,
+    lines: &'a mut Vec<Line>,
+) -> &'a [Line] {
+    let of_row = b.steps() * LINES;
+    let lines = kept(lines, rows.next_multiple_of(TILE_ROWS) * of_row, Line([0; TILE_DEPTH]));
+    for row in 0..rows.next_multiple_of(K::ROWS) {
+        let lines = &mut lines[place::<K>(row, of_row)..];
+        for (place, lines) in lines.chunks_mut(pieces.length * K::APART).take(of_row / pieces.length).enumerate() {
+            let into = lines.iter_mut().step_by(K::APART);
+            match (row < rows).then(|| piece(row, place)).flatten() {
+                Some(piece) => {
+                    let from = &pieces.lines[piece * pieces.length..][..pieces.length];
+                    into.zip(from).for_each(|(into, from)| *into = *from);
+                }
+                None => into.take(pieces.length).for_each(|into| *into = Line([0; TILE_DEPTH])),
+            }
+        }
+    }
+    lines
 }
 
 /// Writes sums of a row from a column (counted from the first panel's) on where they belong, and finishes them.
@@ -259,7 +323,7 @@ fn product_of_parts<K: Kernel, const LINES: usize, const PARTS: usize>(
     let steps = b.steps();
     let near = K::near(rows, LINES);
     let far = (K::FAR_BYTES / (rows * LINES * size_of::<Line>())).next_multiple_of(near).max(near);
-    sums.resize(rows.next_multiple_of(K::ROWS), Sums::ZERO);
+    let sums = kept(sums, rows.next_multiple_of(K::ROWS), Sums::ZERO);
     for first in panels.clone().step_by(TOGETHER) {
         let together = (panels.end - first).min(TOGETHER);
         let kernel = K::start();
@@ -270,7 +334,8 @@ fn product_of_parts<K: Kernel, const LINES: usize, const PARTS: usize>(
                     let some = begin..(begin + near).min(far.end);
                     let lines_of_step = b.form().step_lines();
                     let panel = &panel[some.start * lines_of_step..some.end * lines_of_step];
-                    let panel = as_multiplied::<LINES, PARTS>(panel, b.form(), unpacked);
+                    let panel =
+                        if K::WHOLE == Some(LINES) { panel } else { as_multiplied::<PARTS>(panel, b.form(), unpacked) };
                     // Two tiles of rows at a time, at the end perhaps one.
                     let rows = lines.chunks(2 * TILE_ROWS * steps * LINES).zip(sums.chunks_mut(2 * TILE_ROWS));
                     for (lines, sums) in rows {
@@ -312,13 +377,14 @@ pub(crate) fn round(numbers: &[[f32; TILE_DEPTH]], lines: &mut [Line]) {
     unsafe { round(numbers, lines) };
 }
 
-/// Divides a row into tiles: the lines of each 32 numbers to the first of the next tiles. In bf16 only where AVX512-BF16 is.
+/// Divides a row: the lines of each 32 numbers so far apart. In bf16 only where AVX512-BF16 is.
+#[inline]
 #[target_feature(enable = "avx512f")]
-fn divide_row<K: Kernel, const LINES: usize>(row: &[f32], lines: &mut [Line]) {
+fn divide_row<K: Kernel, const LINES: usize>(row: &[f32], lines: &mut [Line], apart: usize) {
     let (steps, _) = row.as_chunks::<TILE_DEPTH>();
-    for (numbers, lines) in steps.iter().zip(lines.chunks_mut(K::APART * LINES)) {
-        let lines = lines.iter_mut().step_by(K::APART).take(LINES);
-        if LINES == WHOLE_LINES {
+    for (numbers, lines) in steps.iter().zip(lines.chunks_mut(apart * LINES)) {
+        let lines = lines.iter_mut().step_by(apart).take(LINES);
+        if K::WHOLE == Some(LINES) {
             lines.zip(whole(numbers)).for_each(|(line, numbers)| *line = numbers);
         } else {
             // SAFETY: numbers go in bf16 only where the instructions for it are.
@@ -391,7 +457,7 @@ mod tests {
         let read = |row: usize, into: &mut [f32]| {
             into.iter_mut().zip(row * 31..).for_each(|(value, seed)| *value = number(seed));
         };
-        multiply_by::<K, 1>(&read, b, 0..b.panels(), &mut slices, &|_, _, _| {});
+        multiply_by::<K, 1>(&Left::Read(&read), b, 0..b.panels(), &mut slices, &|_, _, _| {});
         out
     }
 
@@ -431,7 +497,7 @@ mod tests {
             let numbers: Vec<f32> = bits.iter().map(|bits| f32::from_bits(*bits)).collect();
             let mut lines = [Line([0; TILE_DEPTH]); 3];
             // SAFETY: the instructions were asked for.
-            unsafe { divide_row::<Vectors, 3>(&numbers, &mut lines) };
+            unsafe { divide_row::<Tiles, 3>(&numbers, &mut lines, 1) };
             for (place, number) in numbers.iter().enumerate() {
                 let found = lines.map(|line| line.0[place]);
                 let value = |part: u16| f32::from_bits(u32::from(part) << 16);

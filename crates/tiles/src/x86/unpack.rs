@@ -6,26 +6,23 @@ use std::arch::x86_64::{
     _mm512_srli_epi32, _mm512_sub_ps,
 };
 
-use super::vector;
+use super::{kept, vector};
 use crate::packed::Form;
 use crate::{Line, PANEL_LINES, TILE_DEPTH};
 
 /// How far ahead of what is unpacked memory is asked for what comes; the processor itself looks less far.
 const AHEAD_LINES: usize = 256;
 
-/// Lines of numbers that are divided, which only tiles ask for.
-const DIVIDED_LINES: usize = 3;
-
-/// Some steps of a panel in so many parts, in `room`; or as they are, if that is how they are multiplied.
-pub(super) fn as_multiplied<'a, const LINES: usize, const PARTS: usize>(
+/// Some steps of a panel in so many parts for tiles, in `room`, unless they lie so.
+pub(super) fn as_multiplied<'a, const PARTS: usize>(
     panel: &'a [Line],
     form: Form,
     room: &'a mut Vec<Line>,
 ) -> &'a [Line] {
-    if LINES != DIVIDED_LINES {
+    if form == Form::Bf16 {
         return panel;
     }
-    room.resize(panel.len() / form.step_lines() * PARTS * PANEL_LINES, Line([0; TILE_DEPTH]));
+    let room = kept(room, panel.len() / form.step_lines() * PARTS * PANEL_LINES, Line([0; TILE_DEPTH]));
     // SAFETY: numbers are divided for tiles, with which these instructions come.
     unsafe {
         match form {

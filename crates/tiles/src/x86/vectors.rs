@@ -7,7 +7,7 @@ use std::arch::x86_64::{
 };
 
 use super::{Kernel, Sums, TOGETHER, vector};
-use crate::{Line, PANEL_LINES, TILE_ROWS};
+use crate::{Line, PANEL_LINES, TILE_ROWS, WHOLE_LINES};
 
 /// Rows whose sums are in registers together: 16 of the 32 that there are, two for each row.
 const ROWS: usize = 8;
@@ -17,6 +17,7 @@ pub(super) struct Vectors;
 
 impl Kernel for Vectors {
     const ROWS: usize = 1;
+    const WHOLE: Option<usize> = Some(WHOLE_LINES);
     const APART: usize = 1;
     const FAR_BYTES: usize = 384 << 10;
 
