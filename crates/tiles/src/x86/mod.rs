@@ -3,22 +3,21 @@
 #![allow(unsafe_code)]
 
 mod amx;
+mod divide;
 mod unpack;
 mod vectors;
 
-use std::arch::x86_64::{
-    __m256i, __m512, __m512bh, __m512i, _mm512_castsi512_ps, _mm512_castsi512_si256, _mm512_cvtepu16_epi32,
-    _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_slli_epi32, _mm512_sub_ps,
-};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use self::amx::Tiles;
+use self::divide::{divide_row, numbers_in};
+pub(crate) use self::divide::{round, whole};
 use self::unpack::as_multiplied;
 use self::vectors::Vectors;
 use crate::packed::Form;
-use crate::{Line, PANEL_COLUMNS, PIECE_COLUMNS, Packed, Pieces, Precision, TILE_DEPTH, TILE_ROWS, WHOLE_LINES};
+use crate::{Line, PANEL_COLUMNS, PIECE_COLUMNS, Packed, Pieces, Precision, TILE_DEPTH, TILE_ROWS};
 
 /// What a processor multiplies with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -365,80 +364,6 @@ pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
     }
 }
 
-/// Rounds numbers to bf16, 32 to a line. Only where AVX512-BF16 is.
-pub(crate) fn round(numbers: &[[f32; TILE_DEPTH]], lines: &mut [Line]) {
-    #[target_feature(enable = "avx512f,avx512bf16")]
-    fn round(numbers: &[[f32; TILE_DEPTH]], lines: &mut [Line]) {
-        for (numbers, line) in numbers.iter().zip(lines) {
-            divide_step(whole(numbers), std::iter::once(line));
-        }
-    }
-    // SAFETY: who asks has found these instructions.
-    unsafe { round(numbers, lines) };
-}
-
-/// Divides a row: the lines of each 32 numbers so far apart. In bf16 only where AVX512-BF16 is.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn divide_row<K: Kernel, const LINES: usize>(row: &[f32], lines: &mut [Line], apart: usize) {
-    let (steps, _) = row.as_chunks::<TILE_DEPTH>();
-    for (numbers, lines) in steps.iter().zip(lines.chunks_mut(apart * LINES)) {
-        let lines = lines.iter_mut().step_by(apart).take(LINES);
-        if K::WHOLE == Some(LINES) {
-            lines.zip(whole(numbers)).for_each(|(line, numbers)| *line = numbers);
-        } else {
-            // SAFETY: numbers go in bf16 only where the instructions for it are.
-            unsafe { divide_step(whole(numbers), lines) };
-        }
-    }
-}
-
-/// 32 numbers as they are.
-pub(crate) fn whole(numbers: &[f32; TILE_DEPTH]) -> [Line; WHOLE_LINES] {
-    // SAFETY: both have 128 bytes, of which all values are valid.
-    unsafe { std::mem::transmute::<[f32; TILE_DEPTH], [Line; WHOLE_LINES]>(*numbers) }
-}
-
-/// 16 numbers of f32.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn vector(line: &Line) -> __m512 {
-    // SAFETY: both have 64 bytes, of which all values are valid.
-    unsafe { std::mem::transmute::<Line, __m512>(*line) }
-}
-
-/// The numbers that lines hold as they are.
-fn numbers_in(lines: &mut [Line]) -> &mut [f32] {
-    let count = size_of_val(lines) / size_of::<f32>();
-    // SAFETY: it is the same memory, more strictly aligned, and all values are valid.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), count) }
-}
-
-/// 32 numbers as bf16, what is left of them as bf16, and so on, as many times as there are lines.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn divide_step<'a>(numbers: [Line; WHOLE_LINES], lines: impl Iterator<Item = &'a mut Line>) {
-    let [mut low, mut high] = [vector(&numbers[0]), vector(&numbers[1])];
-    for line in lines {
-        // SAFETY: the types have 64 bytes, of which all values are valid.
-        let bits = unsafe {
-            let rounded: __m512bh = _mm512_cvtne2ps_pbh(high, low);
-            *line = std::mem::transmute::<__m512bh, Line>(rounded);
-            std::mem::transmute::<__m512bh, __m512i>(rounded)
-        };
-        low = left(low, _mm512_castsi512_si256(bits));
-        high = left(high, _mm512_extracti64x4_epi64::<1>(bits));
-    }
-}
-
-/// What a bf16 leaves of a number; not a number where it is not finite.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn left(number: __m512, part: __m256i) -> __m512 {
-    let value = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(part)));
-    _mm512_sub_ps(number, value)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -474,38 +399,8 @@ mod tests {
         packed
     }
 
-    /// A number in three parts, the largest first. Of one that is not finite, or is rounded to infinity, the others are not numbers, and neither is a product with it.
-    fn split(number: f32) -> [u16; 3] {
-        let mut rest = number;
-        std::array::from_fn(|_| {
-            let part = crate::bf16(rest);
-            rest -= f32::from_bits(u32::from(part) << 16);
-            part
-        })
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
-
-        /// The instructions divide as the definition does.
-        #[test]
-        fn numbers_are_divided_alike(bits in proptest::collection::vec(any::<u32>(), TILE_DEPTH)) {
-            let normal = |bits: &u32| f32::from_bits(*bits).is_nan() || f32::from_bits(*bits).abs() > 1e-30 || *bits == 0;
-            if !crate::supports(Precision::Bf16) || !bits.iter().all(normal) {
-                return Ok(());
-            }
-            let numbers: Vec<f32> = bits.iter().map(|bits| f32::from_bits(*bits)).collect();
-            let mut lines = [Line([0; TILE_DEPTH]); 3];
-            // SAFETY: the instructions were asked for.
-            unsafe { divide_row::<Tiles, 3>(&numbers, &mut lines, 1) };
-            for (place, number) in numbers.iter().enumerate() {
-                let found = lines.map(|line| line.0[place]);
-                let value = |part: u16| f32::from_bits(u32::from(part) << 16);
-                let same = |one: u16, other: u16| one == other || value(one).is_nan() && value(other).is_nan();
-                let wanted = split(*number);
-                prop_assert!((0..3).all(|part| same(found[part], wanted[part])), "{}: {:?}", number, found);
-            }
-        }
 
         /// Where there are both, either may be asked: products of bf16 are exact in f32, so that sums alone differ, in their last bits.
         #[test]

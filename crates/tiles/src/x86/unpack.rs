@@ -6,7 +6,8 @@ use std::arch::x86_64::{
     _mm512_srli_epi32, _mm512_sub_ps,
 };
 
-use super::{kept, vector};
+use super::divide::vector;
+use super::kept;
 use crate::packed::Form;
 use crate::{Line, PANEL_LINES, TILE_DEPTH};
 

@@ -6,7 +6,8 @@ use std::arch::x86_64::{
     _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::{Kernel, Sums, TOGETHER, vector};
+use super::divide::vector;
+use super::{Kernel, Sums, TOGETHER};
 use crate::{Line, PANEL_LINES, TILE_ROWS, WHOLE_LINES};
 
 /// Rows whose sums are in registers together: 16 of the 32 that there are, two for each row.
