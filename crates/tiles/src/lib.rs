@@ -335,7 +335,7 @@ mod tests {
             prop_assert_eq!(out, wanted);
         }
 
-        /// So are those of a matrix, whichever form it is kept in.
+        /// The parts of a matrix's number add up to it, whichever form it is kept in.
         #[test]
         fn one_times_a_number_is_that_number(bits in any::<u32>(), half in -2048i16..2048) {
             let number = f32::from_bits(bits);

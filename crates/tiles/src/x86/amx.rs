@@ -48,9 +48,18 @@ impl Drop for Tiles {
     }
 }
 
+/// Where to go through some steps: of a tile of rows, of the one below it where there are two, and of a panel.
+#[derive(Clone, Copy)]
+struct Steps {
+    a: *const Line,
+    below: *const Line,
+    panel: *const Line,
+    some: usize,
+}
+
 /// Goes through some steps: the instructions for one, with the parts that there are of a number of a row, and of one of the panel.
 macro_rules! steps {
-    ($lines:literal, $parts:literal, $a:ident, $below:ident, $panel:ident, $some:ident, [$($instruction:literal),* $(,)?]) => {
+    ($lines:literal x $parts:literal, $at:ident, [$($instruction:literal),* $(,)?]) => {
         asm!(
             "2:",
             $($instruction,)*
@@ -59,10 +68,10 @@ macro_rules! steps {
             "add {b}, {next_b}",
             "dec {some}",
             "jnz 2b",
-            a = inout(reg) $a => _,
-            below = inout(reg) $below => _,
-            b = inout(reg) $panel => _,
-            some = inout(reg) $some => _,
+            a = inout(reg) $at.a => _,
+            below = inout(reg) $at.below => _,
+            b = inout(reg) $at.panel => _,
+            some = inout(reg) $at.some => _,
             line = in(reg) size_of::<Line>(),
             next_a = const $lines * 1024,
             next_b = const $parts * 2048,
@@ -127,12 +136,12 @@ impl Kernel for Tiles {
                     );
                 }
             }
-            let (is_one, first_step, first_panel) = (tiles == 1, a.as_ptr(), panel.as_ptr());
+            let (is_one, at) = (tiles == 1, Steps { a: a.as_ptr(), below, panel: panel.as_ptr(), some });
             match (LINES, PARTS) {
-                (1, _) => add_bf16(is_one, first_step, below, first_panel, some),
-                (2, _) => add_bits16(is_one, first_step, below, first_panel, some),
-                (_, 2) => add_f16(is_one, first_step, below, first_panel, some),
-                _ => add_f32(is_one, first_step, below, first_panel, some),
+                (1, _) => add_bf16(is_one, at),
+                (2, _) => add_bits16(is_one, at),
+                (_, 2) => add_f16(is_one, at),
+                _ => add_f32(is_one, at),
             }
             asm!(
                 "tilestored [{first} + {sum}*1], tmm0", "tilestored [{first} + {sum}*1 + 64], tmm1",
@@ -153,17 +162,11 @@ impl Kernel for Tiles {
 /// # Safety
 /// As for [`Kernel::add_product`], which has checked it.
 #[inline]
-unsafe fn add_bf16(is_one: bool, a: *const Line, below: *const Line, panel: *const Line, some: usize) {
+unsafe fn add_bf16(is_one: bool, at: Steps) {
     // SAFETY: it was checked.
     unsafe {
         if is_one {
-            steps!(
-                1,
-                1,
-                a,
-                below,
-                panel,
-                some,
+            steps!(1 x 1, at,
                 [
                     "tileloadd tmm4, [{a} + {line}*1]",
                     "tileloadd tmm6, [{b} + {line}*1]",
@@ -173,13 +176,7 @@ unsafe fn add_bf16(is_one: bool, a: *const Line, below: *const Line, panel: *con
                 ]
             );
         } else {
-            steps!(
-                1,
-                1,
-                a,
-                below,
-                panel,
-                some,
+            steps!(1 x 1, at,
                 [
                     "tileloadd tmm4, [{a} + {line}*1]",
                     "tileloadd tmm6, [{b} + {line}*1]",
@@ -200,17 +197,11 @@ unsafe fn add_bf16(is_one: bool, a: *const Line, below: *const Line, panel: *con
 /// # Safety
 /// As for [`Kernel::add_product`], which has checked it.
 #[inline]
-unsafe fn add_bits16(is_one: bool, a: *const Line, below: *const Line, panel: *const Line, some: usize) {
+unsafe fn add_bits16(is_one: bool, at: Steps) {
     // SAFETY: it was checked.
     unsafe {
         if is_one {
-            steps!(
-                2,
-                2,
-                a,
-                below,
-                panel,
-                some,
+            steps!(2 x 2, at,
                 [
                     "tileloadd tmm4, [{a} + {line}*1 + 1024]",
                     "tileloadd tmm6, [{b} + {line}*1]",
@@ -227,13 +218,7 @@ unsafe fn add_bits16(is_one: bool, a: *const Line, below: *const Line, panel: *c
                 ]
             );
         } else {
-            steps!(
-                2,
-                2,
-                a,
-                below,
-                panel,
-                some,
+            steps!(2 x 2, at,
                 [
                     "tileloadd tmm4, [{a} + {line}*1 + 1024]",
                     "tileloadd tmm6, [{b} + {line}*1]",
@@ -266,17 +251,11 @@ unsafe fn add_bits16(is_one: bool, a: *const Line, below: *const Line, panel: *c
 /// # Safety
 /// As for [`Kernel::add_product`], which has checked it.
 #[inline]
-unsafe fn add_f16(is_one: bool, a: *const Line, below: *const Line, panel: *const Line, some: usize) {
+unsafe fn add_f16(is_one: bool, at: Steps) {
     // SAFETY: it was checked.
     unsafe {
         if is_one {
-            steps!(
-                3,
-                2,
-                a,
-                below,
-                panel,
-                some,
+            steps!(3 x 2, at,
                 [
                     "tileloadd tmm4, [{a} + {line}*1 + 2048]",
                     "tileloadd tmm6, [{b} + {line}*1]",
@@ -298,13 +277,7 @@ unsafe fn add_f16(is_one: bool, a: *const Line, below: *const Line, panel: *cons
                 ]
             );
         } else {
-            steps!(
-                3,
-                2,
-                a,
-                below,
-                panel,
-                some,
+            steps!(3 x 2, at,
                 [
                     "tileloadd tmm4, [{a} + {line}*1 + 2048]",
                     "tileloadd tmm6, [{b} + {line}*1]",
@@ -350,17 +323,11 @@ unsafe fn add_f16(is_one: bool, a: *const Line, below: *const Line, panel: *cons
 /// # Safety
 /// As for [`Kernel::add_product`], which has checked it.
 #[inline]
-unsafe fn add_f32(is_one: bool, a: *const Line, below: *const Line, panel: *const Line, some: usize) {
+unsafe fn add_f32(is_one: bool, at: Steps) {
     // SAFETY: it was checked.
     unsafe {
         if is_one {
-            steps!(
-                3,
-                3,
-                a,
-                below,
-                panel,
-                some,
+            steps!(3 x 3, at,
                 [
                     "tileloadd tmm4, [{a} + {line}*1 + 2048]",
                     "tileloadd tmm6, [{b} + {line}*1]",
@@ -388,13 +355,7 @@ unsafe fn add_f32(is_one: bool, a: *const Line, below: *const Line, panel: *cons
                 ]
             );
         } else {
-            steps!(
-                3,
-                3,
-                a,
-                below,
-                panel,
-                some,
+            steps!(3 x 3, at,
                 [
                     "tileloadd tmm4, [{a} + {line}*1 + 2048]",
                     "tileloadd tmm6, [{b} + {line}*1]",

@@ -120,5 +120,17 @@ mod tests {
                 prop_assert!((0..3).all(|part| same(found[part], wanted[part])), "{}: {:?}", number, found);
             }
         }
+
+        /// A number is the sum of its parts to the last bit, so one times one is exact too where f32 is.
+        #[test]
+        fn parts_add_up_to_the_number(bits in any::<u32>()) {
+            let number = f32::from_bits(bits);
+            let sum: f64 = split(number).into_iter().map(|part| f64::from(f32::from_bits(u32::from(part) << 16))).sum();
+            if number.is_finite() && number.abs() > 1e-30 && number.abs() < 3e38 {
+                prop_assert!((sum - f64::from(number)).abs() == 0.0, "{} for {}", sum, number);
+            } else if !number.is_finite() {
+                prop_assert!(!sum.is_finite());
+            }
+        }
     }
 }
