@@ -37,20 +37,15 @@ def whisper_encoder(folder: str, **options: object) -> torch.nn.Module:
 
 
 class StarterPicture(torch.nn.Module):
-    """The starter's picture tower as it is shipped."""
+    """The starter's picture tower as it is shipped, in f32."""
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str, **_: object):
         super().__init__()
         self.tower = picture.ExportedPicture(load_file(f"{folder}/picture.safetensors"))
 
     def forward(self, rgb: torch.Tensor) -> torch.Tensor:
         """Pictures as channels, rows, columns between 0 and 1."""
         return self.tower(rgb)
-
-
-def starter_picture(folder: str, **_: object) -> torch.nn.Module:
-    """The starter's picture tower, in f32."""
-    return StarterPicture(folder)
 
 
 def starter_sound(folder: str, **_: object) -> torch.nn.Module:
@@ -75,7 +70,7 @@ RECIPES = {
         transformers.ClapAudioModelWithProjection.from_pretrained, "input_features", lambda given: given.audio_embeds
     ),
     "whisper": Recipe(whisper_encoder, "input_features", lambda given: given.last_hidden_state),
-    "starter-picture": Recipe(starter_picture, "rgb", lambda given: given),
+    "starter-picture": Recipe(StarterPicture, "rgb", lambda given: given),
     "starter-sound": Recipe(starter_sound, "pcm", lambda given: given),
 }
 
